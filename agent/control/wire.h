@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstdint>
+#include <type_traits>
+
+namespace holdpoint {
+
+// The control socket's language: RUN/control.sock, SOCK_SEQPACKET. A request is one packet of exactly this fixed
+// shape, because any local process may connect, also one of a session, and the gate parses nothing that it wrote.
+// Texts are NUL-padded and cut by the sender; the gate treats a missing NUL as a bad request.
+// An answer is one or more packets: a ControlReply head and, behind it in the same packet, `body_bytes` of text
+// (one JSON object) for the commands that list something; `more` tells that another packet follows.
+inline constexpr uint32_t kControlVersion = 1;
+
+enum class ControlCommand : uint32_t {
+  kStatus = 1,
+  kSessions = 2,
+  kHolds = 3,        // holds and open tickets
+  kRun = 4,          // labels the caller: text1 = environment, text2 = owner, text3 = coding agent's name or empty
+  kApprove = 5,      // ticket, text1 = owner to decide as, text2 = reason, secret = password, flag kOnce
+  kDeny = 6,         // the same
+  kWait = 7,         // ticket, number = seconds to wait at most; answers when decided
+  kKillSession = 8,  // text1 = session id
+  kDoctor = 9,
+  kReload = 10,
+  kDetach = 11,      // number = tgid whose label is taken off
+  kClass = 12,       // forget what was learned of executables
+};
+
+struct ControlRequest {
+  uint32_t version = kControlVersion;
+  ControlCommand command{};
+  uint32_t flags = 0;
+  uint32_t pad = 0;
+  uint64_t number = 0;
+  char ticket[16] = {};
+  char text1[64] = {};
+  char text2[256] = {};
+  char text3[64] = {};
+  char secret[128] = {};  // wiped by both sides after use
+};
+static_assert(sizeof(ControlRequest) == 552 && std::is_trivially_copyable_v<ControlRequest>);
+
+struct ControlReply {
+  uint32_t version = kControlVersion;
+  int32_t exit_code = 0;  // of the CLI: 0, 69, 75, 77, 78, 126 ...
+  uint32_t more = 0;
+  uint32_t body_bytes = 0;  // at most kControlBodyMax, follows this head
+  char message[512] = {};   // one sentence for people where exit_code is not 0
+};
+static_assert(sizeof(ControlReply) == 528 && std::is_trivially_copyable_v<ControlReply>);
+inline constexpr uint32_t kControlBodyMax = 60 * 1024;
+
+}  // namespace holdpoint

@@ -1,0 +1,81 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "agent/base/fd.h"
+#include "agent/base/ids.h"
+#include "bpf/shared/hp_abi.h"
+
+namespace holdpoint {
+
+// A task that the kernel stopped at exec, before its first instruction.
+struct StoppedTask {
+  ProcessId id;
+  uint64_t exec_id = 0;
+  std::shared_ptr<UniqueFd> pidfd;
+};
+
+// What became of a command given to Responder.
+struct ResponseResult {
+  enum class What {
+    kOwned,     // traced by us: nothing else can let it run
+    kReleased,  // runs its program
+    kRefused,   // ended with exit status 126, not one instruction of its program run
+    kKilled,    // ended by SIGKILL: the fallback of a refusal, or asked for
+    kGone,      // had ended before; a normal outcome
+  };
+  What what = What::kGone;
+  bool told = false;   // the whole text was written to its stderr
+  std::string detail;  // why a fallback was taken, in one sentence; empty otherwise
+};
+
+// Writes the state of a task where the kernel programs read it; Kernel::SetTaskState in the daemon.
+using TaskStateWriter = std::function<absl::Status(const StoppedTask&, hp_task_state)>;
+
+// Acts on stopped tasks. One thread of its own makes every ptrace call; commands are queued to it and their results
+// come back through Completed() on the caller's thread. No command waits behind another task's: a task that does not
+// answer is killed after a bound (kernel work only: milliseconds).
+//
+// A command for a task which has ended completes as kGone. Death of this process kills every owned task
+// (PTRACE_O_EXITKILL).
+class Responder {
+ public:
+  // `done` runs on the thread that calls DispatchCompleted().
+  using Done = std::function<void(const ResponseResult&)>;
+
+  static absl::StatusOr<std::unique_ptr<Responder>> Create(TaskStateWriter write_state);
+  virtual ~Responder() = default;
+
+  // Takes the task with PTRACE_SEIZE (EXITKILL) and PTRACE_INTERRUPT; state becomes HP_TASK_OWNED. Where another
+  // tracer has it or ptrace is forbidden the task is killed, and the result says so.
+  virtual void Own(StoppedTask task, Done done) = 0;
+
+  // Lets a stopped or owned task run: state HP_TASK_PASSED, detach where owned, SIGCONT.
+  // For a stopped one that is not owned this is done in the calling thread at once, with no hop: it is the way of
+  // nearly every consult.
+  virtual void Release(StoppedTask task, Done done) = 0;
+  absl::Status ReleaseNow(const StoppedTask& task);  // not owned: SetTaskState + pidfd_send_signal, calling thread
+
+  // Makes a stopped or owned task end with exit status 126, `text` written to its stderr before: taken over as by Own,
+  // stderr fetched with pidfd_getfd and written without ever blocking this thread, then exit_group(126) executed from
+  // its vdso under our trace, checked at the system call's entry. State HP_TASK_REFUSED. Fallback SIGKILL.
+  virtual void Refuse(StoppedTask task, std::string text, Done done) = 0;
+
+  // SIGKILL through the pidfd; `text` to its stderr first where it is still stopped.
+  virtual void Kill(StoppedTask task, std::string text, Done done) = 0;
+
+  // Readable when results wait; then call DispatchCompleted().
+  virtual int CompletedFd() const = 0;
+  virtual void DispatchCompleted() = 0;
+
+ protected:
+  explicit Responder(TaskStateWriter write_state) : write_state_(std::move(write_state)) {}
+  TaskStateWriter write_state_;
+};
+
+}  // namespace holdpoint
