@@ -16,7 +16,7 @@ hp_die() {
 }
 
 hp_need_root() {
-  [[ $(id -u) == 0 ]] || hp_die 77 "needs root, for packages, BPF programs and cgroups. Run: sudo $0 $*"
+  [[ $(id -u) == 0 ]] || hp_die 77 "needs root, for packages, BPF programs and cgroups. Run: sudo $0${*:+ $*}"
 }
 
 # Prints where the cgroup v2 hierarchy is mounted. Hybrid hosts have it below .../unified.
