@@ -1,0 +1,132 @@
+#include "agent/control/views.h"
+
+#include <algorithm>
+
+#include "absl/strings/string_view.h"
+#include "agent/control/wire.h"
+#include "nlohmann/json.hpp"
+
+namespace holdpoint {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr size_t kTextMax = 2048;  // of one text in a view: a row of them fits into a body
+constexpr size_t kNamesMax = 32;   // owners in one row
+
+std::string Clip(const std::string& text) { return text.size() <= kTextMax ? text : text.substr(0, kTextMax) + "..."; }
+
+Json Names(const std::vector<std::string>& names) {
+  Json list = Json::array();
+  for (const std::string& name : names) {
+    if (list.size() == kNamesMax) break;
+    list.push_back(name.substr(0, 256));
+  }
+  return list;
+}
+
+// ASCII: what a terminal would act on becomes \u00xx, and bytes that are no UTF-8 become U+FFFD.
+std::string Dump(const Json& json) { return json.dump(-1, ' ', true, Json::error_handler_t::replace); }
+
+Json ToJson(const SessionView& session) {
+  return {{"id", Clip(session.id)},
+          {"number", session.number},
+          {"coding_agent", Clip(session.coding_agent)},
+          {"environment", Clip(session.environment)},
+          {"protected", session.protected_environment},
+          {"root_tgid", session.root_tgid},
+          {"processes", session.processes},
+          {"started", session.started},
+          {"execs", session.execs},
+          {"asked", session.asked},
+          {"refused", session.refused},
+          {"workspace", Clip(session.workspace)},
+          {"owner", Clip(session.owner)},
+          {"user", Clip(session.user)},
+          {"ended", session.ended}};
+}
+
+Json ToJson(const HoldView& hold) {
+  return {{"ticket", Clip(hold.ticket)},
+          {"session", Clip(hold.session)},
+          {"state", Clip(hold.state)},
+          {"summary", Clip(hold.summary)},
+          {"reason", Clip(hold.reason)},
+          {"environment", Clip(hold.environment)},
+          {"owners", Names(hold.owners)},
+          {"rollback", Names(hold.rollback)},
+          {"pid", hold.pid},
+          {"deadline_unix", hold.deadline_unix},
+          {"expires_unix", hold.expires_unix},
+          {"digest", Clip(hold.digest)},
+          {"rule", Clip(hold.rule)},
+          {"verdict", Clip(hold.verdict)}};
+}
+
+Json ToJson(const DoctorRow& row) {
+  return {{"check", Clip(row.check)}, {"ok", row.ok}, {"detail", Clip(row.detail)}, {"advice", Clip(row.advice)}};
+}
+
+// One object {"KEY":[...]} per body, as many rows in each as fit. Rows are bounded by Clip: where one is too large
+// all the same (every byte of it escaped six times), a row that says so stands in its place.
+template <typename Row>
+std::vector<std::string> Pages(absl::string_view key, const std::vector<Row>& rows) {
+  const std::string head = "{\"" + std::string(key) + "\":[";
+  const size_t room = kControlBodyMax - head.size() - 2;
+  std::vector<std::string> bodies;
+  std::string page;
+  for (const Row& row : rows) {
+    std::string text = Dump(ToJson(row));
+    if (text.size() > room) text = Dump({{"cut", "a row too large to send"}});
+    if (!page.empty() && page.size() + 1 + text.size() > room) {
+      bodies.push_back(head + page + "]}");
+      page.clear();
+    }
+    if (!page.empty()) page += ',';
+    page += text;
+  }
+  if (!page.empty() || bodies.empty()) bodies.push_back(head + page + "]}");
+  return bodies;
+}
+
+}  // namespace
+
+std::vector<std::string> StatusBodies(const StatusView& status) {
+  Json rungs = Json::array();
+  for (const RungView& rung : status.rungs) {
+    if (rungs.size() == kNamesMax) break;
+    rungs.push_back({{"capability", rung.capability.substr(0, 128)},
+                     {"in_use", rung.in_use.substr(0, 256)},
+                     {"missing", rung.missing.substr(0, 256)}});
+  }
+  Json kernel = Json::object();
+  for (const auto& [name, value] : status.kernel) {
+    if (kernel.size() == 2 * kNamesMax) break;
+    kernel[name.substr(0, 64)] = value;
+  }
+  const Json json = {
+      {"daemon", Clip(status.daemon)},
+      {"scope", Clip(status.scope)},
+      {"instance", Clip(status.instance)},
+      {"mode", Clip(status.mode)},
+      {"uptime_s", status.uptime_s},
+      {"sessions", status.sessions},
+      {"holds", status.holds},
+      {"tickets", status.tickets},
+      {"rungs", std::move(rungs)},
+      {"judge",
+       {{"alive", status.judge.alive},
+        {"restarts", status.judge.restarts},
+        {"policy_hash", Clip(status.judge.policy_hash)},
+        {"rules", status.judge.rules}}},
+      {"spool",
+       {{"bytes", status.spool.bytes}, {"last_sequence", status.spool.last_sequence}, {"lost", status.spool.lost}}},
+      {"kernel", std::move(kernel)}};
+  return {Dump(json)};
+}
+
+std::vector<std::string> SessionBodies(const std::vector<SessionView>& sessions) { return Pages("sessions", sessions); }
+std::vector<std::string> HoldBodies(const std::vector<HoldView>& holds) { return Pages("holds", holds); }
+std::vector<std::string> DoctorBodies(const std::vector<DoctorRow>& rows) { return Pages("doctor", rows); }
+
+}  // namespace holdpoint

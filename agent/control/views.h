@@ -1,0 +1,96 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace holdpoint {
+
+// What the daemon shows over the control socket, as values. The daemon fills them, the functions below make the JSON
+// bodies that docs/control.md describes, and the CLI prints them.
+//
+// Texts may hold anything a session wrote: they are escaped where they are shown, not here. Times are Unix seconds.
+
+struct RungView {
+  std::string capability = {};
+  std::string in_use = {};
+  std::string missing = {};  // empty on the top rung
+};
+
+struct StatusView {
+  std::string daemon = {};  // version
+  std::string scope = {};   // cgroup directory, or "host"
+  std::string instance = {};
+  std::string mode = {};  // "enforce", "observe" or "mixed" where environments differ
+  int64_t uptime_s = 0;
+  uint64_t sessions = 0;
+  uint64_t holds = 0;    // stopped now
+  uint64_t tickets = 0;  // open, the held ones included
+  std::vector<RungView> rungs = {};
+
+  struct Judge {
+    bool alive = false;
+    uint64_t restarts = 0;
+    std::string policy_hash = {};
+    uint64_t rules = 0;
+  } judge = {};
+  struct Spool {
+    uint64_t bytes = 0;
+    uint64_t last_sequence = 0;
+    uint64_t lost = 0;
+  } spool = {};
+  std::vector<std::pair<std::string, uint64_t>> kernel = {};  // counters by name
+};
+
+struct SessionView {
+  std::string id = {};
+  uint64_t number = 0;
+  std::string coding_agent = {};
+  std::string environment = {};  // empty: unknown
+  bool protected_environment = false;
+  int64_t root_tgid = 0;
+  uint64_t processes = 0;
+  int64_t started = 0;
+  uint64_t execs = 0;
+  uint64_t asked = 0;
+  uint64_t refused = 0;
+  std::string workspace = {};
+  std::string owner = {};
+  std::string user = {};
+  int64_t ended = 0;  // 0: still running
+};
+
+struct HoldView {
+  std::string ticket = {};
+  std::string session = {};
+  std::string state = {};  // "held", "open", "approved", "denied", "expired", "used"
+  std::string summary = {};
+  std::string reason = {};
+  std::string environment = {};
+  std::vector<std::string> owners = {};  // who may approve, "dana" or "%sudo"
+  std::vector<std::string> rollback = {};
+  int64_t pid = 0;            // of the stopped process; 0 where none is
+  int64_t deadline_unix = 0;  // when the hold becomes a refusal; 0 where nothing is stopped
+  int64_t expires_unix = 0;   // when the ticket ends
+  std::string digest = {};    // hexadecimal
+  std::string rule = {};
+  std::string verdict = {};
+};
+
+struct DoctorRow {
+  std::string check = {};
+  bool ok = false;
+  std::string detail = {};
+  std::string advice = {};  // what to do; empty where nothing is
+};
+
+// Bodies of an answer: each is one JSON object of at most kControlBodyMax bytes and pure ASCII, with the list in
+// parts where one is too small. There is always at least one. A single row that is larger by itself has its longest
+// texts cut.
+std::vector<std::string> StatusBodies(const StatusView& status);
+std::vector<std::string> SessionBodies(const std::vector<SessionView>& sessions);
+std::vector<std::string> HoldBodies(const std::vector<HoldView>& holds);
+std::vector<std::string> DoctorBodies(const std::vector<DoctorRow>& rows);
+
+}  // namespace holdpoint
