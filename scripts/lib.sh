@@ -19,6 +19,21 @@ hp_need_root() {
   [[ $(id -u) == 0 ]] || hp_die 77 "needs root, for packages, BPF programs and cgroups. Run: sudo $0${*:+ $*}"
 }
 
+# hp_build PRESET [TARGET ...]: configures and builds; all targets when none is named.
+hp_build() {
+  local preset=$1 target=()
+  shift
+  export CCACHE_BASEDIR=$HP_ROOT CCACHE_NOHASHDIR=1
+  say "building (preset $preset)"
+  mkdir -p "$HP_ROOT/build"
+  (cd "$HP_ROOT" && cmake --preset "$preset") >"$HP_ROOT/build/configure.log" 2>&1 || {
+    cat "$HP_ROOT/build/configure.log" >&2
+    hp_die 69 "cmake could not configure (above: why)"
+  }
+  ((!$#)) || target=(--target "$@")
+  (cd "$HP_ROOT" && cmake --build --preset "$preset" "${target[@]}") || hp_die 69 "the build failed (above: where)"
+}
+
 # Prints where the cgroup v2 hierarchy is mounted. Hybrid hosts have it below .../unified.
 hp_cgroup2() {
   local dir
