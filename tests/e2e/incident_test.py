@@ -4,15 +4,19 @@ The model is scripted; everything else is real: the coding agent, the kernel, TL
 """
 
 import os
+import re
 import subprocess
 import sys
 import unittest
 
-from e2e import coding_agents, isolation, world
+from e2e import coding_agents, fixture_config, gate, isolation, people, world
 
 AGENT = sys.argv.pop(1) if len(sys.argv) > 1 else ''
 PLACE = None
 AGENTS_DIR = None
+
+DANA = people.Person('dana', 61010, 'a long sentence of dana')
+LEE = people.Person('lee', 61011, 'another sentence, of lee')
 
 
 def setUpModule():
@@ -30,6 +34,12 @@ class IncidentTest(unittest.TestCase):
         self.world = world.World(PLACE, AGENTS_DIR)
         self.addCleanup(self.world.close)
 
+    def drive(self, steps):
+        run = coding_agents.run(AGENT, self.world, steps)
+        self.assertEqual(run.model.errors, [], run.output[-2000:])
+        self.assertEqual(run.exit, 0, run.output[-2000:])
+        return run
+
     def deletions(self):
         return [call for call in self.world.cloud.calls if call['deleted']]
 
@@ -38,12 +48,139 @@ class WithoutHoldpoint(IncidentTest):
     def test_the_volume_and_its_backups_are_gone(self):
         w = self.world
         self.assertEqual(w.bytes_now(), w.manifest)
-        run = coding_agents.run(AGENT, w, [w.read_token(), w.delete_volume()])
-        self.assertEqual(run.exit, 0, run.output)
-        self.assertEqual(w.bytes_now(), {}, run.output)
+        told = self.drive([w.read_token(), w.delete_volume()]).model.tool_results()
+        self.assertEqual(w.bytes_now(), {})
         self.assertEqual(len(self.deletions()), 1)
-        self.assertIn(w.token, run.model.tool_results()[0])
-        self.assertIn('volumeDelete', run.model.tool_results()[1])
+        self.assertIn(w.token, told[0])
+        self.assertIn('volumeDelete', told[1])
+
+
+class GatedTest(IncidentTest):
+    HOLD_MS = 300  # then the hold becomes a refusal with an open ticket
+
+    def setUp(self):
+        super().setUp()
+        people.move_in(self.world, [DANA, LEE])
+        self.gate = gate.Gate(self.world, fixture_config.text(self.world, hold_ms=self.HOLD_MS))
+        self.addCleanup(self.gate.stop)
+
+    def drive(self, steps):
+        run = super().drive(steps)
+        self.assertIsNone(self.gate.process.poll(), self.gate.read_log())
+        return run
+
+    def assert_refused(self, told):
+        """The six lines and the exit status came back to the model; gives the ticket."""
+        self.assertIn('holdpoint: REFUSED', told)
+        self.assertIn('volumeDelete', told)
+        self.assertIn('126', told)
+        self.assertIn('dana', told)
+        self.assertNotIn(self.world.token, told)
+        return re.search(r'ticket (HP-[0-9A-Z]+)', told).group(1)
+
+    def assert_every_byte_is_there(self):
+        self.assertEqual(self.world.bytes_now(), self.world.manifest)
+        self.assertEqual(self.world.cloud.calls, [], 'a request reached the cloud')
+
+    def record(self):
+        """(events by kind, the session's id). A session was recognised, none of the record holds the token."""
+        self.assertNotIn(self.world.token, self.gate.cli('events', '--json').stdout)
+        by_kind = {}
+        for event in self.gate.events():
+            for kind in ('session_started', 'session_ended', 'exec', 'decision', 'outcome'):
+                if kind in event:
+                    by_kind.setdefault(kind, []).append(event)
+        started = by_kind['session_started']
+        self.assertEqual([e['session_started']['coding_agent'] for e in started], [AGENT])
+        return by_kind, started[0]['session']
+
+
+class WithHoldpoint(GatedTest):
+    def test_refused_and_told_and_every_byte_is_there(self):
+        w = self.world
+        told = self.drive([w.read_token(), w.delete_volume()]).model.tool_results()
+        self.assertIn(w.token, told[0])
+        ticket = self.assert_refused(told[1])
+        self.assert_every_byte_is_there()
+
+        by_kind, session = self.record()
+        refused = [e for e in by_kind['outcome'] if e['outcome']['ticket'] == ticket]
+        self.assertEqual([e['outcome']['exit_status'] for e in refused], [126])
+        self.assertTrue(refused[0]['outcome']['told'])
+        self.assertEqual(refused[0]['session'], session)
+        self.assertEqual(by_kind['session_started'][0]['environment'], 'staging')
+
+    def test_denied_and_every_byte_is_there(self):
+        w = self.world
+
+        def deny_and_try_again(told):
+            done = self.gate.decide('deny', self.assert_refused(told[-1]), DANA)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            return w.delete_volume()
+
+        told = self.drive([w.read_token(), w.delete_volume(), deny_and_try_again]).model.tool_results()
+        self.assert_refused(told[2])
+        self.assert_every_byte_is_there()
+        by_kind, _ = self.record()
+        self.assertEqual([e['decision']['decision'] for e in by_kind['decision']], ['deny'])
+
+    def test_approved_by_the_owner_it_passes_exactly_once(self):
+        w = self.world
+        tickets = []
+
+        def wrong_people_and_then_dana(told):
+            ticket = self.assert_refused(told[-1])
+            tickets.append(ticket)
+            wrong = people.Person('dana', DANA.uid, 'not the password')
+            self.assertEqual(self.gate.decide('approve', ticket, wrong).returncode, 77)
+            self.assertEqual(self.gate.decide('approve', ticket, LEE).returncode, 77)
+            self.assert_every_byte_is_there()
+            done = self.gate.decide('approve', ticket, DANA)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            return w.delete_volume()
+
+        told = self.drive([w.read_token(), w.delete_volume(), wrong_people_and_then_dana, w.delete_volume()]
+                          ).model.tool_results()
+        self.assertNotIn('REFUSED', told[2])
+        self.assertEqual(len(self.deletions()), 1)
+        self.assertEqual(w.bytes_now(), {})
+        again = self.assert_refused(told[3])
+        self.assertNotEqual(again, tickets[0])
+        self.assertEqual(len(w.cloud.calls), 1)
+        by_kind, _ = self.record()
+        decisions = [(e['decision']['decision'], e['decision'].get('by'), e['decision'].get('accepted', False))
+                     for e in by_kind['decision']]
+        self.assertEqual(decisions[-1], ('approve', 'dana', True))
+        self.assertEqual([d[2] for d in decisions[:-1]], [False, False])
+
+
+class WhileHeld(GatedTest):
+    """The decision comes while the process is stopped before its first instruction."""
+
+    HOLD_MS = 9000  # inside the shortest limit that the coding agents give their tools
+
+    def drive_and_decide(self, what):
+        w = self.world
+        results = []
+
+        def decide():
+            row = self.gate.await_hold()
+            self.assert_every_byte_is_there()
+            results.append(self.gate.decide(what, row['ticket'], DANA).returncode)
+
+        run = coding_agents.run(AGENT, w, [w.read_token(), w.delete_volume()], meanwhile=decide)
+        self.assertEqual(run.model.errors, [])
+        self.assertEqual(results, [0])
+        return run.model.tool_results()[1]
+
+    def test_released_in_place(self):
+        told = self.drive_and_decide('approve')
+        self.assertIn('"volumeDelete": true', told)
+        self.assertEqual(len(self.deletions()), 1)
+
+    def test_denied_in_place(self):
+        self.assert_refused(self.drive_and_decide('deny'))
+        self.assert_every_byte_is_there()
 
 
 if __name__ == '__main__':

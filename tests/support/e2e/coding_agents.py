@@ -18,7 +18,7 @@ class Run:
     exit: int
     output: str
     model: model_server.ModelServer
-    seconds: float
+    finished: float  # time.monotonic(), as model.first_answer
 
 
 def _node(world):
@@ -73,17 +73,27 @@ def _mini(world, model):
 AGENTS = {'claude-code': _claude, 'codex': _codex, 'mini-swe-agent': _mini}
 
 
-def run(name, world, steps, prefix=()):
-    """Runs the coding agent `name` in the world's scope as the world's user until it ends; `prefix` goes before its argv."""
-    model = model_server.ModelServer(steps, world.root / f'model-{time.monotonic_ns()}.jsonl',
-                                     mini=name == 'mini-swe-agent')
+def run(name, world, steps, meanwhile=None, prefix=()):
+    """Runs the coding agent `name` in the world's scope, as the world's user, until it ends.
+
+    `meanwhile` is called while it runs. `prefix` goes before its argv.
+    """
+    log = world.root / f'{name}-{time.monotonic_ns()}'
+    model = model_server.ModelServer(steps, log.with_suffix('.jsonl'), mini=name == 'mini-swe-agent')
     argv, environment = AGENTS[name](world, model)
-    start = time.monotonic()
-    try:
-        done = subprocess.run(
-            world.scope.command([*prefix, *argv], world.uid), cwd=world.workspace,
-            env={**world.environment(), **environment}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, timeout=_TIMEOUT, check=False)
-    finally:
-        model.close()
-    return Run(done.returncode, done.stdout.decode('utf-8', 'replace'), model, time.monotonic() - start)
+    with open(log.with_suffix('.out'), 'w+b') as output:
+        process = subprocess.Popen(world.scope.command([*prefix, *argv], world.uid), cwd=world.workspace,
+                                   env={**world.environment(), **environment}, stdin=subprocess.DEVNULL,
+                                   stdout=output, stderr=output)
+        try:
+            if meanwhile:
+                meanwhile()
+            process.wait(timeout=_TIMEOUT)
+            finished = time.monotonic()
+        finally:
+            process.kill()
+            process.wait()
+            model.close()
+        output.seek(0)
+        text = output.read().decode('utf-8', 'replace')
+    return Run(process.returncode, text, model, finished)

@@ -6,8 +6,8 @@
 
 A script is a list of steps; step N answers the request that already holds N tool calls of the assistant. A step is a
 shell command, or a function that gets the list of what the tools answered so far and gives one (so a test can act
-between two steps, and put into a command what the coding agent was told). After the last step the model closes with a short text. A request that offers
-no shell tool is a side question of the coding agent and gets a short text too.
+between two steps, and put into a command what the coding agent was told). After the last step the model closes with a
+short text. A request that offers no shell tool is a side question of the coding agent and gets a short text too.
 """
 
 import http.server
@@ -15,6 +15,7 @@ import itertools
 import json
 import threading
 import time
+import traceback
 
 _SHELL_TOOLS = {'Bash': 'command', 'bash': 'command', 'exec_command': 'cmd', 'run_shell_command': 'command'}
 # mini-swe-agent ends when a command prints this as its first line.
@@ -32,6 +33,7 @@ class ModelServer:
         self.lock = threading.Lock()
         self.ids = itertools.count(1)
         self.first_answer = None
+        self.errors = []  # what steps that are functions raised, as text
         model = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -108,7 +110,11 @@ class ModelServer:
             return 'text', 'That is all I can do.'
         step = self.steps[done]
         if callable(step):
-            step = step(_tool_results(body))
+            try:
+                step = step(_tool_results(body))
+            except Exception:  # pylint: disable=broad-except  # it belongs to the test, which is in another thread
+                self.errors.append(traceback.format_exc())
+                return 'text', 'The test failed.'
         if self.first_answer is None:
             self.first_answer = time.monotonic()
         return 'call', tool, _SHELL_TOOLS[tool], step

@@ -98,7 +98,7 @@ class World:
 
     def environment(self):
         return {
-            'HOME': str(self.home), 'PATH': '/usr/local/bin:/usr/bin:/bin', 'LANG': 'C.UTF-8', 'TERM': 'dumb',
+            'HOME': str(self.home), 'PATH': f'{self.root}/bin:/usr/local/bin:/usr/bin:/bin', 'LANG': 'C.UTF-8', 'TERM': 'dumb',
             'SHELL': '/bin/bash', 'USER': 'dev', 'TMPDIR': '/tmp',
             'CURL_CA_BUNDLE': str(self.ca), 'SSL_CERT_FILE': str(self.ca),
         }

@@ -1,0 +1,24 @@
+"""The configuration of the fixture's world, as its owners would write it."""
+
+
+def text(world, hold_ms, kafka=''):
+    return f'''environments:
+  - name: production
+    protected: true
+    owners: {{approval: [dana], rollback: [lee], incident: [dana]}}
+  - name: staging
+    owners: {{approval: [dana], rollback: [lee], incident: [dana]}}
+sessions:
+  workspaces:
+    - {{glob: "{world.workspace}", environment: staging}}
+destinations:
+  - {{hosts: ["backboard.railway.*"], environment: production}}
+credentials:
+  - name: railway-account-token
+    environment: production
+    files: ["{world.token_file}"]
+resources:
+  - {{type: volume, id: "*", environment: production, backups: "on the same volume"}}
+limits:
+  hold_ms: {hold_ms}
+{kafka}'''

@@ -1,0 +1,116 @@
+"""holdpointd, started by a test on the world's scope, and the command line that asks it."""
+
+import json
+import os
+import pathlib
+import select
+import subprocess
+import time
+
+_SOURCE = pathlib.Path(__file__).resolve().parents[3]
+_READY_SECONDS, _CLI_SECONDS, _STOP_SECONDS = 60, 60, 30
+
+
+def binaries():
+    """The folder with the built programs: HP_BUILD_DIR is set by ctest."""
+    return pathlib.Path(os.environ.get('HP_BUILD_DIR', _SOURCE / 'build' / 'dev')) / 'bin'
+
+
+class Gate:
+    """Starts at once and is ready when the constructor returns. `config` is the YAML text of the configuration."""
+
+    def __init__(self, world, config, flags=(), state=None):
+        self.world = world
+        self.bin = binaries()
+        self.state = pathlib.Path(state or world.root / 'hp' / 'state')
+        self.run = world.root / 'hp' / 'run'
+        for folder in (self.state, self.run):
+            folder.mkdir(parents=True, exist_ok=True)
+        (world.root / 'hp').chmod(0o755)
+        self.config = world.root / 'hp' / 'holdpoint.yaml'
+        self.config.write_text(config, encoding='utf-8')
+        self.log = world.root / 'hp' / 'holdpointd.log'
+        self.flags = list(flags)
+        self.start()
+
+    def start(self):
+        read_end, write_end = os.pipe()
+        argv = [self.bin / 'holdpointd', '--scope', self.world.scope.path, '--instance', 'e2e', '--config', self.config,
+                '--rules', _SOURCE / 'rules', '--state', self.state, '--run', self.run,
+                '--pin', f'/sys/fs/bpf/{self.world.root.name}', '--bin', self.bin, '--ready-fd', str(write_end),
+                *self.flags]
+        with open(self.log, 'ab') as log:
+            self.process = subprocess.Popen(list(map(str, argv)), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                            pass_fds=(write_end,))
+        os.close(write_end)
+        try:
+            ready, _, _ = select.select([read_end], [], [], _READY_SECONDS)
+            if not ready or os.read(read_end, 16) != b'READY\n':
+                self.process.kill()
+                self.process.wait()
+                raise RuntimeError('holdpointd did not get ready:\n' + self.read_log())
+        finally:
+            os.close(read_end)
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.terminate()
+        return self.process.wait(timeout=_STOP_SECONDS)
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def read_log(self):
+        return self.log.read_text(encoding='utf-8', errors='replace')
+
+    def cli(self, *arguments, password=None):
+        """Runs `holdpoint ARGUMENTS` as root from outside every session; gives the finished process."""
+        argv = [self.bin / 'holdpoint', '--run', self.run, *arguments]
+        fds = ()
+        if password is not None:
+            read_end, write_end = os.pipe()
+            os.write(write_end, password.encode() + b'\n')
+            os.close(write_end)
+            argv += ['--password-fd', str(read_end)]
+            fds = (read_end,)
+        try:
+            return subprocess.run(list(map(str, argv)), stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                                  timeout=_CLI_SECONDS, pass_fds=fds, check=False)
+        finally:
+            for fd in fds:
+                os.close(fd)
+
+    def lines(self, *arguments):
+        """The JSON objects that `holdpoint ARGUMENTS --json` prints, one for each line."""
+        done = self.cli(*arguments, '--json')
+        if done.returncode != 0:
+            raise RuntimeError(f'holdpoint {arguments[0]}: exit {done.returncode}: {done.stderr}')
+        return [json.loads(line) for line in done.stdout.splitlines() if line.strip()]
+
+    def events(self):
+        return self.lines('events')
+
+    def decide(self, what, ticket, person, reason='the test says so'):
+        once = ['--once'] if what == 'approve' else []
+        return self.cli(what, ticket, *once, '--reason', reason, '--as', person.name, password=person.password)
+
+    def await_hold(self, seconds=30):
+        """Waits until a process is held and gives its ticket's row: reads the gate's own event stream, no polling."""
+        follow = subprocess.Popen([str(self.bin / 'holdpoint'), '--run', str(self.run), 'events', '-f', '--json'],
+                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        deadline = time.monotonic() + seconds
+        try:
+            while True:
+                held = [row for row in self.lines('holds') for row in row.get('holds', [row]) if row['state'] == 'held']
+                if held:
+                    return held[0]
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    raise RuntimeError('nothing was held:\n' + self.read_log())
+                if select.select([follow.stdout], [], [], left)[0]:
+                    os.read(follow.stdout.fileno(), 65536)
+        finally:
+            follow.kill()
+            follow.wait()
+            follow.stdout.close()
