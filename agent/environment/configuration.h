@@ -1,0 +1,164 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "holdpoint/v1/event.pb.h"
+
+// What /etc/holdpoint/holdpoint.yaml says, as values. Passive: LoadConfiguration (load.h) has checked that every
+// environment that is named exists, every glob and range is well formed and nobody's list of owners is empty.
+// config/holdpoint.yaml explains each key to people, schemas/config/holdpoint.schema.json to editors.
+namespace holdpoint {
+
+enum class Mode { kEnforce, kObserve };
+
+// Users by name and groups as "%name". Never empty.
+struct Owners {
+  std::vector<std::string> approval;
+  std::vector<std::string> rollback;
+  std::vector<std::string> incident;
+};
+
+// The order of Configuration::environments is their strictness within the protected and the other ones: first is
+// strictest. See Strictest() in tags.h.
+struct EnvironmentConfig {
+  std::string name;
+  bool is_protected = false;
+  Mode mode = Mode::kEnforce;
+  bool fail_closed = false;
+  Owners owners;
+};
+
+// A path or branch glob (glob.h) and the environment of sessions that it matches.
+struct SessionRule {
+  std::string glob;
+  std::string environment;
+};
+
+struct SessionConfig {
+  std::string default_environment;  // of a session that nothing else tags; empty: unknown
+  std::string launch_default;       // of `holdpoint run` without --env; empty: as any other session
+  std::vector<SessionRule> workspaces;
+  std::vector<SessionRule> branches;
+  std::vector<std::string> unattended_variables;  // set and neither empty, "0" nor "false": nobody is watching
+  std::string unattended_environment;             // empty: as any other session
+};
+
+struct AddressRange {
+  std::string bytes;           // 4 or 16, network order, host bits zero
+  uint32_t prefix_length = 0;
+  std::string text;            // as written
+};
+
+struct PortRange {
+  uint16_t low = 0;
+  uint16_t high = 65535;
+};
+
+enum class ConnectRefusal { kCrossing, kAlways, kNever };
+
+struct DestinationConfig {
+  std::vector<std::string> hosts;   // globs, lower case
+  std::vector<AddressRange> ranges;
+  std::vector<PortRange> ports;     // never empty; one whole range where the file names none
+  std::string environment;
+  ConnectRefusal refuse = ConnectRefusal::kCrossing;
+};
+
+struct CredentialConfig {
+  std::string name;
+  std::string environment;
+  std::vector<std::string> files;         // path globs
+  std::vector<std::string> variables;     // exact names
+  std::vector<std::string> fingerprints;  // "fp:" and 16 hexadecimal digits
+};
+
+struct ResourceConfig {
+  std::string type;  // "*" for any
+  std::string id;    // glob
+  std::string environment;
+  std::string backups;  // for people: where they live
+};
+
+// Words in a host name, a path or an id that make something look like production.
+struct LookAlike {
+  std::vector<std::string> patterns;  // globs over one word, lower case
+  std::vector<std::string> except;
+  std::string environment;            // which one such a name raises a tag to; empty: none
+};
+
+struct LimitsConfig {
+  uint32_t consult_ms = 200;
+  uint32_t hold_ms = 20'000;
+  uint32_t ticket_minutes = 60;
+  uint32_t max_holds = 32;
+  bool two_persons = false;
+};
+
+struct KafkaConfig {
+  std::vector<std::string> brokers;  // empty: the spool is the store
+  std::string topic = "holdpoint.events";
+  std::map<std::string, std::string> settings;
+};
+
+// The decision table: a row for what an act does, a column for where.
+enum class Row {
+  kRead,
+  kWrite,
+  kUseCredential,
+  kExpose,
+  kEscalate,
+  kDestroyRegenerable,
+  kDestroyRecoverable,
+  kDestroyIrreversible,
+  kUnseen,
+};
+enum class Column { kLocal, kOrdinary, kUnknown, kProtected };
+inline constexpr size_t kRows = 9;
+inline constexpr size_t kColumns = 4;
+inline constexpr std::array<absl::string_view, kRows> kRowNames = {
+    "read",  "write", "use_credential", "expose", "escalate", "destroy_regenerable", "destroy_recoverable",
+    "destroy_irreversible", "unseen"};
+inline constexpr std::array<absl::string_view, kColumns> kColumnNames = {"local", "ordinary", "unknown", "protected"};
+
+using DecisionTable = std::array<std::array<v1::Verdict, kColumns>, kRows>;
+
+enum class RuleMode { kEnforce, kObserve, kOff };
+
+struct PolicyConfig {
+  DecisionTable table;                     // of design's defaults, with the file's cells in place
+  std::map<std::string, RuleMode> rules;   // by rule id; others as their pack says
+  v1::Verdict Cell(Row row, Column column) const {
+    return table[static_cast<size_t>(row)][static_cast<size_t>(column)];
+  }
+};
+
+struct Configuration {
+  std::vector<EnvironmentConfig> environments;
+  SessionConfig sessions;
+  std::vector<DestinationConfig> destinations;
+  std::vector<CredentialConfig> credentials;
+  std::vector<ResourceConfig> resources;
+  LookAlike look_alike;
+  PolicyConfig policy;
+  LimitsConfig limits;
+  KafkaConfig kafka;
+  std::string presence_service = "holdpoint";
+
+  // Null where there is no such environment.
+  const EnvironmentConfig* Find(absl::string_view name) const {
+    for (const EnvironmentConfig& environment : environments) {
+      if (environment.name == name) return &environment;
+    }
+    return nullptr;
+  }
+};
+
+// The table of the documentation, before any configuration.
+DecisionTable DefaultDecisionTable();
+
+}  // namespace holdpoint

@@ -1,0 +1,80 @@
+#include "agent/environment/configured.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+
+namespace holdpoint {
+namespace {
+
+constexpr const char* kRefusals[] = {"crossing", "always", "never"};
+
+// The order in which DestinationTag prefers ranges; see tags.cc.
+struct Entry {
+  v1::DestinationRange range;
+  bool is_protected = false;
+  size_t position = 0;  // of the environment in the configuration
+};
+
+std::vector<Entry> Ranges(const Configuration& configuration) {
+  std::vector<Entry> entries;
+  for (const DestinationConfig& destination : configuration.destinations) {
+    for (const AddressRange& range : destination.ranges) {
+      for (const PortRange& ports : destination.ports) {
+        Entry entry;
+        entry.range.set_address(range.bytes);
+        entry.range.set_prefix_length(range.prefix_length);
+        entry.range.set_port_low(ports.low);
+        entry.range.set_port_high(ports.high);
+        entry.range.set_environment(destination.environment);
+        entry.range.set_refuse(kRefusals[static_cast<size_t>(destination.refuse)]);
+        entry.range.set_source(absl::StrCat("cidr ", range.text));
+        while (configuration.environments[entry.position].name != destination.environment) ++entry.position;
+        entry.is_protected = configuration.environments[entry.position].is_protected;
+        entries.push_back(std::move(entry));
+      }
+    }
+  }
+  std::stable_sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
+    const uint32_t a_ports = a.range.port_high() - a.range.port_low();
+    const uint32_t b_ports = b.range.port_high() - b.range.port_low();
+    if (a.range.prefix_length() != b.range.prefix_length()) return a.range.prefix_length() > b.range.prefix_length();
+    if (a_ports != b_ports) return a_ports < b_ports;
+    if (a.is_protected != b.is_protected) return a.is_protected;
+    return a.position < b.position;
+  });
+  return entries;
+}
+
+}  // namespace
+
+void FillConfigured(const Configuration& configuration, const CodingAgents& agents, v1::Configured* configured) {
+  for (const EnvironmentConfig& environment : configuration.environments) {
+    v1::Environment* out = configured->add_environments();
+    out->set_name(environment.name);
+    out->set_protected_(environment.is_protected);
+    out->set_enforce(environment.mode == Mode::kEnforce);
+    out->set_fail_closed(environment.fail_closed);
+    out->mutable_approval()->Assign(environment.owners.approval.begin(), environment.owners.approval.end());
+    out->mutable_rollback()->Assign(environment.owners.rollback.begin(), environment.owners.rollback.end());
+    out->mutable_incident()->Assign(environment.owners.incident.begin(), environment.owners.incident.end());
+  }
+  for (Entry& entry : Ranges(configuration)) *configured->add_destinations() = std::move(entry.range);
+  for (std::string& name : CandidateNames(agents)) configured->add_agent_names(std::move(name));
+
+  v1::Limits* limits = configured->mutable_limits();
+  limits->set_consult_ms(configuration.limits.consult_ms);
+  limits->set_hold_ms(configuration.limits.hold_ms);
+  limits->set_ticket_minutes(configuration.limits.ticket_minutes);
+  limits->set_max_holds(configuration.limits.max_holds);
+  limits->set_two_persons(configuration.limits.two_persons);
+
+  v1::Kafka* kafka = configured->mutable_kafka();
+  kafka->mutable_brokers()->Assign(configuration.kafka.brokers.begin(), configuration.kafka.brokers.end());
+  kafka->set_topic(configuration.kafka.topic);
+  kafka->mutable_settings()->insert(configuration.kafka.settings.begin(), configuration.kafka.settings.end());
+  configured->set_presence_service(configuration.presence_service);
+}
+
+}  // namespace holdpoint

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+
+namespace holdpoint {
+
+inline constexpr size_t kMaxRedactedWords = 64;
+inline constexpr size_t kMaxRedactedWord = 512;
+
+// The argv as it may be recorded: each secret (secrets.h) is replaced by "<redacted fp:0123456789abcdef>", each word is
+// cut to kMaxRedactedWord bytes ("...(+N bytes)"), and words past kMaxRedactedWords become one "...(+N words)".
+// What is cut off is not looked at; what is kept was looked at whole. The bytes are not escaped. `key` is the
+// fingerprint key; without one the mark is "<redacted>". Pure.
+std::vector<std::string> RedactArgv(absl::string_view key, absl::Span<const std::string> argv);
+
+// The same for free text, cut to `max` bytes.
+std::string RedactText(absl::string_view key, absl::string_view text, size_t max);
+
+// Splits NUL-separated bytes as the kernel has them; a last word without NUL counts.
+std::vector<std::string> SplitRawArgv(absl::string_view raw);
+
+}  // namespace holdpoint
