@@ -1,7 +1,6 @@
 #pragma once
 
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -9,18 +8,25 @@
 
 namespace holdpoint {
 
+struct JsonMember;
+
 // A JSON text as it was written: members in order, duplicate keys kept (readers differ in which one they take).
 struct JsonValue {
   enum class Kind { kNull, kBool, kNumber, kString, kArray, kObject };
   Kind kind = Kind::kNull;
-  std::string text;  // kString: decoded; kNumber, kBool, kNull: as written
+  std::string text;  // kString: decoded; kNumber, kBool, kNull: as written (a number that no double holds: "0")
   std::vector<JsonValue> items;
-  std::vector<std::pair<std::string, JsonValue>> members;
+  std::vector<JsonMember> members;
 
   // First member of this name; nullptr for none or where this is no object. Names compare exactly.
   const JsonValue* Find(absl::string_view name) const;
   // Every member of this name without regard to case (encoding/json of Go takes them so).
   std::vector<const JsonValue*> FindAnyCase(absl::string_view name) const;
+};
+
+struct JsonMember {
+  std::string name;
+  JsonValue value;
 };
 
 struct JsonLimits {
