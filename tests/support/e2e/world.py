@@ -27,6 +27,7 @@ class World:
         self.root.chmod(0o711)
         self.uid = uid
         self.mounts = []
+        self.etc = self.root / 'etc'
         self.token = secrets.token_hex(18)
         self.home = self._own('home')
         self.workspace = self._own('projects/shop')
@@ -36,7 +37,7 @@ class World:
         self._make_projects()
         self.manifest = self._make_volume()
         self.ca, certificate, key = cloud.make_certificates(self.root / 'tls', HOSTS)
-        self._resolve_hosts()
+        self._move_etc()
         self.cloud = cloud.Cloud(self.volumes, self.token, certificate, key)
         if agents:
             self.agents = self.root / 'agents'
@@ -90,15 +91,24 @@ class World:
         return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
                 for path in sorted(folder.rglob('*')) if path.is_file()}
 
-    def _resolve_hosts(self):
-        hosts = self.root / 'hosts'
-        hosts.write_text('127.0.0.1 localhost ' + ' '.join(HOSTS) + '\n', encoding='ascii')
-        hosts.chmod(0o644)
-        self.bind(hosts, '/etc/hosts')
+    def _move_etc(self):
+        """A copy of /etc takes its place for this process and what it starts: names and people of our own."""
+        subprocess.run(['cp', '-a', '/etc', self.etc], check=True)
+        self.write_etc('hosts', '127.0.0.1 localhost ' + ' '.join(HOSTS))
+        self.write_etc('nsswitch.conf', 'passwd: files\ngroup: files\nshadow: files\nhosts: files')
+        self.bind(self.etc, '/etc')
+
+    def write_etc(self, name, text, mode=0o644):
+        path = self.etc / name
+        path.unlink(missing_ok=True)
+        path.write_text(text + '\n', encoding='ascii')
+        path.chmod(mode)
 
     def environment(self):
         return {
-            'HOME': str(self.home), 'PATH': f'{self.root}/bin:/usr/local/bin:/usr/bin:/bin', 'LANG': 'C.UTF-8', 'TERM': 'dumb',
+            'HOME': str(self.home),
+            'PATH': f'{self.root}/bin:/usr/local/bin:/usr/bin:/bin',
+            'LANG': 'C.UTF-8', 'TERM': 'dumb',
             'SHELL': '/bin/bash', 'USER': 'dev', 'TMPDIR': '/tmp',
             'CURL_CA_BUNDLE': str(self.ca), 'SSL_CERT_FILE': str(self.ca),
         }
