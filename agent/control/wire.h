@@ -17,7 +17,7 @@ enum class ControlCommand : uint32_t {
   kSessions = 2,
   kHolds = 3,        // holds and open tickets
   kRun = 4,          // labels the caller: text1 = environment, text2 = owner, text3 = coding agent's name or empty
-  kApprove = 5,      // ticket, text1 = owner to decide as, text2 = reason, secret = password, flag kOnce
+  kApprove = 5,      // ticket, text1 = owner to decide as, text2 = reason, secret = password, flag kControlOnce
   kDeny = 6,         // the same
   kWait = 7,         // ticket, number = seconds to wait at most; answers when decided
   kKillSession = 8,  // text1 = session id
@@ -26,6 +26,9 @@ enum class ControlCommand : uint32_t {
   kDetach = 11,      // number = tgid whose label is taken off
   kClass = 12,       // forget what was learned of executables
 };
+
+// ControlRequest::flags
+inline constexpr uint32_t kControlOnce = 1;  // kApprove: the identical act passes one time
 
 struct ControlRequest {
   uint32_t version = kControlVersion;
