@@ -24,22 +24,29 @@ bool Before(const StreamDir& a, const StreamDir& b) {
 absl::StatusOr<std::unique_ptr<SpoolReader>> SpoolReader::Open(const std::string& spool_dir, const Options& options) {
   if (access(spool_dir.c_str(), R_OK | X_OK) != 0) return ErrnoStatus(absl::StrCat("no spool to read at ", spool_dir));
   std::unique_ptr<SpoolReader> reader(new SpoolReader(spool_dir, options));
-  reader->inotify_.reset(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
-  if (reader->inotify_.ok() &&
-      inotify_add_watch(reader->inotify_.get(), spool_dir.c_str(), IN_CREATE | IN_MOVED_TO | IN_ONLYDIR) < 0) {
-    reader->inotify_.reset();  // Too many watches on this host: poll by time.
-  }
   if (options.at_end) HP_RETURN_IF_ERROR(reader->GoToEnd());
   return reader;
 }
 
-absl::Status SpoolReader::EnterStream(const StreamDir& stream) {
-  if (inotify_.ok()) {
-    if (stream_watch_ >= 0) inotify_rm_watch(inotify_.get(), stream_watch_);
-    stream_watch_ = inotify_add_watch(inotify_.get(), stream.path.c_str(), IN_CREATE | IN_MODIFY | IN_ONLYDIR);
-    changed_ = true;  // The watch sees only what comes after it.
+void SpoolReader::StartWatching() {
+  if (std::exchange(watching_, true)) return;
+  inotify_.reset(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+  if (inotify_.ok() && inotify_add_watch(inotify_.get(), dir_.c_str(), IN_CREATE | IN_MOVED_TO | IN_ONLYDIR) < 0) {
+    inotify_.reset();  // Too many watches on this host: poll by time.
   }
+  WatchStream();
+}
+
+void SpoolReader::WatchStream() {
+  changed_ = true;  // A watch sees only what comes after it.
+  if (!inotify_.ok() || !stream_.has_value()) return;
+  if (stream_watch_ >= 0) inotify_rm_watch(inotify_.get(), stream_watch_);
+  stream_watch_ = inotify_add_watch(inotify_.get(), stream_->path.c_str(), IN_CREATE | IN_MODIFY | IN_ONLYDIR);
+}
+
+absl::Status SpoolReader::EnterStream(const StreamDir& stream) {
   stream_ = stream;
+  WatchStream();
   segment_.reset();
   finished_ = false;
   next_sequence_ = from_.Next(stream.run_id);
@@ -157,6 +164,10 @@ bool SpoolReader::DrainEvents() {
 
 void SpoolReader::Wait(absl::Duration timeout) {
   constexpr absl::Duration kPollWithoutInotify = absl::Milliseconds(200);
+  if (!watching_) {
+    StartWatching();
+    return;  // What was written before the watch is found by looking once more.
+  }
   if (!inotify_.ok()) timeout = std::min(timeout, kPollWithoutInotify);
   pollfd fd{inotify_.get(), POLLIN, 0};  // A negative descriptor is ignored: then this only waits.
   if (poll(&fd, 1, static_cast<int>(absl::ToInt64Milliseconds(timeout))) > 0) DrainEvents();

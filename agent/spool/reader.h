@@ -49,7 +49,10 @@ class SpoolReader {
   void Wait(absl::Duration timeout);
 
   // For an own poll loop: readable when Wait would return. -1 where inotify is not to be had: poll by time then.
-  int wait_fd() const { return inotify_.get(); }
+  int wait_fd() {
+    StartWatching();
+    return inotify_.get();
+  }
 
   // Lines for people about what was skipped: damage, and segments that are gone.
   std::vector<std::string> TakeNotices();
@@ -59,6 +62,8 @@ class SpoolReader {
 
  private:
   SpoolReader(std::string dir, const Options& options) : dir_(std::move(dir)), from_(options.from) {}
+  void StartWatching();
+  void WatchStream();
   absl::Status GoToEnd();
   absl::StatusOr<bool> HasLater();
   absl::StatusOr<bool> Advance();
@@ -68,7 +73,8 @@ class SpoolReader {
 
   const std::string dir_;
   Cursor from_;
-  UniqueFd inotify_;
+  UniqueFd inotify_;  // Made when somebody first waits.
+  bool watching_ = false;
   int stream_watch_ = -1;
   bool changed_ = true;  // directories may have new entries since they were last listed
 
