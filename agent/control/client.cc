@@ -22,14 +22,14 @@ absl::Status NoDaemon(const std::string& path, int error) {
                                 : error == ECONNREFUSED ? "nobody listens there"
                                                         : absl::string_view(strerror(error));
   return absl::UnavailableError(
-      absl::StrCat("no daemon answers at ", path, " (", why, "): start holdpointd, or name its folder with --run-dir"));
+      absl::StrCat("no daemon answers at ", path, " (", why, "): start holdpointd, or name its folder with --run"));
 }
 
 absl::StatusOr<UniqueFd> Connect(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.empty() || path.size() >= sizeof(address.sun_path)) {
-    return absl::InvalidArgumentError(absl::StrCat("--run-dir: the socket's path must have 1 to ",
+    return absl::InvalidArgumentError(absl::StrCat("--run: the socket's path must have 1 to ",
                                                    sizeof(address.sun_path) - 1, " bytes, it has ", path.size()));
   }
   memcpy(address.sun_path, path.data(), path.size());

@@ -85,7 +85,7 @@ absl::Status RemoveStale(const sockaddr_un& address) {
   UniqueFd probe(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0 || errno == EAGAIN) {
     return absl::AlreadyExistsError(absl::StrCat("another daemon answers at ", address.sun_path,
-                                                 ": stop it, or give this one its own --run-dir and scope"));
+                                                 ": stop it, or give this one its own --run and scope"));
   }
   if (unlink(address.sun_path) != 0) return ErrnoStatus(absl::StrCat("removing the old ", address.sun_path));
   return absl::OkStatus();

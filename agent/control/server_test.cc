@@ -363,7 +363,7 @@ TEST(AskDaemon, SaysThatNoDaemonAnswersAndWhatToDo) {
   const absl::Status status = AskDaemon("/nonexistent/control.sock", request, kLong).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
   EXPECT_THAT(std::string(status.message()), HasSubstr("/nonexistent/control.sock"));
-  EXPECT_THAT(std::string(status.message()), HasSubstr("--run-dir"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("--run"));
 }
 
 TEST(SetControlText, RefusesWhatDoesNotFitOrHoldsANul) {

@@ -22,7 +22,8 @@ struct StatusView {
   std::string daemon = {};  // version
   std::string scope = {};   // cgroup directory, or "host"
   std::string instance = {};
-  std::string mode = {};  // "enforce", "observe" or "mixed" where environments differ
+  std::string mode = {};   // "enforce", "observe" or "mixed" where environments differ
+  std::string state = {};  // directory of the record, where `holdpoint events` looks for the spool
   int64_t uptime_s = 0;
   uint64_t sessions = 0;
   uint64_t holds = 0;    // stopped now

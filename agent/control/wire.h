@@ -23,8 +23,8 @@ enum class ControlCommand : uint32_t {
   kKillSession = 8,  // text1 = session id
   kDoctor = 9,
   kReload = 10,
-  kDetach = 11,      // number = tgid whose label is taken off
-  kClass = 12,       // forget what was learned of executables
+  kDetach = 11,  // number = tgid whose label is taken off
+  kClass = 12,   // forget what was learned of executables
 };
 
 // ControlRequest::flags

@@ -10,7 +10,8 @@
 
 namespace holdpoint {
 
-// One person who may decide: an OS user, and the name of the configuration through which it may.
+// One person who may decide: an OS user, and the name of the configuration through which it may. A user who is named
+// twice ("dana", and as a member of "%sudo") is there twice.
 struct EligibleOwner {
   std::string user;
   uid_t uid = 0;
@@ -19,8 +20,8 @@ struct EligibleOwner {
   friend bool operator==(const EligibleOwner&, const EligibleOwner&) = default;
 };
 
-inline constexpr size_t kMaxOwnerNames = 64;       // asked for at once
-inline constexpr size_t kMaxEligibleOwners = 256;  // answered
+inline constexpr size_t kMaxOwnerNames = 128;      // asked for at once
+inline constexpr size_t kMaxEligibleOwners = 512;  // answered
 
 // The lines that `holdpoint-presence --resolve` prints, "USER UID THROUGH" each, both ways. Reading gives kDataLoss
 // for anything else. Pure: no look-up of names happens in the process that reads.

@@ -35,7 +35,7 @@ void AddUser(const char* name, const std::string& through, std::vector<EligibleO
   if (owners.size() == kMaxEligibleOwners || !IsPrintable(name)) return;
   const passwd* account = getpwnam(name);
   if (account == nullptr || !CanProve(*account)) return;
-  const auto same = [name](const EligibleOwner& owner) { return owner.user == name; };
+  const auto same = [&](const EligibleOwner& owner) { return owner.user == name && owner.through == through; };
   if (std::any_of(owners.begin(), owners.end(), same)) return;
   owners.push_back({.user = name, .uid = account->pw_uid, .through = through});
 }

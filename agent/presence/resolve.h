@@ -13,7 +13,8 @@ namespace holdpoint {
 //
 // Left out: names that do not exist, and users who can prove nothing, because their password is locked or empty or
 // their account has expired (as far as root can read it; what another directory keeps to itself is believed). One
-// entry per user, in the order of the names; at most kMaxEligibleOwners. kInvalidArgument: more than kMaxOwnerNames.
+// entry per user and name, in the order of the names; at most kMaxEligibleOwners. kInvalidArgument: more than
+// kMaxOwnerNames.
 absl::StatusOr<std::vector<EligibleOwner>> ResolveOwners(const std::vector<std::string>& names);
 
 }  // namespace holdpoint
