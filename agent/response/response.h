@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -42,7 +43,12 @@ using TaskStateWriter = std::function<absl::Status(const StoppedTask&, hp_task_s
 // answer is killed after a bound (kernel work only: milliseconds).
 //
 // A command for a task which has ended completes as kGone. Death of this process kills every owned task
-// (PTRACE_O_EXITKILL).
+// (PTRACE_O_EXITKILL), and so does the end of the Responder; what was not dispatched then is dropped. Commands for the
+// same stop are carried out in their order; those behind a Refuse or Kill complete with its outcome.
+//
+// Needs nothing of the whole process: no signal handler, no mask, no SIGCHLD. One rule for its other threads: wait for
+// children by pid or pidfd, or with __WNOTHREAD. A waitpid(-1) there would take the statuses of traced tasks. A task
+// that is a child of this process is reaped by the Responder.
 class Responder {
  public:
   // `done` runs on the thread that calls DispatchCompleted().
@@ -56,10 +62,14 @@ class Responder {
   virtual void Own(StoppedTask task, Done done) = 0;
 
   // Lets a stopped or owned task run: state HP_TASK_PASSED, detach where owned, SIGCONT.
-  // For a stopped one that is not owned this is done in the calling thread at once, with no hop: it is the way of
-  // nearly every consult.
+  // For a stopped one that is not owned this is done in the calling thread at once, with no hop; the result comes
+  // through DispatchCompleted() as any other.
+  // kGone where the stop is over: the process has ended, or the state writer says that it is at another exec.
   virtual void Release(StoppedTask task, Done done) = 0;
-  absl::Status ReleaseNow(const StoppedTask& task);  // not owned: SetTaskState + pidfd_send_signal, calling thread
+  // For a task that was never given to Own, Refuse or Kill: state PASSED and SIGCONT, in the calling thread, nothing
+  // through CompletedFd. kNotFound: it has ended; kFailedPrecondition: it is at another exec. On any other error it
+  // has not been continued and has to be killed.
+  absl::Status ReleaseNow(const StoppedTask& task);
 
   // Makes a stopped or owned task end with exit status 126, `text` written to its stderr before: taken over as by Own,
   // stderr fetched with pidfd_getfd and written without ever blocking this thread, then exit_group(126) executed from
@@ -68,6 +78,9 @@ class Responder {
 
   // SIGKILL through the pidfd; `text` to its stderr first where it is still stopped.
   virtual void Kill(StoppedTask task, std::string text, Done done) = 0;
+
+  // Writes `text` to the stderr of an owned task, which stays owned: kOwned, and `told`. kGone where it is not owned.
+  virtual void Tell(StoppedTask task, std::string text, Done done) = 0;
 
   // Readable when results wait; then call DispatchCompleted().
   virtual int CompletedFd() const = 0;

@@ -129,7 +129,8 @@ std::optional<SessionNumber> SessionTable::SessionOf(const ProcessId& process) c
 std::vector<SessionNumber> SessionTable::MaybeEnded() const {
   std::vector<SessionNumber> ended;
   for (const auto& [number, entry] : entries_) {
-    if (entry.session.state != SessionState::kEnded && (entry.live.empty() || entry.incomplete)) ended.push_back(number);
+    if (entry.session.state != SessionState::kEnded && (entry.live.empty() || entry.incomplete))
+      ended.push_back(number);
   }
   return ended;
 }

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/time/time.h"
+#include "agent/base/fd.h"
+
+namespace holdpoint {
+
+// A few threads that write texts to the stderr of stopped tasks. A thread can be lost for as long as a file system or
+// terminal of a session does not answer; so there are several, they are made when needed, and when all of them are
+// stuck further texts are given up at once instead of waiting.
+class TellPool {
+ public:
+  struct Told {
+    bool whole = false;  // every byte was written
+    std::string detail;  // why not; empty otherwise
+  };
+  // Runs on a thread of the pool, or on the caller's where no thread is free. Must not block.
+  using Done = std::function<void(Told)>;
+
+  explicit TellPool(size_t threads = 8);
+  // Stuck threads are left behind; they hold nothing but their descriptor and never call back after this.
+  ~TellPool();
+  TellPool(const TellPool&) = delete;
+  TellPool& operator=(const TellPool&) = delete;
+
+  void Tell(UniqueFd fd, std::string text, absl::Duration patience, Done done);
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace holdpoint
