@@ -41,8 +41,8 @@ enum hp_task_state {
 struct hp_label {
 	__u64 session;       /* 0: none */
 	__u64 exec_id;       /* of the last exec; unique on this boot */
-	__u64 start_boot_ns; /* of the thread group's leader */
-	__u32 state;         /* hp_task_state */
+	__u64 start_boot_ns; /* of the thread group's leader; 0: labelled from user space, not known */
+	__u32 state;         /* hp_task_state; always RUN in hp_tgid */
 	__u32 flags;         /* HP_LABEL_* */
 };
 HP_ASSERT_SIZE(struct hp_label, 32);
@@ -61,7 +61,7 @@ struct hp_session {
 };
 HP_ASSERT_SIZE(struct hp_session, 8);
 
-/* ---- hp_config (array of one) and hp_beat (array of one, mapped by the gate) ---- */
+/* ---- hp_config and hp_beat (arrays of one, mapped by the gate: it stores single fields, the kernel adds to others) ---- */
 
 struct hp_config {
 	__u64 stale_after_ns;    /* age at which a heartbeat is stale */
@@ -265,6 +265,16 @@ struct hp_signal_event {
 	__u32 pad;
 };
 HP_ASSERT_SIZE(struct hp_signal_event, 48 + 24);
+
+/* ---- what the iterator over tasks writes, one row per process ---- */
+
+struct hp_task_row {
+	__u32 tgid;
+	__u32 ppid;
+	__u64 start_boot_ns;
+	struct hp_label label; /* session 0: none */
+};
+HP_ASSERT_SIZE(struct hp_task_row, 48);
 
 /* ---- hp_stats (per-CPU array) ---- */
 

@@ -1,0 +1,12 @@
+#pragma once
+
+#include "agent/kernel/loader.h"
+
+namespace holdpoint {
+
+// The BPF objects that are built into the daemon, one for each bpf/*.bpf.c.
+BpfImage SessionImage();
+BpfImage ExecImage();
+BpfImage IterImage();
+
+}  // namespace holdpoint

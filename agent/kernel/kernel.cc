@@ -1,0 +1,357 @@
+#include "agent/kernel/kernel.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <set>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "agent/base/log.h"
+#include "agent/base/status.h"
+#include "agent/kernel/destinations.h"
+#include "agent/kernel/handles.h"
+#include "agent/kernel/images.h"
+#include "agent/kernel/loader.h"
+#include "agent/kernel/maps.h"
+#include "agent/kernel/pins.h"
+#include "agent/kernel/scope_claim.h"
+#include "agent/kernel/tasks.h"
+
+namespace holdpoint {
+namespace {
+
+// One file for each live daemon of this host, so that two never watch one process. Not below the daemon's own run
+// directory: every daemon must find the others.
+constexpr char kScopeRegistry[] = "/run/holdpoint-scopes";
+
+// Records taken from a ring in one drain; what is left keeps the descriptor readable.
+constexpr int kDrainBatch = 4096;
+
+// A file whose ctime is younger than this may be written again without its ctime changing: the kernel's coarse clock
+// stands still for up to 10 ms (HZ=100). Its class is not stored; it is asked again.
+constexpr absl::Duration kFreshFile = absl::Milliseconds(50);
+
+// One ring buffer and the sink that drains it at the moment.
+class Ring {
+ public:
+  absl::Status Open(int map_fd, const char* name) {
+    ring_.reset(ring_buffer__new(map_fd, &Ring::Take, this, nullptr));
+    if (ring_ == nullptr) return ErrnoStatus(name);
+    return absl::OkStatus();
+  }
+  int fd() const { return ring_buffer__epoll_fd(ring_.get()); }
+
+  absl::Status Drain(const Kernel::Sink& sink) {
+    sink_ = &sink;
+    left_ = kDrainBatch;
+    const int result = ring_buffer__consume(ring_.get());
+    sink_ = nullptr;
+    if (result < 0 && result != -EAGAIN) return ErrnoStatus("ring buffer", -result);
+    return absl::OkStatus();
+  }
+
+ private:
+  static int Take(void* self, void* data, size_t size) {
+    Ring& ring = *static_cast<Ring*>(self);
+    (*ring.sink_)(absl::MakeConstSpan(static_cast<const std::byte*>(data), size));
+    return --ring.left_ > 0 ? 0 : -EAGAIN;  // Stops after this record, which counts as taken.
+  }
+
+  RingPtr ring_;
+  const Kernel::Sink* sink_ = nullptr;
+  int left_ = 0;
+};
+
+class KernelImpl final : public Kernel {
+ public:
+  absl::Status Start(const Options& options) {
+    options_ = options;
+    CaptureLibbpfLog();
+    if (access("/sys/kernel/btf/vmlinux", R_OK) != 0) {
+      return absl::FailedPreconditionError(
+          "this kernel has no BTF (/sys/kernel/btf/vmlinux): Holdpoint needs CONFIG_DEBUG_INFO_BTF=y");
+    }
+    HP_ASSIGN_OR_RETURN(scope_, ResolveScope(options.scope_cgroup));
+    HP_ASSIGN_OR_RETURN(claim_, ClaimScope(scope_, kScopeRegistry));
+    HP_ASSIGN_OR_RETURN(pins_, Pins::Open(options.pin_dir));
+    const std::vector<uint32_t> earlier = pins_.Loads();
+    took_over_ = pins_.HadMaps();
+    load_ = earlier.empty() ? 1 : earlier.back() + 1;
+    HP_RETURN_IF_ERROR(pins_.MakeLinkDirectory(load_));
+    if (absl::Status status = LoadAndAttach(); !status.ok()) {
+      session_.Detach();
+      exec_.Detach();
+      (void)pins_.RemoveLoad(load_);
+      return status;
+    }
+    Activate();
+    for (uint32_t load : earlier) HP_RETURN_IF_ERROR(pins_.RemoveLoad(load));
+    return absl::OkStatus();
+  }
+
+  std::vector<Rung> Rungs() const override { return rungs_; }
+  bool TookOver() const override { return took_over_; }
+
+  int UrgentFd() const override { return urgent_.fd(); }
+  absl::Status DrainUrgent(const Sink& sink) override { return urgent_.Drain(sink); }
+  absl::Status DrainEvents(const Sink& sink) override { return events_.Drain(sink); }
+
+  void Beat(BootTime now) override { StoreField<__u64>(*beat_.get(), now.ns); }
+
+  absl::StatusOr<hp_label> Label(int pidfd) override { return labels_.Get(pidfd); }
+  absl::Status SetLabel(int pidfd, const hp_label& label) override { return labels_.Set(pidfd, label); }
+  absl::Status SetTaskState(int pidfd, uint64_t exec_id, hp_task_state state) override {
+    return labels_.SetState(pidfd, exec_id, state);
+  }
+
+  absl::StatusOr<int> LabelTree(int pidfd, SessionNumber session, uint32_t root_flags) override;
+  absl::StatusOr<std::vector<LabelledTask>> LabelledTasks() override;
+
+  absl::StatusOr<SessionNumber> NewSession(const hp_session& session) override {
+    if (session.environment >= HP_ENV_MAX) {
+      return absl::InvalidArgumentError(absl::StrCat("environment number ", session.environment));
+    }
+    const SessionNumber number = __atomic_add_fetch(&config_.get()->next_session, 1, __ATOMIC_ACQ_REL);
+    HP_RETURN_IF_ERROR(sessions_.Put(number, session, BPF_NOEXIST));
+    return number;
+  }
+  absl::Status SetSession(SessionNumber number, const hp_session& session) override {
+    if (session.environment >= HP_ENV_MAX) {
+      return absl::InvalidArgumentError(absl::StrCat("environment number ", session.environment));
+    }
+    return sessions_.Put(number, session, BPF_EXIST);
+  }
+  absl::Status EraseSession(SessionNumber number) override { return sessions_.Erase(number); }
+  absl::StatusOr<std::map<SessionNumber, hp_session>> Sessions() override {
+    std::map<SessionNumber, hp_session> sessions;
+    for (const uint64_t number : sessions_.Keys()) {
+      if (absl::StatusOr<hp_session> session = sessions_.Get(number); session.ok()) sessions[number] = *session;
+    }
+    return sessions;
+  }
+
+  absl::Status SetPolicyGeneration(uint32_t generation) override {
+    StoreField(config_.get()->policy_generation, generation);
+    return absl::OkStatus();
+  }
+  absl::Status SetClass(const FileId& file, hp_class_value value, uint32_t generation) override {
+    const absl::Time ctime = absl::FromUnixNanos(static_cast<int64_t>(file.ctime_ns));
+    const hp_file_key key{.dev = file.dev, .ino = file.ino};
+    if (Clock::Real().Wall() - ctime < kFreshFile) return class_.Erase(key);
+    return class_.Put(key, {.ctime_ns = file.ctime_ns, .value = value, .generation = generation});
+  }
+  absl::Status SetAgentNames(const std::vector<std::string>& names) override;
+  absl::Status SetRecognition(bool on, uint32_t default_flags, uint32_t default_environment) override {
+    if (default_environment >= HP_ENV_MAX) {
+      return absl::InvalidArgumentError(absl::StrCat("environment number ", default_environment));
+    }
+    StoreField(config_.get()->default_flags, default_flags);
+    StoreField(config_.get()->default_env, default_environment);
+    StoreField<__u32>(config_.get()->recognise, on ? 1 : 0);
+    return absl::OkStatus();
+  }
+
+  absl::Status SetDestinations(const std::vector<DestinationPrefix>& prefixes) override {
+    return ReplaceDestinations(dest4_, dest6_, prefixes);
+  }
+  absl::Status SetAction(uint32_t session_environment, uint32_t destination_environment, hp_action action) override {
+    if (session_environment >= HP_ENV_MAX || destination_environment >= HP_ENV_MAX) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("environment numbers ", session_environment, " and ", destination_environment));
+    }
+    return actions_.Put(session_environment * HP_ENV_MAX + destination_environment, action);
+  }
+  absl::Status AllowConnects(const hp_connect_key& key, const hp_connect_pass& pass) override {
+    return connect_pass_.Put(key, pass);
+  }
+
+  absl::Status SetGuards(bool) override { return absl::OkStatus(); }
+
+  absl::StatusOr<std::vector<uint64_t>> Stats() override;
+
+  absl::Status Detach() override {
+    iterator_.reset();
+    session_.Detach();
+    exec_.Detach();
+    return pins_.RemoveAll();
+  }
+
+ private:
+  absl::Status LoadAndAttach();
+  absl::Status OpenMaps();
+  void Activate();
+  bool Without(absl::string_view capability) const {
+    return std::find(options_.without.begin(), options_.without.end(), capability) != options_.without.end();
+  }
+  absl::StatusOr<std::vector<hp_task_row>> ListTasks() const {
+    return iterator_ != nullptr ? ListTasksByIterator(iterator_.get()) : ListTasksByProc(labels_);
+  }
+
+  Options options_;
+  Scope scope_;
+  UniqueFd claim_;
+  Pins pins_;
+  bool took_over_ = false;
+  uint32_t load_ = 0;
+  std::vector<Rung> rungs_;
+
+  LoadedObject session_;
+  LoadedObject exec_;
+  LoadedObject iter_;
+  BpfLinkPtr iterator_;
+
+  MappedValue<hp_config> config_;
+  MappedValue<__u64> beat_;
+  TaskLabels labels_;
+  MapView<uint64_t, hp_session> sessions_;
+  MapView<hp_file_key, hp_class_entry> class_;
+  MapView<hp_basename, uint32_t> agents_;
+  MapView<uint32_t, uint32_t> actions_;
+  MapView<hp_connect_key, hp_connect_pass> connect_pass_;
+  Dest4 dest4_;
+  Dest6 dest6_;
+  Ring urgent_;
+  Ring events_;
+};
+
+absl::Status KernelImpl::LoadAndAttach() {
+  HP_ASSIGN_OR_RETURN(session_, LoadedObject::Load(SessionImage(), pins_, load_));
+  HP_RETURN_IF_ERROR(OpenMaps());
+  HP_ASSIGN_OR_RETURN(exec_, LoadedObject::Load(ExecImage(), pins_, load_));
+  const std::string links = pins_.LinkDirectory(load_);
+  HP_RETURN_IF_ERROR(session_.Attach(links, scope_.fd.get()));
+  HP_RETURN_IF_ERROR(exec_.Attach(links, scope_.fd.get()));
+
+  Rung list{.capability = "task list", .in_use = "iterator", .missing = ""};
+  absl::StatusOr<LoadedObject> iter = absl::UnimplementedError("switched off");
+  if (!Without("iterator")) iter = LoadedObject::Load(IterImage(), pins_, load_);
+  if (iter.ok()) {
+    iter_ = *std::move(iter);
+    iterator_.reset(bpf_program__attach_iter(iter_.Program("hp_list_tasks"), nullptr));
+    if (iterator_ == nullptr) iter = ErrnoStatus("attach");
+  }
+  if (!iter.ok()) {
+    list.in_use = "/proc";
+    list.missing = absl::StrCat("task iterator: ", iter.status().message());
+  }
+  rungs_.push_back(list);
+  return absl::OkStatus();
+}
+
+absl::Status KernelImpl::OpenMaps() {
+  auto fd = [this](const char* name) { return session_.MapFd(name); };
+  HP_ASSIGN_OR_RETURN(config_, MappedValue<hp_config>::Map(fd("hp_config"), "hp_config"));
+  HP_ASSIGN_OR_RETURN(beat_, MappedValue<__u64>::Map(fd("hp_beat"), "hp_beat"));
+  labels_ = TaskLabels(fd("hp_task"), fd("hp_tgid"));
+  sessions_ = {fd("hp_sessions"), "hp_sessions"};
+  class_ = {fd("hp_class"), "hp_class"};
+  agents_ = {fd("hp_agents"), "hp_agents"};
+  actions_ = {fd("hp_actions"), "hp_actions"};
+  connect_pass_ = {fd("hp_connect_pass"), "hp_connect_pass"};
+  dest4_ = {fd("hp_dest4"), "hp_dest4"};
+  dest6_ = {fd("hp_dest6"), "hp_dest6"};
+  HP_RETURN_IF_ERROR(urgent_.Open(fd("hp_urgent"), "hp_urgent"));
+  HP_RETURN_IF_ERROR(events_.Open(fd("hp_events"), "hp_events"));
+  const MapView<uint32_t, int> scope(fd("hp_scope"), "hp_scope");
+  return scope.Put(0, scope_.fd.get());
+}
+
+// From the last store on this load's programs act and the earlier ones do not.
+void KernelImpl::Activate() {
+  hp_config& config = *config_.get();
+  if (!took_over_) {
+    // Numbers never come twice on one boot, also when the pins were removed in between.
+    const uint64_t base = Clock::Real().Boot().ns / 1000;
+    StoreField<__u64>(config.next_session, base);
+    StoreField<__u64>(config.next_exec, base);
+  }
+  StoreField<__u64>(*beat_.get(), 0);
+  StoreField<__u64>(config.stale_after_ns, static_cast<uint64_t>(absl::ToInt64Nanoseconds(options_.stale_after)));
+  StoreField<__u32>(config.gate_tgid, static_cast<uint32_t>(getpid()));
+  StoreField<__u32>(config.scope_is_host, scope_.host ? 1 : 0);
+  StoreField<__u32>(config.active_loader, load_);
+}
+
+absl::StatusOr<int> KernelImpl::LabelTree(int pidfd, SessionNumber session, uint32_t root_flags) {
+  HP_ASSIGN_OR_RETURN(const pid_t root, PidOfPidfd(pidfd));
+  std::set<uint32_t> done;
+  // A child made before its parent got the label is found by the next round; one made after it has the label.
+  for (bool found = true; found;) {
+    found = false;
+    HP_ASSIGN_OR_RETURN(const std::vector<hp_task_row> rows, ListTasks());
+    for (const hp_task_row& row : rows) {
+      const bool is_root = row.tgid == static_cast<uint32_t>(root);
+      if (done.contains(row.tgid) || (!is_root && !done.contains(row.ppid))) continue;
+      done.insert(row.tgid);
+      found = true;
+      if (row.label.session == session) continue;
+      hp_label label{};
+      label.session = session;
+      label.exec_id = __atomic_add_fetch(&config_.get()->next_exec, 1, __ATOMIC_ACQ_REL);
+      label.start_boot_ns = row.start_boot_ns;
+      label.flags = is_root ? root_flags : 0;
+      absl::StatusOr<UniqueFd> child = OpenPidfd(static_cast<pid_t>(row.tgid));
+      const absl::Status set = child.ok() ? labels_.Set(is_root ? pidfd : child->get(), label) : child.status();
+      if (!set.ok() && !absl::IsNotFound(set)) return set;
+      if (!set.ok() && is_root) return set;
+    }
+  }
+  if (done.empty()) return absl::NotFoundError(absl::StrCat("process ", root, " has ended"));
+  return static_cast<int>(done.size());
+}
+
+absl::StatusOr<std::vector<Kernel::LabelledTask>> KernelImpl::LabelledTasks() {
+  HP_ASSIGN_OR_RETURN(const std::vector<hp_task_row> rows, ListTasks());
+  std::vector<LabelledTask> tasks;
+  for (const hp_task_row& row : rows) {
+    if (row.label.session == 0) continue;
+    tasks.push_back({.id = {.tgid = static_cast<pid_t>(row.tgid), .start_boot_ns = row.start_boot_ns},
+                     .label = row.label});
+  }
+  return tasks;
+}
+
+absl::Status KernelImpl::SetAgentNames(const std::vector<std::string>& names) {
+  std::set<std::string> wanted(names.begin(), names.end());
+  for (const std::string& name : wanted) {
+    if (name.empty() || name.size() >= HP_BASENAME_MAX || name.find('/') != std::string::npos) {
+      return absl::InvalidArgumentError(absl::StrCat("coding agent's file name \"", name, "\": want 1 to ",
+                                                     HP_BASENAME_MAX - 1, " characters and no slash"));
+    }
+  }
+  for (const std::string& name : wanted) {
+    hp_basename key{};
+    std::memcpy(key.name, name.data(), name.size());
+    HP_RETURN_IF_ERROR(agents_.Put(key, 1));
+  }
+  for (const hp_basename& key : agents_.Keys()) {
+    if (!wanted.contains(std::string(key.name, strnlen(key.name, sizeof(key.name))))) {
+      HP_RETURN_IF_ERROR(agents_.Erase(key));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<uint64_t>> KernelImpl::Stats() {
+  const int cpus = libbpf_num_possible_cpus();
+  if (cpus <= 0) return ErrnoStatus("number of cpus", -cpus);
+  std::vector<uint64_t> sums(HP_STAT_COUNT, 0);
+  std::vector<uint64_t> values(static_cast<size_t>(cpus), 0);
+  for (uint32_t stat = 0; stat < HP_STAT_COUNT; ++stat) {
+    if (bpf_map_lookup_elem(session_.MapFd("hp_stats"), &stat, values.data()) != 0) return ErrnoStatus("hp_stats");
+    for (uint64_t value : values) sums[stat] += value;
+  }
+  return sums;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Kernel>> Kernel::Open(const Options& options) {
+  auto kernel = std::make_unique<KernelImpl>();
+  HP_RETURN_IF_ERROR(kernel->Start(options));
+  return kernel;
+}
+
+}  // namespace holdpoint

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "agent/base/fd.h"
+#include "agent/kernel/handles.h"
+#include "agent/kernel/maps.h"
+#include "bpf/shared/hp_abi.h"
+
+namespace holdpoint {
+
+// The labels of tasks as user space reads and writes them. See bpf/lib/label.h for why there are two copies.
+// Any thread.
+class TaskLabels {
+ public:
+  TaskLabels() = default;
+  TaskLabels(int task_storage_fd, int by_tgid_fd)
+      : storage_(task_storage_fd, "hp_task"), by_tgid_(by_tgid_fd, "hp_tgid") {}
+
+  absl::StatusOr<hp_label> Get(int pidfd) const;
+  // Session 0 takes the label off.
+  absl::Status Set(int pidfd, const hp_label& label) const;
+  absl::Status SetState(int pidfd, uint64_t exec_id, hp_task_state state) const;
+
+ private:
+  MapView<int, hp_label> storage_;
+  MapView<uint32_t, hp_label> by_tgid_;
+};
+
+// The thread group id that a pidfd stands for. kNotFound: it has ended.
+absl::StatusOr<pid_t> PidOfPidfd(int pidfd);
+
+// kNotFound: no such process.
+absl::StatusOr<UniqueFd> OpenPidfd(pid_t pid);
+
+// All processes, with their labels, by the iterator program; `link` is its link.
+absl::StatusOr<std::vector<hp_task_row>> ListTasksByIterator(const bpf_link* link);
+// The same from /proc, where the iterator does not load: start_boot_ns is 0 for processes without a label.
+absl::StatusOr<std::vector<hp_task_row>> ListTasksByProc(const TaskLabels& labels);
+
+}  // namespace holdpoint

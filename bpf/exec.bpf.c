@@ -1,0 +1,416 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+/*
+ * Every exec: does it begin a session, and if it is inside one, does it run, stop or die. Runs after the point of no
+ * return of execve and before the first instruction of the new program.
+ *
+ * Hooks:  tp_btf/sched_process_exec.
+ * Events: hp_exec_event. CANDIDATE, ASK, KILLED and a pass under job control to hp_urgent (the reader is woken);
+ *         EXEC to hp_events (it is not).
+ * Maps:   reads hp_config, hp_beat, hp_scope, hp_agents, hp_class; writes hp_task, hp_tgid, hp_sessions, hp_stats, hp_seq.
+ * Kernel: 6.1 (bpf_loop, task storage in tracing programs).
+ * Forged: argv is user memory (the new image's own, nothing has run in it yet; another process with the right to write
+ *         to it could). Names and paths can be chosen by who may rename and mount; (device, inode, ctime) cannot,
+ *         except on FUSE, whose server says what it likes: no class is believed there.
+ */
+#include "bpf/compat/compat.h"
+#include "bpf/lib/label.h"
+#include "bpf/lib/path.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+#define HP_GIVEN_MAX 4096 /* PATH_MAX: the longest file name execve takes */
+
+/* Only hp_exec uses it, which cannot nest: tracepoints run with preemption off. */
+struct hp_given {
+	char text[HP_GIVEN_MAX + HP_BASENAME_MAX];
+};
+struct hp_exec_scratch {
+	struct hp_exec_event event;
+	struct hp_path_buffer path;
+	struct hp_given given;
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct hp_exec_scratch);
+} hp_tmp_exec SEC(".maps");
+
+struct hp_tail {
+	char text[HP_BASENAME_MAX];
+	__u32 from; /* after the last slash */
+	__u32 pad;
+};
+
+static long hp_find_slash(__u32 index, struct hp_tail *tail)
+{
+	asm volatile("%0 &= 31" : "+r"(index)); /* bpf_loop's own bound is not known here */
+	if (tail->text[index] == '/')
+		tail->from = index + 1;
+	return 0;
+}
+
+/* Is the text's base name one of a coding agent's? `len` counts the terminating zero. Only the last HP_BASENAME_MAX
+ * bytes are looked at: longer names are in no list. Verified on its own: nothing is known of its arguments. */
+__noinline int hp_is_agent_name(const struct hp_given *given, __u32 len)
+{
+	struct hp_basename name = {};
+	struct hp_tail tail = {};
+	__u32 start, used;
+
+	if (!given || len < 2 || len > HP_GIVEN_MAX)
+		return 0;
+	used = len - 1;
+	start = used > HP_BASENAME_MAX ? used - HP_BASENAME_MAX : 0;
+	if (bpf_probe_read_kernel(tail.text, sizeof(tail.text), given->text + start))
+		return 0;
+	if (used > HP_BASENAME_MAX)
+		used = HP_BASENAME_MAX;
+	bpf_loop(used, hp_find_slash, &tail, 0);
+	/* A whole tail without a slash is a name longer than any in the list, unless it is the whole text. */
+	if (tail.from == 0 && start != 0)
+		return 0;
+	used -= tail.from;
+	if (used == 0 || used >= HP_BASENAME_MAX)
+		return 0;
+	start += tail.from;
+	/* Both are in range by the loop above, which the verifier did not follow. */
+	asm volatile("%0 &= 31" : "+r"(used));
+	asm volatile("%0 &= 4095" : "+r"(start));
+	if (bpf_probe_read_kernel(name.name, used, given->text + start))
+		return 0;
+	return bpf_map_lookup_elem(&hp_agents, &name) != NULL;
+}
+
+/* By the file as given, the name of the file that runs, and the first argument (the program of an interpreter). */
+static __always_inline bool hp_recognise(struct hp_given *given, struct task_struct *task, struct linux_binprm *bprm)
+{
+	unsigned long arg_start = task->mm->arg_start;
+	long len;
+
+	len = bpf_probe_read_kernel_str(given->text, HP_GIVEN_MAX, bprm->filename);
+	if (len > 0 && hp_is_agent_name(given, len))
+		return true;
+	len = bpf_probe_read_kernel_str(given->text, HP_GIVEN_MAX, BPF_CORE_READ(bprm, file, f_path.dentry, d_name.name));
+	if (len > 0 && hp_is_agent_name(given, len))
+		return true;
+	len = bpf_probe_read_user_str(given->text, HP_GIVEN_MAX, (void *)arg_start);
+	if (len <= 0 || arg_start + len >= task->mm->arg_end)
+		return false;
+	len = bpf_probe_read_user_str(given->text, HP_GIVEN_MAX, (void *)(arg_start + len));
+	return len > 0 && hp_is_agent_name(given, len);
+}
+
+/* Appends `len` bytes of kernel memory at *used of event->data and advances it. */
+static __always_inline __u32 hp_append(struct hp_exec_event *event, __u32 *used, const void *from, __u32 len)
+{
+	__u32 at = *used;
+
+	/* What the verifier lost over the additions: at most three texts lie before argv. */
+	asm volatile("%0 &= 4095" : "+r"(at));
+	if (len > HP_PATH_MAX)
+		len = HP_PATH_MAX;
+	asm volatile("%0 &= 2047" : "+r"(len));
+	if (bpf_probe_read_kernel(event->data + at, len, from))
+		return 0;
+	*used = at + len;
+	return len;
+}
+
+static __always_inline void hp_append_argv(struct hp_exec_event *event, __u32 *used, struct task_struct *task)
+{
+	unsigned long start = task->mm->arg_start;
+	__u64 len = task->mm->arg_end - start;
+	__u32 at = *used;
+
+	if (len > HP_ARGV_MAX) {
+		len = HP_ARGV_MAX;
+		event->hdr.flags |= HP_FLAG_ARGV_CUT;
+	}
+	asm volatile("" : "+r"(len));
+	asm volatile("" : "+r"(at));
+	if (at > 3 * HP_PATH_MAX || len > HP_ARGV_MAX)
+		return;
+	if (bpf_probe_read_user(event->data + at, len, (void *)start)) {
+		event->hdr.flags |= HP_FLAG_ARGV_FAILED;
+		return;
+	}
+	event->argv_len = len;
+	*used = at + len;
+}
+
+static __always_inline int hp_group_of(struct task_struct *task, int type)
+{
+	return BPF_CORE_READ(task, signal, pids[type], numbers[0].nr);
+}
+
+/* A shell with job control made the child its own group of the same session and terminal: it would see the stop. */
+static __always_inline bool hp_has_job_control(struct task_struct *task, const struct hp_exec_event *event)
+{
+	struct task_struct *parent = task->real_parent;
+
+	if (!task->signal->tty || event->pgid != event->hdr.tgid || event->pgid == event->parent_pgid)
+		return false;
+	return hp_group_of(task, HP_PIDTYPE_SID) == hp_group_of(parent, HP_PIDTYPE_SID);
+}
+
+static __always_inline void hp_describe_file(struct hp_exec_event *event, struct linux_binprm *bprm)
+{
+	struct inode *inode = bprm->file->f_inode;
+
+	event->dev = inode->i_sb->s_dev;
+	event->ino = inode->i_ino;
+	event->ctime_ns = hp_inode_ctime_ns(inode);
+	if (inode->i_nlink == 0)
+		event->hdr.flags |= HP_FLAG_FILELESS;
+	if (bprm->interp != bprm->filename)
+		event->hdr.flags |= HP_FLAG_SCRIPT;
+}
+
+static __always_inline void hp_describe_task(struct hp_exec_event *event, struct task_struct *task)
+{
+	struct task_struct *parent = task->real_parent;
+
+	event->parent_start_boot_ns = parent->group_leader->start_boottime;
+	event->cgroup_id = bpf_get_current_cgroup_id();
+	event->ppid = parent->tgid;
+	event->uid = task->cred->euid.val;
+	event->gid = task->cred->egid.val;
+	event->pgid = hp_group_of(task, HP_PIDTYPE_PGID);
+	event->parent_pgid = hp_group_of(parent, HP_PIDTYPE_PGID);
+	event->tracer = 0;
+	if (task->ptrace) {
+		event->hdr.flags |= HP_FLAG_TRACED;
+		event->tracer = task->parent->tgid;
+	}
+	if (hp_has_job_control(task, event))
+		event->hdr.flags |= HP_FLAG_JOB_CONTROL;
+}
+
+/* Appends what hp_walk_path left in the scratch. */
+static __always_inline __u16 hp_append_path(struct hp_exec_scratch *scratch, __u32 *used, const struct path *path)
+{
+	struct hp_exec_event *event = &scratch->event;
+	__u32 walked = hp_walk_path(&scratch->path, (__u64)BPF_CORE_READ(path, dentry), (__u64)BPF_CORE_READ(path, mnt));
+	__u32 from;
+
+	if (walked & HP_WALK_CUT)
+		event->hdr.flags |= HP_FLAG_PATH_CUT;
+	walked &= 0xffff;
+	from = HP_PATH_MAX - walked;
+	asm volatile("%0 &= 1023" : "+r"(from));
+	return hp_append(event, used, scratch->path.text + from, walked);
+}
+
+/* The texts; fixes hdr.size. */
+static __always_inline void hp_describe_texts(struct hp_exec_scratch *scratch, struct task_struct *task,
+					      struct linux_binprm *bprm)
+{
+	struct hp_exec_event *event = &scratch->event;
+	__u32 used = 0;
+	long given;
+
+	event->executable_len = hp_append_path(scratch, &used, &bprm->file->f_path);
+	given = bpf_probe_read_kernel_str(scratch->given.text, HP_GIVEN_MAX, bprm->filename);
+	if (given - 1 > HP_PATH_MAX)
+		event->hdr.flags |= HP_FLAG_PATH_CUT;
+	event->filename_len = given > 0 ? hp_append(event, &used, scratch->given.text, given - 1) : 0;
+	event->cwd_len = hp_append_path(scratch, &used, &task->fs->pwd);
+	event->argv_len = 0;
+	hp_append_argv(event, &used, task);
+	event->hdr.size = HP_EXEC_EVENT_HEAD + used;
+}
+
+/* Sends the event. False: the ring was full, and that is counted. */
+static __always_inline bool hp_send(struct hp_exec_event *event, bool urgent)
+{
+	__u64 size = event->hdr.size;
+	long error;
+
+	event->hdr.cpu_seq = hp_next_seq(urgent ? HP_SEQ_URGENT : HP_SEQ_EVENTS);
+	asm volatile("" : "+r"(size));
+	if (size < HP_EXEC_EVENT_HEAD || size > sizeof(*event))
+		return false;
+	if (urgent)
+		error = bpf_ringbuf_output(&hp_urgent, event, size, BPF_RB_FORCE_WAKEUP);
+	else
+		error = bpf_ringbuf_output(&hp_events, event, size, BPF_RB_NO_WAKEUP);
+	if (!error)
+		return true;
+	hp_count(urgent ? HP_STAT_LOST_URGENT : HP_STAT_LOST_EVENTS);
+	return false;
+}
+
+static __always_inline __u16 hp_class_of(const struct hp_exec_event *event, const struct hp_config *config,
+					 struct linux_binprm *bprm)
+{
+	struct hp_file_key key = {.dev = event->dev, .ino = event->ino};
+	struct hp_class_entry *entry;
+
+	if (bprm->file->f_inode->i_sb->s_magic == HP_FUSE_SUPER_MAGIC)
+		return HP_CLASS_UNKNOWN;
+	entry = bpf_map_lookup_elem(&hp_class, &key);
+	if (!entry || entry->generation != config->policy_generation || entry->ctime_ns != event->ctime_ns)
+		return HP_CLASS_UNKNOWN;
+	return entry->value;
+}
+
+static __always_inline struct hp_exec_event *hp_begin_event(struct hp_exec_scratch *scratch, struct task_struct *task,
+							    struct linux_binprm *bprm, const struct hp_label *label,
+							    __u16 kind)
+{
+	struct hp_exec_event *event = &scratch->event;
+
+	hp_fill_header(&event->hdr, task, label->session, kind, 0);
+	event->exec_id = label->exec_id;
+	event->reason = HP_REASON_NONE;
+	event->class_value = HP_CLASS_UNKNOWN;
+	event->pad = 0;
+	hp_describe_file(event, bprm);
+	hp_describe_task(event, task);
+	return event;
+}
+
+/* A task outside every session: does this exec begin one? The task is not stopped. */
+static __always_inline void hp_maybe_begin_session(struct hp_config *config, struct hp_exec_scratch *scratch,
+						   struct task_struct *task, struct linux_binprm *bprm)
+{
+	struct hp_session session = {};
+	struct hp_label label = {};
+	struct hp_exec_event *event;
+	__u64 number;
+
+	if (!config->recognise || task->tgid == 1 || (__u32)task->tgid == config->gate_tgid)
+		return;
+	if (!config->scope_is_host && bpf_current_task_under_cgroup(&hp_scope, 0) != 1)
+		return;
+	if (!hp_recognise(&scratch->given, task, bprm))
+		return;
+	number = __sync_fetch_and_add(&config->next_session, 1) + 1;
+	session.environment = config->default_env;
+	session.flags = config->default_flags;
+	label.session = number;
+	label.exec_id = __sync_fetch_and_add(&config->next_exec, 1) + 1;
+	label.start_boot_ns = task->group_leader->start_boottime;
+	label.flags = HP_LABEL_CANDIDATE | HP_LABEL_ROOT;
+	if (bpf_map_update_elem(&hp_sessions, &number, &session, BPF_NOEXIST) || !hp_label_set(task, &label, true)) {
+		hp_count(HP_STAT_LABEL_FAILED);
+		return;
+	}
+	event = hp_begin_event(scratch, task, bprm, &label, HP_EVENT_CANDIDATE);
+	event->hdr.flags |= HP_FLAG_SESSION_ROOT;
+	hp_describe_texts(scratch, task, bprm);
+	hp_send(event, true);
+}
+
+struct hp_answer {
+	__u16 kind;
+	__u16 reason;
+	bool urgent;
+	__u32 stat;
+};
+
+/* What happens to an exec inside a session. No side effect. */
+static __always_inline struct hp_answer hp_decide(const struct hp_config *config, const struct hp_session *session,
+						  const struct hp_exec_event *event)
+{
+	bool known = event->class_value == HP_CLASS_ARGUMENTS || event->class_value == HP_CLASS_ASK;
+	const struct hp_answer pass = {.kind = HP_EVENT_EXEC, .stat = HP_STAT_EXEC_PASSED};
+	struct hp_answer answer = pass;
+
+	if (session->flags & HP_SESSION_KILL) {
+		answer.reason = HP_REASON_KILL_SESSION;
+		answer.kind = HP_EVENT_KILLED;
+	} else if (event->hdr.tgid == 1 || event->hdr.tgid == config->gate_tgid || event->ppid == config->gate_tgid) {
+		answer.reason = HP_REASON_PROTECTED;
+	} else if (event->class_value == HP_CLASS_HARMLESS) {
+		answer.reason = HP_REASON_HARMLESS;
+	} else if (!(session->flags & HP_SESSION_ENFORCE)) {
+		answer.reason = HP_REASON_OBSERVE;
+	} else if (!hp_beat_is_fresh(config)) {
+		if (session->flags & HP_SESSION_FAIL_CLOSED) {
+			answer.reason = HP_REASON_STALE;
+			answer.kind = HP_EVENT_KILLED;
+		} else {
+			answer.reason = HP_REASON_STALE_OPEN;
+			answer.stat = HP_STAT_FAIL_OPEN;
+		}
+	} else if (event->hdr.flags & HP_FLAG_TRACED) {
+		answer.reason = HP_REASON_TRACED;
+		answer.kind = HP_EVENT_KILLED;
+	} else if (event->hdr.flags & HP_FLAG_JOB_CONTROL && !known) {
+		answer.reason = HP_REASON_JOB_CONTROL;
+		answer.urgent = true;
+	} else {
+		answer.reason = known ? HP_REASON_CLASS : HP_REASON_UNSEEN;
+		answer.kind = HP_EVENT_ASK;
+		answer.stat = HP_STAT_EXEC_ASKED;
+	}
+	if (answer.kind == HP_EVENT_KILLED)
+		answer.stat = HP_STAT_EXEC_KILLED;
+	if (answer.kind != HP_EVENT_EXEC)
+		answer.urgent = true;
+	return answer;
+}
+
+static __always_inline void hp_judge(struct hp_config *config, struct hp_exec_scratch *scratch, struct task_struct *task,
+				     struct linux_binprm *bprm, struct hp_label *stored,
+				     const struct hp_session *session)
+{
+	struct hp_label label = *stored;
+	struct hp_exec_event *event;
+	struct hp_answer answer;
+
+	hp_count(HP_STAT_EXEC_SEEN);
+	label.exec_id = __sync_fetch_and_add(&config->next_exec, 1) + 1;
+	label.state = HP_TASK_RUN; /* approval is for one exec */
+	event = hp_begin_event(scratch, task, bprm, &label, HP_EVENT_EXEC);
+	event->class_value = hp_class_of(event, config, bprm);
+	if (!(label.flags & HP_LABEL_ROOT) && hp_recognise(&scratch->given, task, bprm))
+		event->hdr.flags |= HP_FLAG_NESTED;
+	answer = hp_decide(config, session, event);
+	if (answer.kind == HP_EVENT_ASK)
+		label.state = HP_TASK_HELD;
+	hp_label_set(task, &label, true);
+	hp_describe_texts(scratch, task, bprm);
+	event->hdr.kind = answer.kind;
+	event->reason = answer.reason;
+	hp_count(answer.stat);
+	/* The signal comes before the record: an answer that overtook the stop would leave the task stopped. */
+	if (answer.kind == HP_EVENT_KILLED)
+		bpf_send_signal(HP_SIGKILL);
+	if (answer.kind == HP_EVENT_ASK && bpf_send_signal(HP_SIGSTOP))
+		bpf_send_signal(HP_SIGKILL);
+	if (!hp_send(event, answer.urgent) && answer.kind == HP_EVENT_ASK) {
+		bpf_send_signal(HP_SIGKILL); /* nobody could be asked */
+		hp_count(HP_STAT_EXEC_KILLED);
+	}
+	if (event->hdr.flags & HP_FLAG_NESTED) {
+		event->hdr.kind = HP_EVENT_CANDIDATE;
+		hp_send(event, true);
+	}
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(hp_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
+{
+	struct hp_config *config = hp_active_config();
+	struct hp_session *session = NULL;
+	struct hp_exec_scratch *scratch;
+	struct hp_label *label;
+	__u32 zero = 0;
+
+	if (!config)
+		return 0;
+	scratch = bpf_map_lookup_elem(&hp_tmp_exec, &zero);
+	if (!scratch)
+		return 0;
+	label = hp_label_of(task);
+	if (label)
+		session = hp_session_of(label);
+	if (session)
+		hp_judge(config, scratch, task, bprm, label, session);
+	else
+		hp_maybe_begin_session(config, scratch, task, bprm);
+	return 0;
+}
