@@ -1,0 +1,123 @@
+#include "agent/stream/settings.h"
+
+#include <algorithm>
+#include <fstream>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
+#include "agent/base/status.h"
+
+namespace holdpoint {
+namespace {
+
+constexpr absl::string_view kOurs[] = {
+    "acks",
+    "request.required.acks",
+    "enable.idempotence",
+    "message.timeout.ms",
+    "delivery.timeout.ms",
+    "enable.gapless.guarantee",
+    "transactional.id",
+    "bootstrap.servers",
+    "metadata.broker.list",
+};
+constexpr absl::string_view kSecret[] = {
+    "sasl.password",
+    "ssl.key.password",
+    "ssl.keystore.password",
+    "ssl.key.pem",
+    "sasl.oauthbearer.client.secret",
+    "sasl.oauthbearer.config",
+};
+
+template <size_t N>
+bool IsOneOf(absl::string_view name, const absl::string_view (&names)[N]) {
+  return std::find(std::begin(names), std::end(names), name) != std::end(names);
+}
+
+absl::Status Add(absl::string_view text, bool public_source, KafkaSettings* settings) {
+  const std::vector<absl::string_view> parts = absl::StrSplit(text, absl::MaxSplits('=', 1));
+  const absl::string_view name = absl::StripAsciiWhitespace(parts[0]);
+  if (parts.size() != 2 || name.empty()) {
+    // Not the text itself: a password without its name would be shown.
+    return absl::InvalidArgumentError("want NAME=VALUE with a property of librdkafka, such as ssl.ca.location=FILE");
+  }
+  if (public_source && IsOneOf(name, kSecret)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(name, " is a secret and a command line is public: put it in a file for --settings-file"));
+  }
+  HP_RETURN_IF_ERROR(CheckKafkaSetting(name));
+  (*settings)[std::string(name)] = std::string(absl::StripAsciiWhitespace(parts[1]));
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status CheckKafkaSetting(absl::string_view name) {
+  if (!IsOneOf(name, kOurs)) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(name, " is not to be set: an event counts as sent only when all in-sync brokers have it"));
+}
+
+absl::Status AddKafkaSetting(absl::string_view text, KafkaSettings* settings) { return Add(text, true, settings); }
+
+absl::Status AddKafkaSettingsFromFile(const std::string& path, KafkaSettings* settings) {
+  std::ifstream file(path);
+  if (!file) return ErrnoStatus(path);
+  std::string line;
+  for (int number = 1; std::getline(file, line); ++number) {
+    const absl::string_view text = absl::StripAsciiWhitespace(line);
+    if (text.empty() || text[0] == '#') continue;
+    if (absl::Status status = Add(text, false, settings); !status.ok()) {
+      return absl::InvalidArgumentError(absl::StrCat(path, ":", number, ": ", status.message()));
+    }
+  }
+  return absl::OkStatus();
+}
+
+KafkaSettings ProducerSettings(absl::string_view brokers, const KafkaSettings& settings, absl::string_view features) {
+  const std::vector<absl::string_view> has = absl::StrSplit(features, ',');
+  const auto compression = [&] {
+    for (const char* codec : {"zstd", "lz4"}) {
+      if (std::find(has.begin(), has.end(), codec) != has.end()) return codec;
+    }
+    return "none";
+  };
+  KafkaSettings all = {
+      {"client.id", "holdpoint-stream"},
+      {"compression.codec", compression()},
+      {"linger.ms", "10"},
+      {"partitioner", "murmur2_random"},          // As Java clients place keys.
+      {"queue.buffering.max.messages", "50000"},  // What waits beyond it waits in the spool, not in memory.
+      {"queue.buffering.max.kbytes", "32768"},
+      {"log.connection.close", "false"},
+      {"socket.keepalive.enable", "true"},
+  };
+  for (const auto& [name, value] : settings) all[name] = value;
+  all["bootstrap.servers"] = std::string(brokers);
+  all["enable.idempotence"] = "true";
+  all["acks"] = "all";
+  all["message.timeout.ms"] = "0";  // Never give up: the record is in the spool and stays there.
+  return all;
+}
+
+std::string ScramTrap(int librdkafka_version, const KafkaSettings& settings) {
+  constexpr int kFixed = 0x020601ff;  // 2.6.1
+  if (librdkafka_version >= kFixed) return "";
+  bool scram = false;
+  for (const char* name : {"sasl.mechanisms", "sasl.mechanism"}) {
+    const auto it = settings.find(name);
+    if (it != settings.end() && absl::StartsWithIgnoreCase(it->second, "SCRAM")) scram = true;
+  }
+  if (!scram) return "";
+  return absl::StrFormat(
+      "SCRAM with librdkafka %d.%d.%d: Kafka 4 brokers answer a right password with 'invalid credentials', as "
+      "librdkafka before 2.6.1 repeats its nonce; use a client certificate (mTLS) or PLAIN over TLS, or a newer "
+      "librdkafka",
+      librdkafka_version >> 24, (librdkafka_version >> 16) & 0xff, (librdkafka_version >> 8) & 0xff);
+}
+
+}  // namespace holdpoint

@@ -1,0 +1,275 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+// clang-format off: the mock header wants the other one first.
+#include <librdkafka/rdkafka.h>
+#include <librdkafka/rdkafka_mock.h>
+// clang-format on
+
+#include <filesystem>
+#include <fstream>
+#include <map>
+
+#include "absl/strings/str_cat.h"
+#include "agent/event/recorder.h"
+#include "agent/spool/spool.h"
+#include "agent/stream/drain.h"
+#include "agent/stream/settings.h"
+#include "agent/stream/tracker.h"
+
+namespace holdpoint {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+
+TEST(TrackerTest, CursorMovesOnlyOverRecordsWithNothingUndeliveredBefore) {
+  DeliveryTracker tracker({.next_sequence = {{"a", 5}}});
+  const uint64_t five = tracker.Add("a", 5), six = tracker.Add("a", 6), next_run = tracker.Add("b", 1);
+  tracker.Delivered(six);
+  tracker.Delivered(next_run);
+  EXPECT_EQ(tracker.cursor().Next("a"), 5u);
+  EXPECT_EQ(tracker.cursor().Next("b"), 1u);
+  EXPECT_EQ(tracker.in_flight(), 3u);
+  tracker.Delivered(five);
+  EXPECT_EQ(tracker.cursor().Next("a"), 7u);
+  EXPECT_EQ(tracker.cursor().Next("b"), 2u);
+  EXPECT_EQ(tracker.in_flight(), 0u);
+  EXPECT_EQ(tracker.delivered(), 3u);
+  tracker.Delivered(five);  // Once more does nothing.
+  tracker.Delivered(99);
+  EXPECT_EQ(tracker.delivered(), 3u);
+}
+
+TEST(SettingsTest, GuaranteesCannotBeSetAway) {
+  KafkaSettings settings;
+  for (const char* text : {"acks=1", "enable.idempotence=false", "message.timeout.ms=1", "bootstrap.servers=x"}) {
+    EXPECT_EQ(AddKafkaSetting(text, &settings).code(), absl::StatusCode::kInvalidArgument) << text;
+  }
+  EXPECT_TRUE(settings.empty());
+  ASSERT_TRUE(AddKafkaSetting("ssl.ca.location=/ca=1.pem", &settings).ok());
+  const KafkaSettings all = ProducerSettings("h:1", settings, "gzip,lz4,zstd");
+  EXPECT_EQ(all.at("acks"), "all");
+  EXPECT_EQ(all.at("enable.idempotence"), "true");
+  EXPECT_EQ(all.at("ssl.ca.location"), "/ca=1.pem");
+  EXPECT_EQ(all.at("compression.codec"), "zstd");
+  EXPECT_EQ(ProducerSettings("h:1", {}, "gzip,lz4").at("compression.codec"), "lz4");
+  EXPECT_EQ(ProducerSettings("h:1", {}, "").at("compression.codec"), "none");
+}
+
+TEST(SettingsTest, SecretsComeFromAFileAndAreNeverShown) {
+  KafkaSettings settings;
+  const absl::Status status = AddKafkaSetting("sasl.password=hunter2", &settings);
+  EXPECT_THAT(status.message(), HasSubstr("--settings-file"));
+  EXPECT_THAT(status.message(), testing::Not(HasSubstr("hunter2")));
+  EXPECT_THAT(AddKafkaSetting("hunter2", &settings).message(), testing::Not(HasSubstr("hunter2")));
+  char name[] = "/tmp/holdpoint-settings-XXXXXX";
+  close(mkstemp(name));
+  std::ofstream(name) << "# comment\n\n sasl.password = hunter2 \n";
+  ASSERT_TRUE(AddKafkaSettingsFromFile(name, &settings).ok());
+  EXPECT_EQ(settings.at("sasl.password"), "hunter2");
+  std::ofstream(name) << "\nnonsense\n";
+  EXPECT_THAT(AddKafkaSettingsFromFile(name, &settings).message(), HasSubstr(absl::StrCat(name, ":2:")));
+  unlink(name);
+  EXPECT_EQ(AddKafkaSettingsFromFile(name, &settings).code(), absl::StatusCode::kNotFound);
+}
+
+TEST(SettingsTest, ScramTrapIsNamedForOldLibrariesOnly) {
+  const KafkaSettings scram = {{"sasl.mechanisms", "SCRAM-SHA-512"}};
+  EXPECT_THAT(ScramTrap(0x020002ff, scram), HasSubstr("librdkafka 2.0.2"));
+  EXPECT_EQ(ScramTrap(0x020601ff, scram), "");
+  EXPECT_EQ(ScramTrap(0x020002ff, {{"sasl.mechanisms", "PLAIN"}}), "");
+  EXPECT_EQ(ScramTrap(0x020002ff, {}), "");
+}
+
+// A cluster of brokers inside of librdkafka; the real broker is met by the end-to-end test.
+class DrainTest : public testing::Test {
+ protected:
+  static constexpr char kTopic[] = "events";
+
+  DrainTest() {
+    char name[] = "/tmp/holdpoint-drain-XXXXXX";
+    root_ = mkdtemp(name);
+    spool_ = root_ + "/spool";
+    cursor_ = root_ + "/cursor";
+    char error[256];
+    host_ = rd_kafka_new(RD_KAFKA_PRODUCER, rd_kafka_conf_new(), error, sizeof(error));
+    mock_ = rd_kafka_mock_cluster_new(host_, 1);
+    rd_kafka_mock_topic_create(mock_, kTopic, 3, 1);
+  }
+  ~DrainTest() override {
+    rd_kafka_mock_cluster_destroy(mock_);
+    rd_kafka_destroy(host_);
+    fs::remove_all(root_);
+  }
+
+  void WriteRun(const std::string& run_id, int count) {
+    auto spool = Spool::Open(spool_, run_id, {.segment_bytes = 16 * 1024});
+    ASSERT_TRUE(spool.ok()) << spool.status();
+    v1::StreamId stream;
+    stream.set_host_id("host-1");
+    stream.set_run_id(run_id);
+    Recorder recorder(stream, Clock::Real(), **spool);
+    for (int i = 0; i < count; ++i) {
+      v1::Envelope event;
+      if (i % 4 != 0) event.set_session(absl::StrCat("s-", i % 4));
+      event.mutable_rollup()->set_count(static_cast<uint64_t>(i));
+      ASSERT_TRUE(recorder.Record(event).ok());
+    }
+  }
+
+  absl::Status DrainOnce(uint64_t* delivered, KafkaSettings extra = {}) {
+    const std::string brokers = rd_kafka_mock_cluster_bootstraps(mock_);
+    Drain drain({.spool_dir = spool_,
+                 .cursor_path = cursor_,
+                 .topic = kTopic,
+                 .settings = ProducerSettings(brokers, extra, KafkaFeatures()),
+                 .once = true});
+    const absl::Status status = drain.Run();
+    *delivered = drain.delivered();
+    return status;
+  }
+
+  struct Message {
+    std::string key, value;
+    std::map<std::string, std::string> headers;
+    int32_t partition;
+  };
+
+  // Everything in the topic.
+  std::vector<Message> Consume() {
+    rd_kafka_conf_t* conf = rd_kafka_conf_new();
+    char error[256];
+    rd_kafka_conf_set(conf, "bootstrap.servers", rd_kafka_mock_cluster_bootstraps(mock_), error, sizeof(error));
+    rd_kafka_conf_set(conf, "group.id", "test", error, sizeof(error));
+    rd_kafka_conf_set(conf, "enable.partition.eof", "true", error, sizeof(error));
+    rd_kafka_t* consumer = rd_kafka_new(RD_KAFKA_CONSUMER, conf, error, sizeof(error));
+    rd_kafka_poll_set_consumer(consumer);
+    rd_kafka_topic_partition_list_t* list = rd_kafka_topic_partition_list_new(3);
+    for (int32_t p = 0; p < 3; ++p) {
+      rd_kafka_topic_partition_list_add(list, kTopic, p)->offset = RD_KAFKA_OFFSET_BEGINNING;
+    }
+    rd_kafka_assign(consumer, list);
+    rd_kafka_topic_partition_list_destroy(list);
+    std::vector<Message> all;
+    for (int ended = 0; ended < 3;) {
+      rd_kafka_message_t* m = rd_kafka_consumer_poll(consumer, 30'000);
+      if (m == nullptr) {
+        ADD_FAILURE() << "nothing from the mock broker for 30 s";
+        break;
+      }
+      if (m->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+        ++ended;
+      } else if (m->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        Message message{std::string(static_cast<const char*>(m->key), m->key_len),
+                        std::string(static_cast<const char*>(m->payload), m->len),
+                        {},
+                        m->partition};
+        rd_kafka_headers_t* headers = nullptr;
+        rd_kafka_message_headers(m, &headers);
+        const char* name;
+        const void* value;
+        size_t size;
+        for (size_t i = 0; headers != nullptr && rd_kafka_header_get_all(headers, i, &name, &value, &size) == 0; ++i) {
+          message.headers[name] = std::string(static_cast<const char*>(value), size);
+        }
+        all.push_back(std::move(message));
+      }
+      rd_kafka_message_destroy(m);
+    }
+    rd_kafka_consumer_close(consumer);
+    rd_kafka_destroy(consumer);
+    return all;
+  }
+
+  std::string root_, spool_, cursor_;
+  rd_kafka_t* host_;
+  rd_kafka_mock_cluster_t* mock_;
+};
+
+TEST_F(DrainTest, EveryRecordArrivesOnceInOrderOfItsKeyWithTheBytesOfTheSpool) {
+  WriteRun("a", 300);
+  WriteRun("b", 50);
+  uint64_t delivered = 0;
+  ASSERT_TRUE(DrainOnce(&delivered).ok());
+  EXPECT_EQ(delivered, 350u);
+
+  const std::vector<Message> all = Consume();
+  ASSERT_EQ(all.size(), 350u);
+  std::map<std::string, std::pair<std::string, uint64_t>> last;  // by key
+  std::map<std::string, int32_t> partition;
+  for (const Message& m : all) {
+    v1::Envelope event;
+    ASSERT_TRUE(event.ParseFromString(m.value));
+    EXPECT_EQ(m.key, event.session().empty() ? "host-1" : event.session());
+    EXPECT_EQ(m.headers.at("ce_id"), absl::StrCat(event.stream().run_id(), "/", event.sequence()));
+    EXPECT_EQ(m.headers.at("ce_type"), "holdpoint.v1.rollup");
+    EXPECT_EQ(m.headers.at("content-type"), "application/protobuf");
+    const auto place = std::make_pair(event.stream().run_id(), event.sequence());
+    EXPECT_LT(last[m.key], place);
+    last[m.key] = place;
+    EXPECT_EQ(partition.emplace(m.key, m.partition).first->second, m.partition);
+  }
+  EXPECT_EQ(ReadCursor(cursor_)->Next("a"), 301u);
+  EXPECT_EQ(ReadCursor(cursor_)->Next("b"), 51u);
+
+  ASSERT_TRUE(DrainOnce(&delivered).ok());  // Nothing is sent twice.
+  EXPECT_EQ(delivered, 0u);
+}
+
+TEST_F(DrainTest, BrokerErrorsAreRetriedWithoutLossOrRepetition) {
+  WriteRun("a", 500);
+  constexpr int16_t kProduce = 0;
+  rd_kafka_mock_push_request_errors(mock_, kProduce, 4, RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION,
+                                    RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT, RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS,
+                                    RD_KAFKA_RESP_ERR__TRANSPORT);
+  uint64_t delivered = 0;
+  ASSERT_TRUE(DrainOnce(&delivered, {{"retry.backoff.ms", "1"}, {"reconnect.backoff.ms", "1"}}).ok());
+  EXPECT_EQ(delivered, 500u);
+  EXPECT_EQ(Consume().size(), 500u);
+}
+
+TEST_F(DrainTest, RecordTooLargeForTheBrokerDoesNotBlockWhatFollows) {
+  WriteRun("a", 3);
+  {
+    auto spool = Spool::Open(spool_, "b");
+    v1::StreamId stream;
+    stream.set_run_id("b");
+    Recorder recorder(stream, Clock::Real(), **spool);
+    v1::Envelope event;
+    event.mutable_rollup()->set_subject(std::string(9000, 'x'));
+    ASSERT_TRUE(recorder.Record(event).ok());
+    event.mutable_rollup()->set_subject("small");
+    ASSERT_TRUE(recorder.Record(event).ok());
+  }
+  uint64_t delivered = 0;
+  ASSERT_TRUE(DrainOnce(&delivered, {{"message.max.bytes", "4000"}}).ok());
+  EXPECT_EQ(Consume().size(), 4u);
+  EXPECT_EQ(ReadCursor(cursor_)->Next("b"), 3u);
+}
+
+TEST_F(DrainTest, StopsWhileTheBrokersAreAwayAndKeepsTheCursor) {
+  WriteRun("a", 10);
+  int stop[2];
+  ASSERT_EQ(pipe(stop), 0);
+  close(stop[1]);  // Hang-up: stop at the first look.
+  Drain drain({.spool_dir = spool_,
+               .cursor_path = cursor_,
+               .topic = kTopic,
+               .settings = ProducerSettings("127.0.0.1:1", {}, KafkaFeatures()),
+               .stop_fd = stop[0]});
+  EXPECT_TRUE(drain.Run().ok());
+  EXPECT_EQ(drain.delivered(), 0u);
+  EXPECT_TRUE(ReadCursor(cursor_)->next_sequence.empty());
+  close(stop[0]);
+}
+
+TEST_F(DrainTest, UnknownPropertyIsSaidByName) {
+  WriteRun("a", 1);
+  uint64_t delivered = 0;
+  const absl::Status status = DrainOnce(&delivered, {{"no.such.thing", "1"}});
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(status.message(), HasSubstr("no.such.thing"));
+}
+
+}  // namespace
+}  // namespace holdpoint
