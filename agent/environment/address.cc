@@ -49,8 +49,8 @@ absl::StatusOr<AddressRange> ParseRange(absl::string_view text) {
   }
   for (uint32_t bit = range.prefix_length; bit < bits; ++bit) {
     if (BitIsSet(range.bytes, bit)) {
-      return absl::InvalidArgumentError(absl::StrCat("an address range whose bits behind /", range.prefix_length,
-                                                     " are zero"));
+      return absl::InvalidArgumentError(
+          absl::StrCat("an address range whose bits behind /", range.prefix_length, " are zero"));
     }
   }
   if (IsMapped(range.bytes) && range.prefix_length >= 96) {

@@ -31,20 +31,24 @@ void AddWarnings(const Configuration& configuration, std::vector<std::string>* w
   for (const EnvironmentConfig& environment : configuration.environments) {
     any_protected = any_protected || environment.is_protected;
     if (environment.is_protected && environment.mode == Mode::kObserve) {
-      warnings->push_back(absl::StrCat("environment ", environment.name, " is protected and observed only: nothing is "
+      warnings->push_back(absl::StrCat("environment ", environment.name,
+                                       " is protected and observed only: nothing is "
                                        "stopped there"));
     }
     if (environment.is_protected && !environment.fail_closed) {
-      warnings->push_back(absl::StrCat("environment ", environment.name, " is protected and fails open: without a "
+      warnings->push_back(absl::StrCat("environment ", environment.name,
+                                       " is protected and fails open: without a "
                                        "judge everything passes there"));
     }
     if (environment.owners.approval == std::vector<std::string>{"root"}) {
-      warnings->push_back(absl::StrCat("environment ", environment.name, " is owned by root alone: name a person, "
+      warnings->push_back(absl::StrCat("environment ", environment.name,
+                                       " is owned by root alone: name a person, "
                                        "being root proves nobody's presence"));
     }
     if (configuration.limits.two_persons && environment.is_protected && environment.owners.approval.size() == 1 &&
         environment.owners.approval[0][0] != '%') {
-      warnings->push_back(absl::StrCat("environment ", environment.name, " has one owner and two_persons is set: "
+      warnings->push_back(absl::StrCat("environment ", environment.name,
+                                       " has one owner and two_persons is set: "
                                        "nothing irreversible can be approved there"));
     }
   }
@@ -54,13 +58,15 @@ void AddWarnings(const Configuration& configuration, std::vector<std::string>* w
   }
   for (const DestinationConfig& destination : configuration.destinations) {
     if (Names(destination.hosts, "*")) {
-      warnings->push_back(absl::StrCat("a destination of ", destination.environment, " has the host \"*\": every "
+      warnings->push_back(absl::StrCat("a destination of ", destination.environment,
+                                       " has the host \"*\": every "
                                        "host that argv shows belongs to it"));
     }
     for (const AddressRange& range : destination.ranges) {
       if (range.prefix_length == 0 && destination.refuse != ConnectRefusal::kNever) {
-        warnings->push_back(absl::StrCat("the range ", range.text, " holds every address: connects of sessions outside ",
-                                         destination.environment, " are refused"));
+        warnings->push_back(absl::StrCat("the range ", range.text,
+                                         " holds every address: connects of sessions outside ", destination.environment,
+                                         " are refused"));
       }
     }
   }

@@ -12,22 +12,22 @@ namespace holdpoint {
 
 // One way in which a program can be this coding agent; every list that is not empty has to match, by one of its items.
 struct ProgramSignal {
-  std::vector<std::string> executable;   // path globs of the running file
-  std::vector<std::string> interpreter;  // globs of the running file's base name: it runs a script
-  std::vector<std::string> script;       // path globs of the script as given or with every link resolved
+  std::vector<std::string> executable;    // path globs of the running file
+  std::vector<std::string> interpreter;   // globs of the running file's base name: it runs a script
+  std::vector<std::string> script;        // path globs of the script as given or with every link resolved
   std::vector<std::string> script_holds;  // texts; one of them within the first 16 KiB of the script
-  std::vector<std::string> arguments;    // words of argv; one of them is there
-  bool unverified = false;               // from public documents, not seen running
+  std::vector<std::string> arguments;     // words of argv; one of them is there
+  bool unverified = false;                // from public documents, not seen running
 };
 
 struct CodingAgent {
-  std::string name;                  // "claude-code"
-  std::string title;                 // "Claude Code"
-  std::vector<std::string> names;    // base names at which the kernel asks
+  std::string name;                     // "claude-code"
+  std::string title;                    // "Claude Code"
+  std::vector<std::string> names;       // base names at which the kernel asks
   std::vector<ProgramSignal> programs;  // one is enough
-  std::vector<std::string> markers;  // environment variables, "NAME" or "NAME=VALUE": hints, never enough
-  std::vector<std::string> join_keys;  // environment variables with the coding agent's own ids
-  uint32_t hold_ms = 0;              // inside its tools' time limit; 0: the general one
+  std::vector<std::string> markers;     // environment variables, "NAME" or "NAME=VALUE": hints, never enough
+  std::vector<std::string> join_keys;   // environment variables with the coding agent's own ids
+  uint32_t hold_ms = 0;                 // inside its tools' time limit; 0: the general one
 };
 
 using CodingAgents = std::vector<CodingAgent>;
@@ -43,11 +43,11 @@ std::vector<std::string> CandidateNames(const CodingAgents& agents);
 
 // What is known of a program at its exec.
 struct ProgramFacts {
-  std::string executable;                // resolved path of the running file
-  std::string script;                    // absolute path as given, empty where it is no interpreter
-  std::string script_target;             // with every link resolved, empty where unknown
-  std::string script_head;               // first bytes of the script
-  bool script_unread = false;            // it was asked for and could not be read
+  std::string executable;      // resolved path of the running file
+  std::string script;          // absolute path as given, empty where it is no interpreter
+  std::string script_target;   // with every link resolved, empty where unknown
+  std::string script_head;     // first bytes of the script
+  bool script_unread = false;  // it was asked for and could not be read
   std::vector<std::string> argv;
   std::vector<std::string> environment;  // "NAME=VALUE"
 };

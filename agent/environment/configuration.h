@@ -49,9 +49,9 @@ struct SessionConfig {
 };
 
 struct AddressRange {
-  std::string bytes;           // 4 or 16, network order, host bits zero
+  std::string bytes;  // 4 or 16, network order, host bits zero
   uint32_t prefix_length = 0;
-  std::string text;            // as written
+  std::string text;  // as written
 };
 
 struct PortRange {
@@ -62,9 +62,9 @@ struct PortRange {
 enum class ConnectRefusal { kCrossing, kAlways, kNever };
 
 struct DestinationConfig {
-  std::vector<std::string> hosts;   // globs, lower case
+  std::vector<std::string> hosts;  // globs, lower case
   std::vector<AddressRange> ranges;
-  std::vector<PortRange> ports;     // never empty; one whole range where the file names none
+  std::vector<PortRange> ports;  // never empty; one whole range where the file names none
   std::string environment;
   ConnectRefusal refuse = ConnectRefusal::kCrossing;
 };
@@ -88,7 +88,7 @@ struct ResourceConfig {
 struct LookAlike {
   std::vector<std::string> patterns;  // globs over one word, lower case
   std::vector<std::string> except;
-  std::string environment;            // which one such a name raises a tag to; empty: none
+  std::string environment;  // which one such a name raises a tag to; empty: none
 };
 
 struct LimitsConfig {
@@ -120,9 +120,15 @@ enum class Row {
 enum class Column { kLocal, kOrdinary, kUnknown, kProtected };
 inline constexpr size_t kRows = 9;
 inline constexpr size_t kColumns = 4;
-inline constexpr std::array<absl::string_view, kRows> kRowNames = {
-    "read",  "write", "use_credential", "expose", "escalate", "destroy_regenerable", "destroy_recoverable",
-    "destroy_irreversible", "unseen"};
+inline constexpr std::array<absl::string_view, kRows> kRowNames = {"read",
+                                                                   "write",
+                                                                   "use_credential",
+                                                                   "expose",
+                                                                   "escalate",
+                                                                   "destroy_regenerable",
+                                                                   "destroy_recoverable",
+                                                                   "destroy_irreversible",
+                                                                   "unseen"};
 inline constexpr std::array<absl::string_view, kColumns> kColumnNames = {"local", "ordinary", "unknown", "protected"};
 
 using DecisionTable = std::array<std::array<v1::Verdict, kColumns>, kRows>;
@@ -130,8 +136,8 @@ using DecisionTable = std::array<std::array<v1::Verdict, kColumns>, kRows>;
 enum class RuleMode { kEnforce, kObserve, kOff };
 
 struct PolicyConfig {
-  DecisionTable table;                     // of design's defaults, with the file's cells in place
-  std::map<std::string, RuleMode> rules;   // by rule id; others as their pack says
+  DecisionTable table;                    // of design's defaults, with the file's cells in place
+  std::map<std::string, RuleMode> rules;  // by rule id; others as their pack says
   v1::Verdict Cell(Row row, Column column) const {
     return table[static_cast<size_t>(row)][static_cast<size_t>(column)];
   }

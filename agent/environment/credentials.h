@@ -12,10 +12,10 @@
 namespace holdpoint {
 
 struct FoundCredential {
-  std::string kind;         // as SecretSpan::kind, or "variable NAME", "word"
+  std::string kind;  // as SecretSpan::kind, or "variable NAME", "word"
   std::string fingerprint;
-  std::string tag_name;     // of the configured credential, empty where none matches
-  EnvironmentTag tag;       // unknown where none matches
+  std::string tag_name;         // of the configured credential, empty where none matches
+  EnvironmentTag tag;           // unknown where none matches
   bool in_environment = false;  // only inherited: the act did not name it
 };
 

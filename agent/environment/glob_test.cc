@@ -14,12 +14,12 @@ struct Case {
 };
 
 TEST(GlobTest, TextTable) {
-  for (const Case& c : {Case{"db*", "db1.example", true}, Case{"*.example.com", "a.b.example.com", true},
-                        Case{"*.example.com", "example.com", false}, Case{"db?", "db", false}, Case{"db?", "db1", true},
-                        Case{"a[0-9]b", "a7b", true}, Case{"a[!0-9]b", "a7b", false}, Case{"[]]x", "]x", true},
-                        Case{"*", "", true}, Case{"", "", true}, Case{"", "a", false}, Case{"a*b*c", "axxbyyc", true},
-                        Case{"a*b*c", "axxbyy", false}, Case{"*prod*", "my-prod-db", true},
-                        Case{"release/*", "release/1/2", true}}) {
+  for (const Case& c :
+       {Case{"db*", "db1.example", true}, Case{"*.example.com", "a.b.example.com", true},
+        Case{"*.example.com", "example.com", false}, Case{"db?", "db", false}, Case{"db?", "db1", true},
+        Case{"a[0-9]b", "a7b", true}, Case{"a[!0-9]b", "a7b", false}, Case{"[]]x", "]x", true}, Case{"*", "", true},
+        Case{"", "", true}, Case{"", "a", false}, Case{"a*b*c", "axxbyyc", true}, Case{"a*b*c", "axxbyy", false},
+        Case{"*prod*", "my-prod-db", true}, Case{"release/*", "release/1/2", true}}) {
     EXPECT_EQ(GlobMatches(c.pattern, c.text), c.matches) << c.pattern << " on " << c.text;
   }
 }
@@ -27,11 +27,12 @@ TEST(GlobTest, TextTable) {
 TEST(GlobTest, PathTable) {
   for (const Case& c :
        {Case{"/srv/*", "/srv/a", true}, Case{"/srv/*", "/srv/a/b", false}, Case{"/srv/**", "/srv/a/b", true},
-        Case{"/srv/**/x", "/srv/x", true}, Case{"/srv/**/x", "/srv/a/b/x", true}, Case{"/srv/**/x", "/srv/a/bx", false}, Case{"**/x/*.js", "/a/x/b.js", true},
-        Case{"**/x/*.js", "/a/x/b/c.js", false}, Case{"~/.aws/*", "/home/u/.aws/credentials", true},
-        Case{"~/.aws/*", "/home/v/.aws/credentials", false}, Case{"~", "/home/u", true},
-        Case{".env.*", "/home/u/p/.env.production", true}, Case{".env.*", "/home/u/.env.d/x", false},
-        Case{"/srv/a?b", "/srv/a/b", false}, Case{"/srv/", "/srv", true}, Case{"~/a", "/home/uu/a", false}}) {
+        Case{"/srv/**/x", "/srv/x", true}, Case{"/srv/**/x", "/srv/a/b/x", true}, Case{"/srv/**/x", "/srv/a/bx", false},
+        Case{"**/x/*.js", "/a/x/b.js", true}, Case{"**/x/*.js", "/a/x/b/c.js", false},
+        Case{"~/.aws/*", "/home/u/.aws/credentials", true}, Case{"~/.aws/*", "/home/v/.aws/credentials", false},
+        Case{"~", "/home/u", true}, Case{".env.*", "/home/u/p/.env.production", true},
+        Case{".env.*", "/home/u/.env.d/x", false}, Case{"/srv/a?b", "/srv/a/b", false}, Case{"/srv/", "/srv", true},
+        Case{"~/a", "/home/uu/a", false}}) {
     EXPECT_EQ(PathGlobMatches(c.pattern, c.text, "/home/u"), c.matches) << c.pattern << " on " << c.text;
   }
 }

@@ -340,8 +340,8 @@ class Loader {
       ranges += destination.ranges.size() * destination.ports.size();
     }
     if (ranges <= kMaxRanges) return absl::OkStatus();
-    return map.Get("destinations")->Error(
-        absl::StrCat("wanted at most ", kMaxRanges, " pairs of range and ports, got ", ranges));
+    return map.Get("destinations")
+        ->Error(absl::StrCat("wanted at most ", kMaxRanges, " pairs of range and ports, got ", ranges));
   }
 
   absl::Status LoadLookAlike(const YamlMap& top) {
@@ -404,8 +404,8 @@ class Loader {
     }
     HP_ASSIGN_OR_RETURN(const std::string text, value.Scalar());
     if (RE2::FullMatch(key, *secret_pattern)) {
-      return value.Error(absl::StrCat("wanted no secret in this file: put it into a file and write ", key,
-                                      ".file: PATH"));
+      return value.Error(
+          absl::StrCat("wanted no secret in this file: put it into a file and write ", key, ".file: PATH"));
     }
     if (absl::EndsWith(key, ".file") && (text.empty() || text[0] != '/')) return value.Wrong("an absolute path");
     configuration_.kafka.settings[key] = text;

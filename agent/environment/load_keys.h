@@ -6,9 +6,9 @@
 // JSON Schema. kRowNames and kColumnNames of configuration.h are the keys of policy.table and of each of its rows.
 namespace holdpoint {
 
-inline constexpr absl::string_view kTopKeys[] = {"version",   "owners",           "environments", "sessions",
-                                                 "destinations", "credentials",   "resources",    "production_names",
-                                                 "limits",    "kafka",            "presence",     "policy"};
+inline constexpr absl::string_view kTopKeys[] = {"version",      "owners",      "environments", "sessions",
+                                                 "destinations", "credentials", "resources",    "production_names",
+                                                 "limits",       "kafka",       "presence",     "policy"};
 inline constexpr absl::string_view kOwnerKeys[] = {"approval", "rollback", "incident"};
 inline constexpr absl::string_view kEnvironmentKeys[] = {"name", "protected", "mode", "fail", "owners"};
 inline constexpr absl::string_view kSessionKeys[] = {"default", "launch_default", "workspaces", "branches",

@@ -14,7 +14,8 @@ namespace holdpoint {
 struct SecretSpan {
   size_t begin = 0;
   size_t size = 0;
-  std::string kind;  // "bearer", "header x-api-key", "variable DB_PASSWORD", "option --token", "url", "basic", "ghp", ...
+  std::string
+      kind;  // "bearer", "header x-api-key", "variable DB_PASSWORD", "option --token", "url", "basic", "ghp", ...
 };
 
 // A secret in one word of an argv.
@@ -31,6 +32,9 @@ std::vector<SecretSpan> FindSecretsInText(absl::string_view text);
 // Secrets in an argv, which also knows what an option of curl, mysql, sshpass and their like takes, and looks into
 // the text after -c. Only the first 256 words and 256 KiB are looked at.
 std::vector<ArgvSecret> FindSecretsInArgv(absl::Span<const std::string> argv);
+
+// Sorts by place and joins overlapping ones under the kind of the first.
+void MergeSpans(std::vector<SecretSpan>* spans);
 
 // The name of a variable, option, header or JSON key says that its value is a secret: API_KEY, db-password,
 // accessToken; not TOKEN_FILE, MAX_TOKENS, PWD.

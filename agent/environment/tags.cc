@@ -93,8 +93,7 @@ DestinationMatch MatchDestination(const Configuration& configuration, const Dest
   std::string address = UnmapAddress(destination.address);
   if (address.empty()) address = AddressFromText(host);
   if (const RangeMatch range = FindRange(configuration, address, destination.port); range.entry != nullptr) {
-    match = {range.entry,
-             MakeTag(configuration, range.entry->environment, absl::StrCat("cidr ", range.range->text))};
+    match = {range.entry, MakeTag(configuration, range.entry->environment, absl::StrCat("cidr ", range.range->text))};
   }
   Raise(configuration, LookAlikeTag(configuration, host), &match.tag);
   return match;

@@ -31,13 +31,13 @@ const EnvironmentTag& Strictest(const Configuration& configuration, const Enviro
 bool LooksLikeProduction(const Configuration& configuration, absl::string_view name);
 
 struct SessionFacts {
-  std::string launch;       // --env of `holdpoint run`, empty otherwise
-  bool launched = false;    // by `holdpoint run`
-  std::string workspace;    // absolute
-  std::string home;
-  std::string branch;
-  bool unattended = false;  // see Unattended()
-  std::string enclosing;    // environment of the session around it, empty otherwise
+  std::string launch = {};     // --env of `holdpoint run`, empty otherwise
+  bool launched = false;       // by `holdpoint run`
+  std::string workspace = {};  // absolute
+  std::string home = {};
+  std::string branch = {};
+  bool unattended = false;     // see Unattended()
+  std::string enclosing = {};  // environment of the session around it, empty otherwise
 };
 
 // A launch flag decides; else the strictest of what workspace, branch and being unattended say; else the default.
@@ -48,9 +48,9 @@ EnvironmentTag SessionTag(const Configuration& configuration, const SessionFacts
 bool Unattended(const Configuration& configuration, absl::Span<const std::string> environment);
 
 struct Destination {
-  std::string host;     // as argv shows it, without brackets; may be an address in any form inet_aton(3) takes
-  std::string address;  // 4 or 16 bytes in network order where known, empty otherwise
-  uint32_t port = 0;    // 0: not known, then ports do not matter
+  std::string host = {};     // as argv shows it, without brackets; may be an address in any form inet_aton(3) takes
+  std::string address = {};  // 4 or 16 bytes in network order where known, empty otherwise
+  uint32_t port = 0;         // 0: not known, then ports do not matter
 };
 
 // A host glob decides. Without one: the longest prefix that holds the address, then the narrowest ports, then the
@@ -61,10 +61,10 @@ EnvironmentTag DestinationTag(const Configuration& configuration, const Destinat
 ConnectRefusal DestinationRefusal(const Configuration& configuration, const Destination& destination);
 
 struct CredentialUse {
-  std::string variable;     // name of the environment variable it came from
-  std::string file;         // absolute path it was read from
-  std::string home;         // of the session, for ~ in globs
-  std::string fingerprint;  // Fingerprint() of its value
+  std::string variable = {};     // name of the environment variable it came from
+  std::string file = {};         // absolute path it was read from
+  std::string home = {};         // of the session, for ~ in globs
+  std::string fingerprint = {};  // Fingerprint() of its value
 };
 
 struct CredentialMatch {
@@ -88,8 +88,8 @@ ResourceMatch ResourceTag(const Configuration& configuration, absl::string_view 
 
 struct ActTags {
   EnvironmentTag session, destination, credential, resource;
-  EnvironmentTag target;   // the strictest of destination, credential and resource
-  bool crossing = false;   // some known tag of those three is not the session's
+  EnvironmentTag target;  // the strictest of destination, credential and resource
+  bool crossing = false;  // some known tag of those three is not the session's
   Column column = Column::kUnknown;
 };
 

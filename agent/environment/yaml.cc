@@ -65,8 +65,7 @@ class TreeBuilder : public YAML::EventHandler {
     if (tag != "?" && tag != "!" && !tag.empty()) throw Stop(mark, "wanted a value without a tag");
     Scalar(mark, tag == "!" ? YamlNode::Kind::kText : PlainKind(value), value);
   }
-  void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t,
-                       YAML::EmitterStyle::value) override {
+  void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {
     Open(mark, YamlNode::Kind::kList);
   }
   void OnSequenceEnd() override { Close(); }
@@ -107,8 +106,8 @@ class TreeBuilder : public YAML::EventHandler {
     if (kind == YamlNode::Kind::kNull) throw Stop(mark, "wanted a key, got nothing");
     for (const YamlEntry& entry : level.node.entries) {
       if (entry.key == text) {
-        throw Stop(mark, absl::StrCat("key '", EscapeAndClip(text, 60), "' stands here twice, first in line ",
-                                      entry.line));
+        throw Stop(mark,
+                   absl::StrCat("key '", EscapeAndClip(text, 60), "' stands here twice, first in line ", entry.line));
       }
     }
     level.node.entries.push_back(YamlEntry{std::move(text), mark.line + 1, mark.column + 1, YamlNode()});
@@ -169,8 +168,7 @@ std::string Below(absl::string_view parent, absl::string_view key) {
 
 }  // namespace
 
-absl::Status YamlError(absl::string_view name, int line, int column, absl::string_view key,
-                       absl::string_view message) {
+absl::Status YamlError(absl::string_view name, int line, int column, absl::string_view key, absl::string_view message) {
   return absl::FailedPreconditionError(absl::StrCat(EscapeAndClip(name, 200), ":", line, ":", column, ": ",
                                                     EscapeAndClip(key, 120), key.empty() ? "" : ": ", message));
 }

@@ -23,10 +23,10 @@ struct YamlEntry;
 struct YamlNode {
   enum class Kind { kNull, kBool, kInteger, kNumber, kText, kList, kMap };
   Kind kind = Kind::kNull;
-  std::string text;              // of a scalar, as written
-  int line = 1;                  // both start at 1
+  std::string text;  // of a scalar, as written
+  int line = 1;      // both start at 1
   int column = 1;
-  std::vector<YamlNode> items;   // of a list
+  std::vector<YamlNode> items;     // of a list
   std::vector<YamlEntry> entries;  // of a map, in the order of the file, no key twice
 };
 
@@ -52,15 +52,15 @@ class YamlValue {
       : name_(name), key_(key), node_(&node) {}
 
   // Each gives the value, or says what was wanted and what is there.
-  absl::StatusOr<std::string> Text() const;          // not empty, no NUL
+  absl::StatusOr<std::string> Text() const;  // not empty, no NUL
   absl::StatusOr<bool> Bool() const;
   absl::StatusOr<uint32_t> Integer(uint32_t low, uint32_t high) const;
-  absl::StatusOr<size_t> OneOf(absl::Span<const absl::string_view> words) const;  // index in `words`
-  absl::StatusOr<std::vector<YamlValue>> List() const;        // may be empty
-  absl::StatusOr<std::vector<std::string>> Texts() const;     // a list of texts, not empty
-  absl::StatusOr<YamlMap> Map(absl::Span<const absl::string_view> keys) const;  // any other key is an error
+  absl::StatusOr<size_t> OneOf(absl::Span<const absl::string_view> words) const;   // index in `words`
+  absl::StatusOr<std::vector<YamlValue>> List() const;                             // may be empty
+  absl::StatusOr<std::vector<std::string>> Texts() const;                          // a list of texts, not empty
+  absl::StatusOr<YamlMap> Map(absl::Span<const absl::string_view> keys) const;     // any other key is an error
   absl::StatusOr<std::vector<std::pair<std::string, YamlValue>>> FreeMap() const;  // with keys of any name
-  absl::StatusOr<std::string> Scalar() const;        // text, number or bool, as written
+  absl::StatusOr<std::string> Scalar() const;                                      // text, number or bool, as written
 
   // "NAME:LINE:COL: KEY: wanted WANTED, got GOT", and the same with a free message.
   absl::Status Wrong(absl::string_view wanted) const;
