@@ -154,6 +154,11 @@ const OptionSpec* OptionTable::FindShort(char letter) const {
 }
 
 const OptionSpec* OptionTable::FindLong(absl::string_view name) const {
+  std::string lower;
+  if (style_.ignore_case) {
+    lower = absl::AsciiStrToLower(name);
+    name = lower;
+  }
   auto it = longs_.lower_bound(name);
   if (it != longs_.end() && it->first == name) return &specs_[it->second];
   if (!style_.abbreviations || name.empty()) return nullptr;

@@ -36,6 +36,7 @@ struct ArgvStyle {
   bool stop_at_first_operand = false;
   bool abbreviations = true;      // --recu for --recursive, where one option only fits
   bool single_dash_long = false;  // -recursive is --recursive (Go and Java tools, find); shorts do not bundle then
+  bool ignore_case = false;       // of long names (curl); the table's own names are in lower case then
 };
 
 // The options of one tool. Built once, then read by many threads.

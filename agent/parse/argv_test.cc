@@ -101,6 +101,12 @@ TEST(ArgvTest, SingleDashLongOptionsDoNotBundle) {
   EXPECT_THAT(ParseArgv(terraform, std::vector<std::string>{"terraform", "-auto"}).unknown, ElementsAre("-auto"));
 }
 
+TEST(ArgvTest, CaseOfLongNamesMattersUnlessTheToolIgnoresIt) {
+  const std::vector<std::string> argv = {"curl", "--REQUEST", "PUT"};
+  EXPECT_EQ(Describe(ParseArgv(OptionTable::FromText("request,X=", {.ignore_case = true}), argv)), "request=PUT |");
+  EXPECT_EQ(Describe(ParseArgv(OptionTable::FromText("request,X="), argv)), "| PUT");
+}
+
 TEST(OptionSpecTest, ReadsTheTextForm) {
   const auto spec = ParseOptionSpec("output,o=");
   ASSERT_TRUE(spec.ok());

@@ -63,6 +63,7 @@ struct HttpRequest {
   std::string proxy;                       // host of -x and its kin, normalised
   std::string unix_socket;                 // path; abstract ones start with "@"
   bool follows_redirects = false;
+  std::vector<std::string> quotes;       // commands of other protocols (curl -Q for ftp and sftp)
   std::vector<std::string> blind_spots;  // "body unseen: standard input", ...; no secrets
 
   // The override where there is one, else the method, in upper case.
@@ -82,7 +83,7 @@ struct AttachedFile {
 using AttachedFiles = std::map<std::string, AttachedFile, std::less<>>;
 
 struct NeededFile {
-  enum class Use { kBody, kHeaders, kConfig, kUrlList, kNetrc, kCookies };
+  enum class Use { kBody, kHeaders, kConfig, kUrlList, kNetrc, kVariable };
   std::string path;  // as written, relative to the working directory; "~/" is the session's home; "-" standard input
   Use use = Use::kBody;
   bool implied = false;  // not named by the command (~/.curlrc): that it does not exist is usual and no blind spot
@@ -91,13 +92,14 @@ struct NeededFile {
 struct HttpCommand {
   std::vector<HttpRequest> requests;     // empty for --help, --version and a command without URL
   std::vector<NeededFile> needed_files;  // those that were not attached
+  std::vector<std::string> outputs;      // local files that it writes, as written: -o, -D, -c, -O of wget, ...
   std::vector<std::string> blind_spots;  // of the whole command: a configuration file unseen, too many URLs, ...
 };
 
 // Divides a curl command line (argv[0] is the program; tables of curl 7.88 and newer). To complete bodies, headers and
 // configuration, read `needed_files` and call again with them attached; a configuration may name further files, so up
 // to three rounds. A file that stays unattached is a blind spot. Several URLs, --next and globs give several requests
-// (at most 64). Pure, bounded: argv and files beyond 1 MiB in all are cut and said.
+// (at most 64). Pure, bounded: a body or configuration beyond 1 MiB is cut, and that is said.
 HttpCommand ParseCurl(absl::Span<const std::string> argv, const AttachedFiles& files = {});
 
 // The same for GNU wget (1.21 and the options of wget2 that it shares).
