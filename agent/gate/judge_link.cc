@@ -129,8 +129,9 @@ void JudgeLink::Dispatch(v1::FromJudge message) {
     }
     return;
   }
-  if (message.has_facts_wanted()) return WantFacts(message.id(), message.facts_wanted());
-  Finish(message.id(), std::move(message));
+  const uint64_t id = message.id();  // Read before the move.
+  if (message.has_facts_wanted()) return WantFacts(id, message.facts_wanted());
+  Finish(id, std::move(message));
 }
 
 void JudgeLink::WantFacts(uint64_t id, const v1::FactsWanted& wanted) {
