@@ -1,5 +1,6 @@
 #include "agent/gate/consult_desk.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -121,9 +122,12 @@ void ConsultDesk::Begin(ExecEvent event) {
   v1::ConsultExec& exec = *question.mutable_exec();
   *exec.mutable_session() = ContextOf(*session);
   *exec.mutable_process() = consult->process;
-  exec.mutable_process()->set_executable(consult->event.executable);  // The judge gets it as it is.
-  exec.mutable_process()->set_working_directory(consult->event.cwd);
-  if ((consult->event.head.flags & HP_FLAG_SCRIPT) != 0) exec.mutable_process()->set_script(consult->event.filename);
+  exec.set_raw_executable(consult->event.executable);
+  exec.set_raw_working_directory(consult->event.cwd);
+  if ((consult->event.head.flags & HP_FLAG_SCRIPT) != 0) exec.set_raw_script(consult->event.filename);
+  if (struct stat st {}; stat(absl::StrCat("/proc/", consult->task.id.tgid, "/exe").c_str(), &st) == 0) {
+    exec.set_executable_size(static_cast<uint64_t>(st.st_size));
+  }
   exec.set_ctime_ns(consult->event.file.ctime_ns);
   exec.set_describe_only(!consult->stopped);
   if (absl::StatusOr<ProcText> argv = ReadArgv(consult->task.id, kMaxArgvBytes); argv.ok() && consult->stopped) {
@@ -447,7 +451,8 @@ void ConsultDesk::OnKilled(const ExecEvent& event) {
   v1::ConsultExec& exec = *question.mutable_exec();
   *exec.mutable_session() = ContextOf(*session);
   *exec.mutable_process() = ProcessOf(event);
-  exec.mutable_process()->set_executable(event.executable);
+  exec.set_raw_executable(event.executable);
+  exec.set_raw_working_directory(event.cwd);
   exec.set_raw_argv(event.argv);
   exec.set_ctime_ns(event.file.ctime_ns);
   exec.set_describe_only(true);

@@ -18,6 +18,7 @@ namespace {
 
 constexpr absl::Duration kConfigureBudget = absl::Seconds(20);
 constexpr absl::Duration kMaxFactsBudget = absl::Seconds(2);
+constexpr int kMaxFactsRounds = 4;
 constexpr absl::Duration kFirstBackoff = absl::Milliseconds(10);
 constexpr absl::Duration kMaxBackoff = absl::Seconds(2);
 
@@ -102,7 +103,7 @@ void JudgeLink::Ask(v1::ToJudge question, absl::Duration budget, FactsSource fac
   if (absl::Status sent = channel_->Send(question); !sent.ok()) {
     return answer(absl::UnavailableError(absl::StrCat("the judge can't be asked: ", sent.message())));
   }
-  Pending pending{.answer = std::move(answer), .facts = std::move(facts), .timer = 0, .facts_sent = false};
+  Pending pending{.answer = std::move(answer), .facts = std::move(facts), .timer = 0, .rounds = 0};
   pending.timer = loop_.At(clock_.Boot() + budget, [this, id] {
     Finish(id, absl::DeadlineExceededError("the judge did not answer in time"));
   });
@@ -138,8 +139,7 @@ void JudgeLink::WantFacts(uint64_t id, const v1::FactsWanted& wanted) {
   const auto found = pending_.find(id);
   if (found == pending_.end()) return;  // Answered by its deadline already.
   Pending& pending = found->second;
-  if (pending.facts_sent) return Finish(id, absl::UnavailableError("the judge asked for facts twice"));
-  pending.facts_sent = true;
+  if (++pending.rounds > kMaxFactsRounds) return Finish(id, absl::UnavailableError("the judge asked for facts too often"));
   auto send = [this, id, live = std::weak_ptr<bool>(live_)](std::string facts) {
     if (live.expired() || !pending_.contains(id) || !channel_.has_value()) return;
     if (absl::Status sent = channel_->Send(FactsMessage(id, facts)); !sent.ok()) Finish(id, sent);

@@ -52,7 +52,7 @@ class JudgeLink {
     Answer answer;
     FactsSource facts;
     EventLoop::TimerId timer = 0;
-    bool facts_sent = false;
+    int rounds = 0;  // of facts
   };
 
   JudgeLink(EventLoop& loop, const Clock& clock, std::string program, std::function<void(const std::string&)> restarted)

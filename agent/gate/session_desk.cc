@@ -59,11 +59,7 @@ void SessionDesk::OnCandidate(const ExecEvent& event) {
   task.pidfd = std::make_shared<UniqueFd>(*std::move(pidfd));
   v1::Process process = ProcessOf(event);
   v1::ToJudge question;
-  v1::Process raw = process;
-  raw.set_executable(event.executable);
-  raw.set_working_directory(event.cwd);
-  if ((event.head.flags & HP_FLAG_SCRIPT) != 0) raw.set_script(event.filename);
-  *question.mutable_session() = Question(event.head.process, std::move(raw));
+  *question.mutable_session() = Question(event.head.process, process);
   if (question.session().raw_argv().empty()) question.mutable_session()->set_raw_argv(event.argv);
   const SessionNumber number = event.head.session;
   core_.judge.Ask(std::move(question), kSessionBudget,
@@ -86,11 +82,7 @@ void SessionDesk::Enrich(const ExecEvent& event) {
   Session* session = core_.sessions.Find(event.head.session);
   if (session == nullptr || session->state != SessionState::kConfirmed || session->coding_agent != "run") return;
   v1::ToJudge question;
-  v1::Process raw = ProcessOf(event);
-  raw.set_executable(event.executable);
-  raw.set_working_directory(event.cwd);
-  if ((event.head.flags & HP_FLAG_SCRIPT) != 0) raw.set_script(event.filename);
-  *question.mutable_session() = Question(event.head.process, std::move(raw));
+  *question.mutable_session() = Question(event.head.process, ProcessOf(event));
   question.mutable_session()->set_enclosing_environment(session->environment);
   const SessionNumber number = event.head.session;
   core_.judge.Ask(std::move(question), kSessionBudget, nullptr, [this, number](absl::StatusOr<v1::FromJudge> answer) {
