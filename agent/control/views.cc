@@ -109,6 +109,7 @@ std::vector<std::string> StatusBodies(const StatusView& status) {
       {"scope", Clip(status.scope)},
       {"instance", Clip(status.instance)},
       {"mode", Clip(status.mode)},
+      {"state", Clip(status.state)},
       {"uptime_s", status.uptime_s},
       {"sessions", status.sessions},
       {"holds", status.holds},

@@ -69,13 +69,15 @@ TEST(Views, HugeStatusFitsIntoABody) {
 }
 
 TEST(Views, StatusSaysWhatItWasGiven) {
-  StatusView status{.daemon = "0.1.0", .scope = "/sys/fs/cgroup/x", .mode = "enforce", .uptime_s = 7};
+  StatusView status{
+      .daemon = "0.1.0", .scope = "/sys/fs/cgroup/x", .mode = "enforce", .state = "/var/lib/x", .uptime_s = 7};
   status.judge = {.alive = true, .restarts = 2, .policy_hash = "ab", .rules = 31};
   status.spool = {.bytes = 5, .last_sequence = 6, .lost = 1};
   status.rungs = {{.capability = "hold guard", .in_use = "page fault", .missing = "LSM"}};
   status.kernel = {{"exec_seen", 12}};
   const json body = json::parse(StatusBodies(status)[0]);
   EXPECT_EQ(body["mode"], "enforce");
+  EXPECT_EQ(body["state"], "/var/lib/x");
   EXPECT_EQ(body["judge"]["restarts"], 2);
   EXPECT_EQ(body["judge"]["alive"], true);
   EXPECT_EQ(body["spool"]["lost"], 1);

@@ -1,0 +1,179 @@
+#include "agent/cli/probe.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <map>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace holdpoint {
+namespace {
+
+using ::testing::HasSubstr;
+using Level = ProbeResult::Level;
+
+// A host made of the files that are named.
+class FakeHost {
+ public:
+  FakeHost(const FakeHost&) = delete;
+  explicit FakeHost(const std::map<std::string, std::string>& files) {
+    char name[] = "/tmp/hp-probe-XXXXXX";
+    root_ = mkdtemp(name);
+    for (const auto& [path, content] : files) {
+      std::filesystem::create_directories(std::filesystem::path(root_ + path).parent_path());
+      std::ofstream(root_ + path) << content;
+      chmod((root_ + path).c_str(), 0644);
+    }
+  }
+  ~FakeHost() { std::filesystem::remove_all(root_); }
+  ProbeHost host(const std::string& kernel = "6.1.0-28-amd64") const {
+    return {.root = root_, .is_root = true, .kernel_release = kernel};
+  }
+  const std::string& root() const { return root_; }
+
+ private:
+  std::string root_;
+};
+
+struct Case {
+  std::string name;
+  ProbeResult (*probe)(const ProbeHost&);
+  std::map<std::string, std::string> files;
+  Level level;
+  std::string detail;  // part of it
+};
+
+ProbeResult ProbeHoldpointPam(const ProbeHost& host) { return ProbePam(host, "holdpoint"); }
+
+const char kMounts[] = "/proc/self/mounts";
+const char kPam[] = "/etc/pam.d/holdpoint";
+const char kConfiguration[] = "/etc/holdpoint/holdpoint.yaml";
+
+class ProbeTest : public ::testing::TestWithParam<Case> {};
+
+TEST_P(ProbeTest, Table) {
+  const FakeHost fake(GetParam().files);
+  const ProbeResult result = GetParam().probe(fake.host());
+  EXPECT_EQ(static_cast<int>(result.level), static_cast<int>(GetParam().level)) << result.detail;
+  EXPECT_THAT(result.detail, HasSubstr(GetParam().detail));
+  if (result.level == Level::kBad) {
+    EXPECT_NE(result.advice, "") << "bad without what to do";
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Hosts, ProbeTest,
+    testing::Values(
+        Case{"BtfThere", ProbeBtf, {{"/sys/kernel/btf/vmlinux", "x"}}, Level::kOk, ""},
+        Case{"BtfMissing", ProbeBtf, {}, Level::kBad, "no type information"},
+        Case{"CgroupUnified", ProbeCgroup, {{kMounts, "none /cg cgroup2 rw 0 0\n"}}, Level::kOk, "/cg"},
+        Case{"CgroupV1Only", ProbeCgroup, {{kMounts, "none /cg cgroup rw,cgroup2 0 0\n"}}, Level::kBad, "no cgroup v2"},
+        Case{"BpffsMissing", ProbeBpffs, {{kMounts, "bpf /x tmpfs rw 0 0\n"}}, Level::kBad, "no bpf file system"},
+        Case{"BpffsThere", ProbeBpffs, {{kMounts, "bpf /sys/fs/bpf bpf rw 0 0\n"}}, Level::kOk, "/sys/fs/bpf"},
+        Case{"LsmInUse", ProbeLsm, {{"/sys/kernel/security/lsm", "capability,yama,bpf"}}, Level::kOk, "bpf"},
+        Case{"LsmNameThatOnlyContainsIt",
+             ProbeLsm,
+             {{"/sys/kernel/security/lsm", "xbpf"}},
+             Level::kWarning,
+             "not in use"},
+        Case{"YamaForbids",
+             ProbeYama,
+             {{"/proc/sys/kernel/yama/ptrace_scope", "3\n"}},
+             Level::kBad,
+             "nobody may attach"},
+        Case{"YamaAdminOnly", ProbeYama, {{"/proc/sys/kernel/yama/ptrace_scope", "2\n"}}, Level::kOk, "2"},
+        Case{"UnprivilegedBpf",
+             ProbeUnprivilegedBpf,
+             {{"/proc/sys/kernel/unprivileged_bpf_disabled", "0\n"}},
+             Level::kWarning,
+             "every user"},
+        Case{"PamMissing", ProbeHoldpointPam, {}, Level::kBad, "nobody can prove"},
+        Case{"PamShipped",
+             ProbeHoldpointPam,
+             {{kPam, "auth required pam_unix.so\naccount required pam_unix.so\n"}},
+             Level::kOk,
+             ""},
+        Case{"PamPermits", ProbeHoldpointPam, {{kPam, "auth sufficient pam_permit.so\n"}}, Level::kBad, "pam_permit"},
+        Case{"PamRootIsEnough",
+             ProbeHoldpointPam,
+             {{kPam, "auth sufficient pam_rootok.so\nauth required pam_unix.so"}},
+             Level::kBad,
+             "pam_rootok"},
+        Case{"PamCommentedOut",
+             ProbeHoldpointPam,
+             {{kPam, "#auth sufficient pam_permit.so\nauth required pam_unix.so"}},
+             Level::kOk,
+             ""},
+        Case{"PamAsksNothing",
+             ProbeHoldpointPam,
+             {{kPam, "account required pam_unix.so\n"}},
+             Level::kBad,
+             "asks for nothing"},
+        Case{"SudoWithoutPassword",
+             ProbeSudo,
+             {{"/etc/sudoers.d/ci", "dana ALL=(ALL) NOPASSWD: ALL\n"}},
+             Level::kWarning,
+             "/etc/sudoers.d/ci: dana"},
+        Case{"SudoNeverAuthenticates",
+             ProbeSudo,
+             {{"/etc/sudoers", "Defaults !authenticate\n"}},
+             Level::kWarning,
+             "/etc/sudoers: Defaults"},
+        Case{"SudoFileThatSudoLeavesOut",
+             ProbeSudo,
+             {{"/etc/sudoers.d/ci.bak", "dana ALL=(ALL) NOPASSWD: ALL\n"}},
+             Level::kOk,
+             ""},
+        Case{"SudoComment", ProbeSudo, {{"/etc/sudoers", "# dana ALL=(ALL) NOPASSWD: ALL\n"}}, Level::kOk, ""},
+        Case{"DockerMembers",
+             ProbeRootGroups,
+             {{"/etc/group", "docker:x:5:dana,lee\nstaff:x:6:sam\n"}},
+             Level::kWarning,
+             "docker: dana,lee"},
+        Case{"DockerEmpty", ProbeRootGroups, {{"/etc/group", "docker:x:5:\n"}}, Level::kOk, ""},
+        Case{"ConfigurationMissing", ProbeConfiguration, {}, Level::kOk, "built-in"},
+        Case{"ConfigurationWrong",
+             ProbeConfiguration,
+             {{kConfiguration, "version: [\n"}},
+             Level::kBad,
+             "holdpoint.yaml:"},
+        Case{
+            "ConfigurationScram",
+            ProbeConfiguration,
+            {{kConfiguration,
+              "version: 1\nkafka:\n  brokers: [\"127.0.0.1:9092\"]\n  settings:\n    sasl.mechanism: SCRAM-SHA-512\n"}},
+            Level::kWarning,
+            "2.6.1"},
+        Case{"ConfigurationPlain",
+             ProbeConfiguration,
+             {{kConfiguration,
+               "version: 1\nkafka:\n  brokers: [\"127.0.0.1:9092\"]\n  settings:\n    sasl.mechanism: PLAIN\n"}},
+             Level::kOk,
+             ""}),
+    [](const auto& test) { return test.param.name; });
+
+TEST(ProbeKernel, OldestThatIsSupported) {
+  EXPECT_EQ(ProbeKernel({.kernel_release = "6.1.0-28-amd64"}).level, Level::kOk);
+  EXPECT_EQ(ProbeKernel({.kernel_release = "10.0"}).level, Level::kOk);
+  EXPECT_EQ(ProbeKernel({.kernel_release = "6.0.9"}).level, Level::kBad);
+  EXPECT_EQ(ProbeKernel({.kernel_release = "5.15.0"}).level, Level::kBad);
+  EXPECT_EQ(ProbeKernel({.kernel_release = "strange"}).level, Level::kWarning);
+}
+
+TEST(ProbePam, FileThatOthersMayWriteIsBad) {
+  const FakeHost fake(std::map<std::string, std::string>{{kPam, "auth required pam_unix.so\n"}});
+  ASSERT_EQ(chmod((fake.root() + kPam).c_str(), 0666), 0);
+  EXPECT_EQ(ProbePam(fake.host(), "holdpoint").level, Level::kBad);
+}
+
+TEST(ProbeAll, SaysSomethingOfThisHostAndOfAnEmptyOne) {
+  const FakeHost empty(std::map<std::string, std::string>{});
+  EXPECT_EQ(ProbeAll(ThisHost()).size(), ProbeAll(empty.host()).size());
+}
+
+}  // namespace
+}  // namespace holdpoint

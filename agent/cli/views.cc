@@ -1,0 +1,159 @@
+// holdpoint status, sessions and holds: what the daemon shows.
+#include <time.h>
+
+#include <CLI/CLI.hpp>
+
+#include "absl/strings/str_cat.h"
+#include "agent/base/status.h"
+#include "agent/cli/ask.h"
+#include "agent/cli/context.h"
+#include "agent/cli/terminal.h"
+
+namespace holdpoint {
+namespace {
+
+std::string RungTable(const Context& context, const Json& status) {
+  Table table({"MECHANISM", "IN USE", "MISSING"});
+  for (const Json& rung : status.value("rungs", Json::array())) {
+    const std::string in_use = TextOf(rung, "in_use"), missing = TextOf(rung, "missing");
+    const Tone tone = in_use == "none" ? Tone::kBad : missing.empty() ? Tone::kGood : Tone::kWarn;
+    table.Add({{TextOf(rung, "capability")}, {in_use, tone}, {missing}});
+  }
+  return table.empty() ? "" : "\n" + table.Render(context.Colored(), TerminalWidth());
+}
+
+std::string CounterTable(const Context& context, const Json& status) {
+  Table table({"SINCE START", "COUNT"});
+  const Json kernel = status.value("kernel", Json::object());
+  for (const auto& [name, value] : kernel.items()) {
+    if (value.is_number_integer()) table.Add({{name}, {absl::StrCat(value.get<int64_t>())}});
+  }
+  return table.empty() ? "" : "\n" + table.Render(context.Colored(), TerminalWidth());
+}
+
+absl::StatusOr<int> Status(const Context& context) {
+  ControlRequest request{.command = ControlCommand::kStatus};
+  HP_ASSIGN_OR_RETURN(const ControlAnswer answer, Ask(context, request));
+  if (answer.exit_code != 0) return Tell(answer);
+  HP_ASSIGN_OR_RETURN(const Json status, ObjectOf(answer));
+  if (context.json) {
+    Print(JsonLine(status));
+    return 0;
+  }
+  const Json judge = status.value("judge", Json::object()), spool = status.value("spool", Json::object());
+  const bool alive = FlagOf(judge, "alive"), color = context.Colored();
+  const int64_t lost = NumberOf(spool, "lost");
+  const std::string mode = TextOf(status, "mode");
+  Print(absl::StrCat(
+      "daemon    holdpointd ", Safe(TextOf(status, "daemon")), ", instance ", Safe(TextOf(status, "instance")), ", ",
+      Painted(Safe(mode), mode == "enforce" ? Tone::kGood : Tone::kWarn, color), ", up ",
+      HumanSeconds(NumberOf(status, "uptime_s")), "\n",   //
+      "scope     ", Safe(TextOf(status, "scope")), "\n",  //
+      "watching  ", NumberOf(status, "sessions"), " sessions, ", NumberOf(status, "holds"), " held, ",
+      NumberOf(status, "tickets"), " tickets open\n",  //
+      "judge     ", alive ? Painted("alive", Tone::kGood, color) : Painted("NOT RUNNING", Tone::kBad, color), ", ",
+      NumberOf(judge, "rules"), " rules, policy ", Safe(TextOf(judge, "policy_hash")).substr(0, 12), ", restarted ",
+      NumberOf(judge, "restarts"), " times\n",  //
+      "record    ", HumanBytes(static_cast<uint64_t>(NumberOf(spool, "bytes"))), ", last event ",
+      NumberOf(spool, "last_sequence"), ", ",
+      Painted(absl::StrCat(lost, " lost"), lost == 0 ? Tone::kPlain : Tone::kBad, color), ", in ",
+      Safe(TextOf(status, "state")), "\n"));
+  Print(RungTable(context, status));
+  Print(CounterTable(context, status));
+  return 0;
+}
+
+// Prints rows as JSON lines or as a table; the sentence where there are none.
+absl::StatusOr<int> List(const Context& context, ControlCommand command, const std::string& key,
+                         std::vector<std::string> header, const std::string& none,
+                         const std::function<void(const Json&, Table&)>& add) {
+  ControlRequest request{.command = command};
+  HP_ASSIGN_OR_RETURN(const ControlAnswer answer, Ask(context, request));
+  if (answer.exit_code != 0) return Tell(answer);
+  HP_ASSIGN_OR_RETURN(const std::vector<Json> rows, RowsOf(answer, key));
+  Table table(std::move(header));
+  for (const Json& row : rows) {
+    if (context.json) {
+      Print(JsonLine(row));
+    } else {
+      add(row, table);
+    }
+  }
+  if (!context.json) Print(table.empty() ? none + "\n" : table.Render(context.Colored(), TerminalWidth()));
+  return 0;
+}
+
+void AddSessionRow(const Json& row, Table& table) {
+  const int64_t until = NumberOf(row, "ended") != 0 ? NumberOf(row, "ended") : time(nullptr);
+  const std::string environment = TextOf(row, "environment");
+  const int64_t refused = NumberOf(row, "refused");
+  table.Add({{TextOf(row, "id")},
+             {TextOf(row, "coding_agent")},
+             {environment.empty() ? "unknown" : environment, FlagOf(row, "protected") ? Tone::kBad : Tone::kPlain},
+             {TextOf(row, "user")},
+             {absl::StrCat(NumberOf(row, "root_tgid"))},
+             {absl::StrCat(NumberOf(row, "processes"))},
+             {HumanSeconds(until - NumberOf(row, "started"))},
+             {absl::StrCat(NumberOf(row, "execs"))},
+             {absl::StrCat(NumberOf(row, "asked"))},
+             {absl::StrCat(refused), refused == 0 ? Tone::kPlain : Tone::kBad},
+             {TextOf(row, "workspace")}});
+}
+
+void AddHoldRow(const Json& row, Table& table) {
+  const std::string state = TextOf(row, "state");
+  const bool held = state == "held", waits = held || state == "open";
+  const int64_t until = NumberOf(row, held ? "deadline_unix" : "expires_unix");
+  const std::string rollback = ListOf(row, "rollback");
+  table.Add({{TextOf(row, "ticket")},
+             {state, held    ? Tone::kBad
+                     : waits ? Tone::kWarn
+                             : Tone::kDim},
+             {waits ? HumanSeconds(until - time(nullptr)) : "-"},
+             {TextOf(row, "environment")},
+             {ListOf(row, "owners")},
+             {TextOf(row, "summary")}},
+            absl::StrCat("why: ", TextOf(row, "reason"), " (", TextOf(row, "rule"), "; session ",
+                         TextOf(row, "session"), rollback.empty() ? "" : absl::StrCat("; rollback: ", rollback), ")"));
+}
+
+absl::StatusOr<int> Sessions(const Context& context) {
+  return List(context, ControlCommand::kSessions, "sessions",
+              {"SESSION", "CODING AGENT", "ENVIRONMENT", "USER", "PID", "PROCESSES", "AGE", "EXECS", "ASKED", "REFUSED",
+               "WORKSPACE"},
+              "no sessions", AddSessionRow);
+}
+
+absl::StatusOr<int> Holds(const Context& context) {
+  return List(context, ControlCommand::kHolds, "holds",
+              {"TICKET", "STATE", "LEFT", "ENVIRONMENT", "MAY APPROVE", "COMMAND"}, "nothing waits for a decision",
+              AddHoldRow);
+}
+
+absl::StatusOr<int> Detach(const Context& context, uint64_t pid) {
+  ControlRequest request{.command = ControlCommand::kDetach, .number = pid};
+  HP_ASSIGN_OR_RETURN(const ControlAnswer answer, Ask(context, request));
+  return Tell(answer);
+}
+
+}  // namespace
+
+void AddViews(CLI::App& app, Context& context) {
+  app.add_subcommand("status", "The daemon, its judge, its record and the mechanisms in use")->callback([&context] {
+    context.command = [&context] { return Status(context); };
+  });
+  app.add_subcommand("holds", "What is held or waits for a decision, and who may approve it")->callback([&context] {
+    context.command = [&context] { return Holds(context); };
+  });
+
+  CLI::App* sessions = app.add_subcommand("sessions", "The coding agents that are watched");
+  sessions->callback([&context, sessions] {
+    if (sessions->get_subcommands().empty()) context.command = [&context] { return Sessions(context); };
+  });
+  auto pid = std::make_shared<uint64_t>(0);
+  CLI::App* detach = sessions->add_subcommand("detach", "Take the label off a process that a session started (root)");
+  detach->add_option("pid", *pid, "its process id")->required()->check(CLI::PositiveNumber);
+  detach->callback([&context, pid] { context.command = [&context, pid] { return Detach(context, *pid); }; });
+}
+
+}  // namespace holdpoint
