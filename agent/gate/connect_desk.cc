@@ -1,0 +1,110 @@
+#include "agent/gate/connect_desk.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "agent/base/escape.h"
+#include "agent/gate/fail_mode.h"
+
+namespace holdpoint {
+namespace {
+
+constexpr char kConnectRung[] = "connect: cgroup program";
+
+std::string AddressText(const ConnectEvent& event) {
+  char text[INET6_ADDRSTRLEN] = "";
+  inet_ntop(event.address.size() == 4 ? AF_INET : AF_INET6, event.address.data(), text, sizeof(text));
+  return text;
+}
+
+std::string ProtocolName(const ConnectEvent& event) {
+  if (event.protocol == IPPROTO_TCP) return "tcp";
+  if (event.protocol == IPPROTO_UDP) return "udp";
+  return absl::StrCat(event.protocol);
+}
+
+hp_connect_key KeyOf(const ConnectEvent& event) {
+  hp_connect_key key{};
+  key.session = event.head.session;
+  memcpy(key.address, event.key_address, sizeof(key.address));
+  key.port = event.port;
+  return key;
+}
+
+}  // namespace
+
+void ConnectDesk::OnConnect(const ConnectEvent& event) {
+  Session* session = core_.sessions.Find(event.head.session);
+  if (session == nullptr || session->state == SessionState::kDissolved) return;
+  ++session->counters.connects;
+  const absl::Time now = core_.clock.Wall();
+  if (event.action == HP_ACTION_ALLOW) {
+    core_.rollups.Add(event.head.session, Rollups::Kind::kConnect, absl::StrCat(AddressText(event), ":", event.port), now);
+  }
+  if (event.action != HP_ACTION_REFUSE) {
+    for (const Ticket* ticket : core_.tickets.All()) {
+      if (ticket->state != Ticket::State::kApproved || !ticket->connect.has_value()) continue;
+      const hp_connect_key key = KeyOf(event);
+      if (memcmp(&key, &*ticket->connect, sizeof(key)) == 0) core_.tickets.Use(*core_.tickets.FindById(ticket->id), now);
+    }
+    if (event.action == HP_ACTION_ALLOW) return;
+  }
+  v1::Process process = ProcessOf(event);
+  char path[1024];
+  const ssize_t length = readlink(absl::StrCat("/proc/", event.head.process.tgid, "/exe").c_str(), path, sizeof(path));
+  if (length > 0) process.set_executable(EscapeForTerminal(absl::string_view(path, static_cast<size_t>(length))));
+  v1::ToJudge question;
+  v1::ConsultConnect& connect = *question.mutable_connect();
+  *connect.mutable_session() = ContextOf(*session);
+  *connect.mutable_process() = process;
+  connect.set_address(event.address);
+  connect.set_port(event.port);
+  connect.set_protocol(ProtocolName(event));
+  if (event.environment != 0 && static_cast<int>(event.environment) <= core_.policy.configured().environments_size()) {
+    connect.set_destination_environment(core_.policy.configured().environments(event.environment - 1).name());
+  }
+  const bool refused = event.action == HP_ACTION_REFUSE;
+  const SessionNumber number = event.head.session;
+  core_.judge.Ask(
+      std::move(question), core_.policy.consult_budget(), nullptr,
+      [this, event, process, refused, number](absl::StatusOr<v1::FromJudge> answer) {
+        Session* owner = core_.sessions.Find(number);
+        if (owner == nullptr) return;
+        v1::Judgement judgement;
+        if (answer.ok() && answer->has_connect()) {
+          judgement = answer->connect().judgement();
+        } else {
+          judgement = FailModeJudgement(*owner, "the judge did not answer", refused);
+        }
+        // The kernel has acted already; the judge only says what it was.
+        judgement.set_verdict(refused ? v1::VERDICT_REFUSE : v1::VERDICT_AUDIT);
+        v1::Envelope envelope;
+        envelope.set_boot_ns(event.head.boot_ns);
+        envelope.set_rung(kConnectRung);
+        v1::Connect& record = *envelope.mutable_connect();
+        *record.mutable_process() = process;
+        record.set_protocol(ProtocolName(event));
+        record.set_address(AddressText(event));
+        record.set_port(event.port);
+        *record.mutable_judgement() = judgement;
+        core_.ledger.Write(owner, std::move(envelope));
+        if (!refused || judgement.act_digest().empty()) return;
+        ++owner->counters.refused;
+        Ticket* ticket = core_.tickets.Find(number, judgement.act_digest(), core_.clock.Wall());
+        if (ticket == nullptr) ticket = consults_.OpenTicket(*owner, judgement);
+        if (ticket == nullptr) return;
+        if (!ticket->connect.has_value()) ticket->connect = KeyOf(event);
+        v1::Outcome outcome;
+        outcome.set_ticket(ticket->id);
+        outcome.set_what("connect refused");
+        *outcome.mutable_process() = process;
+        core_.ledger.Outcome(owner, std::move(outcome), kConnectRung);
+      });
+}
+
+}  // namespace holdpoint

@@ -1,0 +1,515 @@
+#include "agent/gate/consult_desk.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "agent/base/escape.h"
+#include "agent/base/log.h"
+#include "agent/base/status.h"
+#include "agent/gate/facts.h"
+#include "agent/gate/fail_mode.h"
+#include "agent/response/proc.h"
+
+namespace holdpoint {
+namespace {
+
+constexpr size_t kMaxArgvBytes = 3 << 20;         // The kernel allows a little over 2 MiB with the usual stack limit.
+constexpr size_t kMaxEnvironmentBytes = 256 << 10;
+constexpr size_t kMaxWaitingPerSession = 256;
+constexpr absl::Duration kSessionAnswerTime = absl::Seconds(3);
+constexpr char kStopRung[] = "exec: stopped at sched_process_exec";
+constexpr char kHoldRung[] = "exec: stopped, then traced";
+constexpr char kKernelKillRung[] = "exec: killed at sched_process_exec";
+
+const char* OutcomeName(ResponseResult::What what) {
+  switch (what) {
+    case ResponseResult::What::kOwned:
+      return "held";
+    case ResponseResult::What::kReleased:
+      return "released";
+    case ResponseResult::What::kRefused:
+      return "refused";
+    case ResponseResult::What::kKilled:
+      return "killed";
+    case ResponseResult::What::kGone:
+      return "gone";
+  }
+  return "gone";
+}
+
+const char* KernelReason(uint16_t reason) {
+  switch (reason) {
+    case HP_REASON_TRACED:
+      return "another program traces it and could swallow the stop";
+    case HP_REASON_STALE:
+      return "the gate was not alive and this environment fails closed";
+    case HP_REASON_RING_FULL:
+      return "the gate could not be asked";
+    case HP_REASON_KILL_SESSION:
+      return "its session was ended";
+    default:
+      return "by the kernel program";
+  }
+}
+
+}  // namespace
+
+struct ConsultDesk::Consult {
+  ExecEvent event;
+  StoppedTask task;
+  v1::Process process;
+  std::string argv;  // as it was when it was judged
+  v1::Judgement judgement;
+  std::string ticket;
+  EventLoop::TimerId timer = 0;
+  bool stopped = true;   // false: it runs or is dead already, this is only for the record
+  bool owned = false;
+  bool decided = false;  // its way out has been chosen
+  BootTime held_since;
+};
+
+ConsultDesk::ConsultDesk(Core core, std::function<void(SessionNumber, const std::string&)> kill_session)
+    : core_(core), kill_session_(std::move(kill_session)) {}
+ConsultDesk::~ConsultDesk() = default;
+
+void ConsultDesk::OnAsk(ExecEvent event) {
+  Session* session = core_.sessions.Find(event.head.session);
+  core_.sessions.ProcessSeen(event.head.session, event.head.process);
+  if (session == nullptr || session->state == SessionState::kCandidate) {
+    // The judge is still looking at the coding agent itself; this is one of its first children.
+    std::vector<ExecEvent>& queue = waiting_[event.head.session];
+    if (queue.size() < kMaxWaitingPerSession) {
+      const SessionNumber number = event.head.session;
+      queue.push_back(std::move(event));
+      if (queue.size() == 1) {
+        core_.loop.At(core_.clock.Boot() + kSessionAnswerTime, [this, number] { OnSessionKnown(number); });
+      }
+      return;
+    }
+  }
+  Begin(std::move(event));
+}
+
+void ConsultDesk::OnSessionKnown(SessionNumber number) {
+  auto node = waiting_.extract(number);
+  if (node.empty()) return;
+  for (ExecEvent& event : node.mapped()) Begin(std::move(event));
+}
+
+void ConsultDesk::Begin(ExecEvent event) {
+  absl::StatusOr<UniqueFd> pidfd = OpenPidfd(event.head.process);
+  if (!pidfd.ok()) return;  // Ended meanwhile: nothing is left to decide.
+  auto consult = std::make_shared<Consult>();
+  consult->task.id = event.head.process;
+  consult->task.exec_id = event.exec_id;
+  consult->task.pidfd = std::make_shared<UniqueFd>(*std::move(pidfd));
+  consult->process = ProcessOf(event);
+  consult->stopped = event.head.kind == HP_EVENT_ASK;
+  consult->event = std::move(event);
+  consults_[consult->event.exec_id] = consult;
+
+  Session* session = core_.sessions.Find(consult->event.head.session);
+  if (session == nullptr || session->state == SessionState::kDissolved) return Pass(consult);
+  ++session->counters.asked;
+  ++session->counters.execs;
+
+  v1::ToJudge question;
+  v1::ConsultExec& exec = *question.mutable_exec();
+  *exec.mutable_session() = ContextOf(*session);
+  *exec.mutable_process() = consult->process;
+  exec.set_raw_executable(consult->event.executable);
+  exec.set_raw_working_directory(consult->event.cwd);
+  if ((consult->event.head.flags & HP_FLAG_SCRIPT) != 0) exec.set_raw_script(consult->event.filename);
+  if (struct stat st {}; stat(absl::StrCat("/proc/", consult->task.id.tgid, "/exe").c_str(), &st) == 0) {
+    exec.set_executable_size(static_cast<uint64_t>(st.st_size));
+  }
+  exec.set_ctime_ns(consult->event.file.ctime_ns);
+  exec.set_describe_only(!consult->stopped);
+  if (absl::StatusOr<ProcText> argv = ReadArgv(consult->task.id, kMaxArgvBytes); argv.ok() && consult->stopped) {
+    consult->argv = argv->bytes;
+    exec.set_argv_cut(argv->cut);
+  } else {
+    consult->argv = consult->event.argv;
+    exec.set_argv_cut((consult->event.head.flags & (HP_FLAG_ARGV_CUT | HP_FLAG_ARGV_FAILED)) != 0);
+  }
+  exec.set_raw_argv(consult->argv);
+  if (absl::StatusOr<ProcText> env = ReadEnviron(consult->task.id, kMaxEnvironmentBytes); env.ok()) {
+    exec.set_raw_environment(env->bytes);
+    exec.set_environment_cut(env->cut);
+  } else {
+    exec.set_environment_cut(true);
+  }
+  JudgeLink::FactsSource facts;
+  if (consult->stopped) {
+    facts = FactsAbout(core_.loop, core_.clock, absl::StrCat(core_.options.bin, "/holdpoint-reader"), consult->task);
+  }
+  core_.judge.Ask(std::move(question), core_.policy.consult_budget(), std::move(facts),
+                  [this, consult](absl::StatusOr<v1::FromJudge> answer) { Answered(consult, std::move(answer)); });
+}
+
+void ConsultDesk::Answered(const ConsultPtr& consult, absl::StatusOr<v1::FromJudge> answer) {
+  if (consult->decided) return;
+  if (!answer.ok()) return FailMode(consult, std::string(answer.status().message()));
+  if (!answer->has_exec()) return FailMode(consult, "the judge answered with something else");
+  Decide(consult, std::move(*answer->mutable_exec()));
+}
+
+void ConsultDesk::FailMode(const ConsultPtr& consult, const std::string& why) {
+  Session* session = core_.sessions.Find(consult->event.head.session);
+  if (session == nullptr) return Pass(consult);
+  const bool closed = core_.policy.FailsClosed(session->environment) && core_.policy.Enforces(session->environment);
+  consult->judgement = FailModeJudgement(*session, why, closed);
+  consult->process.clear_argv();
+  core_.ledger.recorder().CountLoss("judge", "not judged", 1);
+  if (closed && consult->stopped) return Refuse(consult, nullptr, WayOut{});
+  core_.ledger.Exec(session, consult->event, consult->process, consult->judgement, absl::ZeroDuration(), false, kStopRung);
+  Pass(consult);
+}
+
+void ConsultDesk::Decide(const ConsultPtr& consult, v1::ExecVerdict verdict) {
+  Session* session = core_.sessions.Find(consult->event.head.session);
+  if (session == nullptr) return Pass(consult);
+  Learn(consult->event, verdict.executable_class());
+  consult->judgement = std::move(*verdict.mutable_judgement());
+  *consult->process.mutable_argv() = std::move(*verdict.mutable_argv());
+  consult->process.set_executable_sha256(verdict.executable_sha256());
+  v1::Judgement& judgement = consult->judgement;
+  const absl::Duration took = core_.clock.Boot() - BootTime{consult->event.head.boot_ns};
+  const absl::Time now = core_.clock.Wall();
+
+  const bool stops = judgement.verdict() >= v1::VERDICT_HOLD;
+  if (stops && (!consult->stopped || !core_.policy.Enforces(session->environment))) judgement.set_observed_only(true);
+  if (judgement.verdict() <= v1::VERDICT_ALLOW && judgement.blind_spots().empty()) {
+    core_.rollups.Add(session->number, Rollups::Kind::kExec, consult->process.executable(), now);
+    return Pass(consult);
+  }
+  if (!stops || judgement.observed_only()) {
+    core_.ledger.Exec(session, consult->event, consult->process, judgement, took, false, kStopRung);
+    return Pass(consult);
+  }
+  if (judgement.verdict() == v1::VERDICT_KILL || judgement.verdict() == v1::VERDICT_KILL_SESSION) {
+    core_.ledger.Exec(session, consult->event, consult->process, judgement, took, false, kStopRung);
+    return Kill(consult, judgement.verdict() == v1::VERDICT_KILL_SESSION);
+  }
+
+  Ticket* ticket = core_.tickets.Find(session->number, judgement.act_digest(), now);
+  if (ticket != nullptr && core_.tickets.Use(*ticket, now)) {
+    core_.ledger.Exec(session, consult->event, consult->process, judgement, took, false, kStopRung);
+    v1::Outcome outcome;
+    outcome.set_exec_id(consult->event.exec_id);
+    outcome.set_ticket(ticket->id);
+    outcome.set_what("released");
+    outcome.set_detail(absl::StrCat("approved by ", ticket->decided_by, ", used up"));
+    *outcome.mutable_process() = consult->process;
+    core_.ledger.Outcome(session, std::move(outcome), kStopRung);
+    core_.ledger.Sync();
+    if (on_decided) on_decided(*ticket);
+    return Pass(consult);
+  }
+  if (ticket != nullptr && ticket->state == Ticket::State::kDenied) {
+    return Refuse(consult, ticket, WayOut{.kind = RefusalText::Kind::kDenied, .by = ticket->decided_by, .also = ""});
+  }
+  if (ticket != nullptr && ticket->state == Ticket::State::kHeld) {
+    return Refuse(consult, ticket, WayOut{.kind = RefusalText::Kind::kRefused, .by = "", .also = "the identical command is held already"});
+  }
+  const bool fresh = ticket == nullptr;
+  if (fresh) ticket = OpenTicket(*session, judgement);
+  const v1::Environment* owners = core_.policy.OwnersOf(judgement.tags().target().environment(), session->environment);
+  if (fresh && ticket != nullptr && judgement.verdict() == v1::VERDICT_HOLD && MayHold(*consult, *session, owners)) {
+    return Hold(consult, *ticket);
+  }
+  Refuse(consult, ticket, WayOut{});
+}
+
+bool ConsultDesk::MayHold(const Consult& consult, const Session& session, const v1::Environment* owners) const {
+  if (session.unattended || (consult.event.head.flags & (HP_FLAG_JOB_CONTROL | HP_FLAG_TRACED)) != 0) return false;
+  if (core_.policy.hold_time() <= absl::ZeroDuration() || core_.tickets.Held() >= core_.policy.max_holds()) return false;
+  if (owners == nullptr) return false;
+  return core_.owners.AnyFor(owners->approval(), session.uid, core_.policy.configured().limits().two_persons());
+}
+
+Ticket* ConsultDesk::OpenTicket(const Session& session, const v1::Judgement& judgement) {
+  Ticket ticket;
+  ticket.session = session.number;
+  ticket.session_id = session.id;
+  ticket.session_uid = session.uid;
+  ticket.digest = judgement.act_digest();
+  ticket.judgement = judgement;
+  ticket.expires = core_.clock.Wall() + core_.policy.ticket_time();
+  const v1::Environment* owners = core_.policy.OwnersOf(judgement.tags().target().environment(), session.environment);
+  if (owners != nullptr) {
+    ticket.approval.assign(owners->approval().begin(), owners->approval().end());
+    ticket.rollback.assign(owners->rollback().begin(), owners->rollback().end());
+  }
+  absl::StatusOr<Ticket*> opened = core_.tickets.Open(std::move(ticket), RandomBits());
+  if (!opened.ok()) {
+    LogWarning("no ticket for a refusal: ", opened.status().message());
+    return nullptr;
+  }
+  return *opened;
+}
+
+void ConsultDesk::Hold(const ConsultPtr& consult, Ticket& ticket) {
+  Session* session = core_.sessions.Find(consult->event.head.session);
+  const BootTime now = core_.clock.Boot();
+  absl::Duration time = core_.policy.hold_time();
+  if (session->hold_ms != 0) time = std::min(time, absl::Milliseconds(session->hold_ms));
+  ticket.state = Ticket::State::kHeld;
+  ticket.hold_deadline = now + time;
+  ticket.exec_id = consult->event.exec_id;
+  ticket.tgid = static_cast<uint32_t>(consult->task.id.tgid);
+  consult->ticket = ticket.id;
+  consult->held_since = now;
+  ++session->counters.held;
+  core_.ledger.Exec(session, consult->event, consult->process, consult->judgement,
+                    now - BootTime{consult->event.head.boot_ns}, true, kHoldRung);
+  const uint64_t exec_id = consult->event.exec_id;
+  consult->timer = core_.loop.At(ticket.hold_deadline, [this, exec_id] { HoldRanOut(exec_id); });
+  core_.responder.Own(consult->task, [this, consult](const ResponseResult& result) {
+    consult->owned = result.what == ResponseResult::What::kOwned;
+    if (!consult->owned && !consult->decided) Ended(consult, result, consult->ticket);
+  });
+}
+
+void ConsultDesk::HoldRanOut(uint64_t exec_id) {
+  const auto found = consults_.find(exec_id);
+  Ticket* ticket = core_.tickets.FindByExec(exec_id);
+  if (found == consults_.end() || ticket == nullptr) return;
+  found->second->timer = 0;
+  ticket->state = Ticket::State::kOpen;
+  Refuse(found->second, ticket, WayOut{.kind = RefusalText::Kind::kHoldRanOut, .by = "", .also = ""});
+}
+
+absl::Status ConsultDesk::Approve(Ticket& ticket, const std::string& by, const std::string& reason) {
+  if (ticket.state != Ticket::State::kHeld && ticket.state != Ticket::State::kOpen) {
+    return absl::NotFoundError(absl::StrCat(ticket.id, " is ", TicketStateName(ticket.state),
+                                            " and can't be approved; the next attempt opens a new ticket"));
+  }
+  ticket.decided_by = by;
+  ticket.decision_reason = reason;
+  const auto held = ticket.state == Ticket::State::kHeld ? consults_.find(ticket.exec_id) : consults_.end();
+  ticket.state = Ticket::State::kApproved;
+  if (ticket.connect.has_value()) {
+    const hp_connect_pass pass{.expires_boot_ns = (core_.clock.Boot() + (ticket.expires - core_.clock.Wall())).ns,
+                               .uses = 1};
+    HP_RETURN_IF_ERROR(core_.kernel.AllowConnects(*ticket.connect, pass));
+  }
+  if (held != consults_.end()) ReleaseHeld(held->second, ticket);
+  if (on_decided) on_decided(ticket);
+  return absl::OkStatus();
+}
+
+void ConsultDesk::ReleaseHeld(const ConsultPtr& consult, Ticket& ticket) {
+  core_.loop.Cancel(consult->timer);
+  absl::StatusOr<ProcDir> proc = ProcDir::Open(consult->task.id);
+  absl::StatusOr<ProcText> now = proc.ok() ? proc->Argv(kMaxArgvBytes) : proc.status();
+  if (!now.ok() || now->bytes != consult->argv || !proc->CheckArgvPointers().ok()) {
+    ticket.state = Ticket::State::kOpen;
+    return Refuse(consult, &ticket, WayOut{.kind = RefusalText::Kind::kRefused, .by = "", .also = "its arguments were changed while it was held"});
+  }
+  core_.tickets.Use(ticket, core_.clock.Wall());
+  consult->decided = true;
+  // What is approved is on the disk before it happens.
+  v1::Outcome outcome;
+  outcome.set_exec_id(consult->event.exec_id);
+  outcome.set_ticket(ticket.id);
+  outcome.set_what("released");
+  outcome.set_detail(absl::StrCat("approved by ", ticket.decided_by));
+  outcome.set_held_ns(static_cast<uint64_t>(absl::ToInt64Nanoseconds(core_.clock.Boot() - consult->held_since)));
+  *outcome.mutable_process() = consult->process;
+  core_.ledger.Outcome(core_.sessions.Find(consult->event.head.session), std::move(outcome), kHoldRung);
+  core_.ledger.Sync();
+  core_.responder.Release(consult->task, [this, consult](const ResponseResult& result) {
+    if (result.what != ResponseResult::What::kReleased) return Ended(consult, result, consult->ticket);
+    consults_.erase(consult->event.exec_id);
+  });
+}
+
+absl::Status ConsultDesk::Deny(Ticket& ticket, const std::string& by, const std::string& reason) {
+  if (ticket.state != Ticket::State::kHeld && ticket.state != Ticket::State::kOpen &&
+      ticket.state != Ticket::State::kApproved) {
+    return absl::NotFoundError(absl::StrCat(ticket.id, " is ", TicketStateName(ticket.state), " already"));
+  }
+  ticket.decided_by = by;
+  ticket.decision_reason = reason;
+  const auto held = ticket.state == Ticket::State::kHeld ? consults_.find(ticket.exec_id) : consults_.end();
+  if (ticket.connect.has_value()) {
+    HP_RETURN_IF_ERROR(core_.kernel.AllowConnects(*ticket.connect, hp_connect_pass{.expires_boot_ns = 0, .uses = 0}));
+  }
+  ticket.state = Ticket::State::kDenied;
+  if (held != consults_.end()) Refuse(held->second, &ticket, WayOut{.kind = RefusalText::Kind::kDenied, .by = by, .also = ""});
+  if (on_decided) on_decided(ticket);
+  return absl::OkStatus();
+}
+
+std::string ConsultDesk::Text(const Session& session, const v1::Judgement& judgement, const Ticket* ticket,
+                              const WayOut& way) const {
+  RefusalText text;
+  text.kind = way.kind;
+  text.by = way.by;
+  text.summary = judgement.summary();
+  text.reason = way.also.empty() ? judgement.reason() : absl::StrCat(judgement.reason(), "; ", way.also);
+  if (ticket == nullptr) return RenderRefusal(text);
+  text.ticket = ticket->id;
+  text.open_until = absl::FormatTime("%H:%M UTC", ticket->expires, absl::UTCTimeZone());
+  const v1::Environment* owners = core_.policy.OwnersOf(judgement.tags().target().environment(), session.environment);
+  if (owners == nullptr) return RenderRefusal(text);
+  for (const std::string& name : owners->approval()) text.approvers.push_back({name, owners->name()});
+  text.rollback = absl::StrJoin(owners->rollback(), ", ");
+  return RenderRefusal(text);
+}
+
+void ConsultDesk::Refuse(const ConsultPtr& consult, Ticket* ticket, const WayOut& way) {
+  Session* session = core_.sessions.Find(consult->event.head.session);
+  if (session == nullptr || consult->decided) return;
+  core_.loop.Cancel(consult->timer);
+  consult->decided = true;
+  if (ticket != nullptr) consult->ticket = ticket->id;
+  ++session->counters.refused;
+  const bool recorded = consult->held_since.ns != 0;  // When the hold began.
+  if (!recorded) {
+    core_.ledger.Exec(session, consult->event, consult->process, consult->judgement,
+                      core_.clock.Boot() - BootTime{consult->event.head.boot_ns}, false, kStopRung);
+  }
+  const std::string text = Text(*session, consult->judgement, ticket, way);
+  core_.responder.Refuse(consult->task, text, [this, consult](const ResponseResult& result) {
+    Ended(consult, result, consult->ticket);
+  });
+}
+
+void ConsultDesk::Kill(const ConsultPtr& consult, bool whole_session) {
+  Session* session = core_.sessions.Find(consult->event.head.session);
+  consult->decided = true;
+  ++session->counters.killed;
+  const SessionNumber number = session->number;
+  const std::string why = absl::StrCat("rule ", consult->judgement.rule());
+  WayOut way;
+  way.kind = whole_session ? RefusalText::Kind::kSessionKilled : RefusalText::Kind::kKilled;
+  core_.responder.Kill(consult->task, Text(*session, consult->judgement, nullptr, way),
+                       [this, consult](const ResponseResult& result) { Ended(consult, result, ""); });
+  if (whole_session) kill_session_(number, why);
+}
+
+void ConsultDesk::Ended(const ConsultPtr& consult, const ResponseResult& result, const std::string& ticket_id) {
+  core_.loop.Cancel(consult->timer);
+  Session* session = core_.sessions.Find(consult->event.head.session);
+  if (Ticket* ticket = core_.tickets.FindByExec(consult->event.exec_id); ticket != nullptr) {
+    ticket->state = Ticket::State::kOpen;  // What was held is gone; the question stays.
+  }
+  v1::Outcome outcome;
+  outcome.set_exec_id(consult->event.exec_id);
+  outcome.set_ticket(ticket_id);
+  outcome.set_what(OutcomeName(result.what));
+  if (result.what == ResponseResult::What::kRefused) outcome.set_exit_status(126);
+  outcome.set_told(result.told);
+  outcome.set_detail(result.detail);
+  if (consult->held_since.ns != 0) {
+    outcome.set_held_ns(static_cast<uint64_t>(absl::ToInt64Nanoseconds(core_.clock.Boot() - consult->held_since)));
+  }
+  *outcome.mutable_process() = consult->process;
+  core_.ledger.Outcome(session, std::move(outcome), consult->owned ? kHoldRung : kStopRung);
+  consults_.erase(consult->event.exec_id);
+  if (consults_.empty() && all_ended_) std::exchange(all_ended_, nullptr)();
+}
+
+void ConsultDesk::Pass(const ConsultPtr& consult) {
+  consult->decided = true;
+  consults_.erase(consult->event.exec_id);
+  if (!consult->stopped) return;
+  if (absl::Status released = core_.responder.ReleaseNow(consult->task);
+      !released.ok() && !absl::IsNotFound(released)) {
+    LogError("a task can't be continued: ", released.message());
+    core_.responder.Kill(consult->task, "", [](const ResponseResult&) {});
+  }
+  if (consults_.empty() && all_ended_) std::exchange(all_ended_, nullptr)();
+}
+
+void ConsultDesk::Learn(const ExecEvent& event, v1::ExecutableClass value) {
+  if (value == v1::EXECUTABLE_CLASS_UNKNOWN || event.file.ino == 0) return;
+  const absl::Status set =
+      core_.kernel.SetClass(event.file, static_cast<hp_class_value>(value), core_.policy.generation());
+  if (!set.ok()) LogWarning("the class of an executable can't be kept: ", set.message());
+}
+
+void ConsultDesk::OnKilled(const ExecEvent& event) {
+  Session* session = core_.sessions.Find(event.head.session);
+  if (session != nullptr) ++session->counters.killed;
+  v1::Outcome outcome;
+  outcome.set_exec_id(event.exec_id);
+  outcome.set_what("killed");
+  outcome.set_detail(KernelReason(event.reason));
+  *outcome.mutable_process() = ProcessOf(event);
+  core_.ledger.Outcome(session, std::move(outcome), kKernelKillRung);
+  if (event.reason != HP_REASON_TRACED || session == nullptr) return;
+  // Learn what it was: a harmless program is not killed a second time.
+  v1::ToJudge question;
+  v1::ConsultExec& exec = *question.mutable_exec();
+  *exec.mutable_session() = ContextOf(*session);
+  *exec.mutable_process() = ProcessOf(event);
+  exec.set_raw_executable(event.executable);
+  exec.set_raw_working_directory(event.cwd);
+  exec.set_raw_argv(event.argv);
+  exec.set_ctime_ns(event.file.ctime_ns);
+  exec.set_describe_only(true);
+  core_.judge.Ask(std::move(question), core_.policy.consult_budget(), nullptr,
+                  [this, event](absl::StatusOr<v1::FromJudge> answer) {
+                    if (answer.ok() && answer->has_exec()) Learn(event, answer->exec().executable_class());
+                  });
+}
+
+void ConsultDesk::OnObserved(ExecEvent event) {
+  core_.sessions.ProcessSeen(event.head.session, event.head.process);
+  Begin(std::move(event));
+}
+
+void ConsultDesk::OnPassed(const ExecEvent& event) {
+  Session* session = core_.sessions.Find(event.head.session);
+  core_.sessions.ProcessSeen(event.head.session, event.head.process);
+  if (session != nullptr) ++session->counters.execs;
+  core_.rollups.Add(event.head.session, Rollups::Kind::kExec, EscapeForTerminal(event.executable), core_.clock.Wall());
+  if (event.reason == HP_REASON_STALE_OPEN) core_.ledger.recorder().CountLoss("judge", "passed without a gate", 1);
+}
+
+void ConsultDesk::OnToldToEnd(const SignalEvent& event) {
+  const auto found = consults_.find(event.exec_id);
+  if (found == consults_.end() || found->second->decided) return;
+  const ConsultPtr consult = found->second;
+  if (event.guard == 0 && consult->held_since.ns == 0) return;  // Not held: the verdict is on its way.
+  consult->decided = true;
+  core_.responder.Kill(consult->task, "", [this, consult, event](const ResponseResult& result) {
+    ResponseResult told = result;
+    told.detail = event.guard == 0 ? absl::StrCat("its caller ended it with signal ", event.signal)
+                                   : "something tried to make it run while it was held";
+    Ended(consult, told, consult->ticket);
+  });
+}
+
+void ConsultDesk::RefuseAll(const std::string& why, std::function<void()> done) {
+  for (auto& [number, events] : std::exchange(waiting_, {})) {
+    for (ExecEvent& event : events) Begin(std::move(event));
+  }
+  const std::map<uint64_t, ConsultPtr> now = consults_;
+  for (const auto& [exec_id, consult] : now) {
+    if (consult->decided) continue;
+    if (!consult->stopped) {
+      consults_.erase(exec_id);
+      continue;
+    }
+    if (consult->judgement.verdict() == v1::VERDICT_UNSPECIFIED) {
+      FailMode(consult, why);
+      continue;
+    }
+    Ticket* ticket = core_.tickets.FindByExec(exec_id);
+    if (ticket != nullptr) ticket->state = Ticket::State::kOpen;
+    Refuse(consult, ticket, WayOut{.kind = RefusalText::Kind::kRefused, .by = "", .also = why});
+  }
+  if (consults_.empty()) return done();
+  all_ended_ = std::move(done);
+}
+
+}  // namespace holdpoint

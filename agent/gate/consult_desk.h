@@ -1,0 +1,83 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "agent/gate/core.h"
+#include "agent/kernel/decode.h"
+#include "agent/response/refusal_text.h"
+
+namespace holdpoint {
+
+// Acts that the kernel asks about: from the stopped task to what became of it. Every ask ends in exactly one of
+// released, refused, killed, gone; whatever goes wrong on the way ends in the fail mode of its environment.
+class ConsultDesk {
+ public:
+  // `kill_session` ends a whole session; the session desk does it.
+  ConsultDesk(Core core, std::function<void(SessionNumber, const std::string& why)> kill_session);
+  ~ConsultDesk();
+
+  // Events of the kernel.
+  void OnAsk(ExecEvent event);            // stopped, waits
+  void OnKilled(const ExecEvent& event);  // the kernel killed it at exec
+  void OnObserved(ExecEvent event);       // it ran; would have been asked
+  void OnPassed(const ExecEvent& event);  // it ran; harmless
+  void OnToldToEnd(const SignalEvent& event);
+
+  // The session desk has an answer: acts of the session that waited for it go on.
+  void OnSessionKnown(SessionNumber number);
+
+  // An owner has decided. OK: `ticket` is changed and what it held goes its way.
+  absl::Status Approve(Ticket& ticket, const std::string& by, const std::string& reason);
+  absl::Status Deny(Ticket& ticket, const std::string& by, const std::string& reason);
+
+  // Called with the ticket whenever one leaves kHeld or kOpen.
+  std::function<void(const Ticket&)> on_decided;
+
+  // A new ticket for a refused act of this session; null (and a line in the log) where there is no room for one.
+  Ticket* OpenTicket(const Session& session, const v1::Judgement& judgement);
+
+  // Refuses everything that is stopped: the daemon ends. `done` when the last one has ended.
+  void RefuseAll(const std::string& why, std::function<void()> done);
+
+  size_t in_flight() const { return consults_.size(); }
+
+ private:
+  struct Consult;
+  // Why an act ends now, as its text says it.
+  struct WayOut {
+    RefusalText::Kind kind = RefusalText::Kind::kRefused;
+    std::string by;    // who decided
+    std::string also;  // behind the judgement's reason
+  };
+  using ConsultPtr = std::shared_ptr<Consult>;
+
+  void Begin(ExecEvent event);
+  void Answered(const ConsultPtr& consult, absl::StatusOr<v1::FromJudge> answer);
+  void Decide(const ConsultPtr& consult, v1::ExecVerdict verdict);
+  void FailMode(const ConsultPtr& consult, const std::string& why);
+  void Pass(const ConsultPtr& consult);
+  void Hold(const ConsultPtr& consult, Ticket& ticket);
+  void HoldRanOut(uint64_t exec_id);
+  void ReleaseHeld(const ConsultPtr& consult, Ticket& ticket);
+  void Refuse(const ConsultPtr& consult, Ticket* ticket, const WayOut& way);
+  void Kill(const ConsultPtr& consult, bool whole_session);
+  void Ended(const ConsultPtr& consult, const ResponseResult& result, const std::string& ticket);
+  bool MayHold(const Consult& consult, const Session& session, const v1::Environment* owners) const;
+  void Learn(const ExecEvent& event, v1::ExecutableClass value);
+  std::string Text(const Session& session, const v1::Judgement& judgement, const Ticket* ticket,
+                   const WayOut& way) const;
+
+  Core core_;
+  std::function<void(SessionNumber, const std::string&)> kill_session_;
+  std::map<uint64_t, ConsultPtr> consults_;  // by exec id, from ask to end
+  std::map<SessionNumber, std::vector<ExecEvent>> waiting_;
+  std::function<void()> all_ended_;
+};
+
+}  // namespace holdpoint

@@ -1,0 +1,336 @@
+#include "agent/gate/control_desk.h"
+
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "agent/base/escape.h"
+#include "agent/base/sha256.h"
+#include "agent/base/status.h"
+#include "agent/control/decide.h"
+#include "agent/control/views.h"
+#include "agent/gate/child.h"
+#include "agent/response/proc.h"
+
+namespace holdpoint {
+namespace {
+
+constexpr absl::Duration kPresenceBudget = absl::Seconds(20);  // PAM modules delay after a wrong password.
+constexpr int kMaxProofs = 8;
+constexpr int kMaxWaitSeconds = 3600;
+constexpr int kExitUndecided = 75;
+constexpr int kExitNotPermitted = 77;
+constexpr int kExitUnavailable = 69;
+
+// How a ticket's state answers `holdpoint wait`.
+std::pair<int, std::string> WaitAnswer(const Ticket& ticket) {
+  switch (ticket.state) {
+    case Ticket::State::kApproved:
+      return {0, absl::StrCat(ticket.id, " is approved by ", ticket.decided_by, ": the identical command passes one time")};
+    case Ticket::State::kUsed:
+      return {0, absl::StrCat(ticket.id, " was approved by ", ticket.decided_by, " and has been used")};
+    case Ticket::State::kDenied:
+      return {kExitNotPermitted, absl::StrCat(ticket.id, " is denied by ", ticket.decided_by)};
+    case Ticket::State::kExpired:
+      return {kExitUnavailable, absl::StrCat(ticket.id, " ran out without a decision")};
+    default:
+      return {kExitUndecided, absl::StrCat(ticket.id, " is not decided yet")};
+  }
+}
+
+}  // namespace
+
+ControlDesk::ControlDesk(Core core, SessionDesk& sessions, ConsultDesk& consults, Hooks hooks)
+    : core_(core), sessions_(sessions), consults_(consults), hooks_(std::move(hooks)) {}
+
+ControlDesk::Peer ControlDesk::PeerOf(const ControlCall& call) {
+  Peer peer{.uid = call.peer().uid};
+  absl::StatusOr<hp_label> label = core_.kernel.Label(call.peer().pidfd->get());
+  if (!label.ok() || label->session == 0) return peer;
+  const Session* session = core_.sessions.Find(label->session);
+  peer.session = label->session;
+  peer.in_session = session == nullptr || session->state != SessionState::kDissolved;
+  return peer;
+}
+
+bool ControlDesk::MaySee(const Peer& peer, SessionNumber session, uint32_t session_uid) const {
+  if (peer.in_session) return peer.session == session;
+  return peer.uid == 0 || peer.uid == session_uid;
+}
+
+void ControlDesk::Handle(std::shared_ptr<ControlCall> call) {
+  const Peer peer = PeerOf(*call);
+  std::vector<std::string> bodies;
+  switch (call->request().command) {
+    case ControlCommand::kStatus:
+      hooks_.status(&bodies);
+      return call->Reply(0, "", std::move(bodies));
+    case ControlCommand::kDoctor:
+      hooks_.doctor(&bodies);
+      return call->Reply(0, "", std::move(bodies));
+    case ControlCommand::kSessions:
+      return Sessions(call, peer);
+    case ControlCommand::kHolds:
+      return Holds(call, peer);
+    case ControlCommand::kRun:
+      return Run(call);
+    case ControlCommand::kApprove:
+      return Decide(call, peer, true);
+    case ControlCommand::kDeny:
+      return Decide(call, peer, false);
+    case ControlCommand::kWait:
+      return Wait(call, peer);
+    case ControlCommand::kKillSession:
+      return KillSession(call, peer);
+    case ControlCommand::kDetach:
+      return Detach(call, peer);
+    case ControlCommand::kReload:
+    case ControlCommand::kClass: {
+      if (absl::Status may = MayAdminister(peer.uid, peer.in_session); !may.ok()) {
+        return call->Reply(ExitCode(may), may.message());
+      }
+      const absl::Status done = hooks_.reload();
+      return call->Reply(ExitCode(done), done.message());
+    }
+  }
+  call->Reply(2, "the daemon does not know this command: are both of one version?");
+}
+
+void ControlDesk::Sessions(const Call& call, const Peer& peer) {
+  std::vector<SessionView> views;
+  for (const Session* session : core_.sessions.All()) {
+    if (session->state != SessionState::kConfirmed || !MaySee(peer, session->number, session->uid)) continue;
+    SessionView view;
+    view.id = session->id;
+    view.number = session->number;
+    view.coding_agent = session->coding_agent;
+    view.environment = session->environment;
+    const v1::Environment* environment = core_.policy.Find(session->environment);
+    view.protected_environment = environment != nullptr && environment->protected_();
+    view.root_tgid = session->root.tgid;
+    view.processes = core_.sessions.LiveProcesses(session->number);
+    view.started = absl::ToUnixSeconds(session->started);
+    view.execs = session->counters.execs;
+    view.asked = session->counters.asked;
+    view.refused = session->counters.refused;
+    view.workspace = session->workspace;
+    view.owner = session->owner;
+    view.user = session->user.empty() ? absl::StrCat(session->uid) : session->user;
+    views.push_back(std::move(view));
+  }
+  call->Reply(0, "", SessionBodies(views));
+}
+
+void ControlDesk::Holds(const Call& call, const Peer& peer) {
+  std::vector<HoldView> views;
+  for (const Ticket* ticket : core_.tickets.All()) {
+    if (!MaySee(peer, ticket->session, ticket->session_uid)) continue;
+    HoldView view;
+    view.ticket = ticket->id;
+    view.session = ticket->session_id;
+    view.state = TicketStateName(ticket->state);
+    view.summary = ticket->judgement.summary();
+    view.reason = ticket->judgement.reason();
+    view.environment = ticket->judgement.tags().target().environment();
+    view.owners = ticket->approval;
+    view.rollback = ticket->rollback;
+    if (ticket->state == Ticket::State::kHeld) {
+      view.pid = ticket->tgid;
+      view.deadline_unix =
+          absl::ToUnixSeconds(core_.clock.Wall() + (ticket->hold_deadline - core_.clock.Boot()));
+    }
+    view.expires_unix = absl::ToUnixSeconds(ticket->expires);
+    view.digest = Hex(ticket->digest);
+    view.rule = ticket->judgement.rule();
+    view.verdict = ticket->judgement.verdict() == v1::VERDICT_HOLD ? "hold" : "refuse";
+    views.push_back(std::move(view));
+  }
+  call->Reply(0, "", HoldBodies(views));
+}
+
+void ControlDesk::Run(const Call& call) {
+  absl::StatusOr<ProcessId> process = IdentifyPid(call->peer().pid);
+  if (!process.ok()) return call->Reply(kExitUnavailable, "the process that asked is gone");
+  SessionDesk::Launch launch;
+  launch.process = *process;
+  launch.pidfd = call->peer().pidfd;
+  launch.uid = call->peer().uid;
+  launch.gid = call->peer().gid;
+  launch.environment = call->request().text1;
+  launch.owner = call->request().text2;
+  launch.coding_agent = call->request().text3;
+  sessions_.Run(std::move(launch), [call](absl::StatusOr<std::string> started) {
+    if (started.ok()) return call->Reply(0, *started);
+    call->Reply(ExitCode(started.status()), started.status().message());
+  });
+}
+
+void ControlDesk::Decide(const Call& call, const Peer& peer, bool approve) {
+  const ControlRequest& request = call->request();
+  const std::string ticket_id = request.ticket;
+  Ticket* ticket = core_.tickets.FindById(ticket_id);
+  if (ticket == nullptr) {
+    return call->Reply(kExitUnavailable, absl::StrCat(EscapeAndClip(ticket_id, 16),
+                                                      ": no such ticket; `holdpoint holds` lists what waits"));
+  }
+  const v1::Environment* environment =
+      core_.policy.OwnersOf(ticket->judgement.tags().target().environment(),
+                            core_.sessions.Find(ticket->session) == nullptr
+                                ? ""
+                                : core_.sessions.Find(ticket->session)->environment);
+  DecisionAttempt attempt;
+  attempt.peer_uid = peer.uid;
+  attempt.peer_in_session = peer.in_session;
+  attempt.as_user = request.text1;
+  attempt.session_uid = ticket->session_uid;
+  if (environment != nullptr) attempt.eligible = core_.owners.Of(environment->approval());
+  attempt.two_persons = core_.policy.configured().limits().two_persons();
+  attempt.approved_by.assign(ticket->approved_by.begin(), ticket->approved_by.end());
+  absl::Status may = MayDecide(attempt);
+  if (may.ok() && approve && environment != nullptr && environment->protected_() && request.text2[0] == '\0') {
+    may = absl::InvalidArgumentError(absl::StrCat(environment->name(), " is protected: say why, with --reason"));
+  }
+  if (may.ok() && proofs_ >= kMaxProofs) may = absl::UnavailableError("too many decisions at once: try again");
+  if (!may.ok()) {
+    RecordDecision(ticket, ticket_id, *call, approve, nullptr, false, std::string(may.message()));
+    return call->Reply(ExitCode(may), may.message());
+  }
+  const auto owner = std::find_if(attempt.eligible.begin(), attempt.eligible.end(),
+                                  [&](const EligibleOwner& one) { return one.user == attempt.as_user; });
+  HelperRequest proof;
+  proof.spec.path = absl::StrCat(core_.options.bin, "/holdpoint-presence");
+  const std::string& service = core_.policy.configured().presence_service();
+  proof.spec.args = {"--service", service.empty() ? "holdpoint" : service, "--user", attempt.as_user};
+  proof.input = call->TakeSecret();
+  proof.input_as = 3;
+  proof.output_as = 4;
+  proof.budget = kPresenceBudget;
+  ++proofs_;
+  RunHelper(core_.loop, core_.clock, std::move(proof),
+            [this, call, ticket_id, approve, proved = *owner](absl::StatusOr<HelperResult> result) {
+              --proofs_;
+              if (result.ok() && WIFEXITED(result->wait_status) && WEXITSTATUS(result->wait_status) == 0) {
+                return Proved(call, ticket_id, proved, approve);
+              }
+              const bool wrong = result.ok() && WIFEXITED(result->wait_status) &&
+                                 WEXITSTATUS(result->wait_status) == kExitNotPermitted;
+              const std::string why =
+                  wrong ? absl::StrCat("the password of ", proved.user, " was not accepted")
+                        : "presence can't be checked: is the PAM service file there? (holdpoint doctor)";
+              RecordDecision(core_.tickets.FindById(ticket_id), ticket_id, *call, approve, &proved, false, why);
+              call->Reply(wrong ? kExitNotPermitted : kExitUnavailable, why);
+            });
+}
+
+void ControlDesk::Proved(const Call& call, const std::string& ticket_id, const EligibleOwner& owner, bool approve) {
+  Ticket* ticket = core_.tickets.FindById(ticket_id);
+  if (ticket == nullptr) return call->Reply(kExitUnavailable, absl::StrCat(ticket_id, " is gone"));
+  const std::string reason = EscapeAndClip(call->request().text2, 255);
+  if (approve && core_.policy.configured().limits().two_persons()) {
+    ticket->approved_by.push_back(owner.uid);
+    if (ticket->approved_by.size() < 2) {
+      RecordDecision(ticket, ticket_id, *call, approve, &owner, true, "");
+      return call->Reply(0, absl::StrCat(ticket_id, ": approved by ", owner.user, "; a second person has to approve it too"));
+    }
+  }
+  // On the disk before anything moves.
+  RecordDecision(ticket, ticket_id, *call, approve, &owner, true, "");
+  core_.ledger.Sync();
+  const bool held = ticket->state == Ticket::State::kHeld;
+  const absl::Status done =
+      approve ? consults_.Approve(*ticket, owner.user, reason) : consults_.Deny(*ticket, owner.user, reason);
+  if (!done.ok()) return call->Reply(kExitUnavailable, done.message());
+  const char* what = !approve ? "denied" : held ? "approved: the held command runs now" : "approved: the identical command passes one time";
+  call->Reply(0, absl::StrCat(ticket_id, " ", what));
+}
+
+void ControlDesk::RecordDecision(const Ticket* ticket, const std::string& ticket_id, const ControlCall& call,
+                                 bool approve, const EligibleOwner* owner, bool accepted,
+                                 const std::string& refused_because) {
+  v1::Decision decision;
+  decision.set_ticket(EscapeAndClip(ticket_id, 16));
+  decision.set_decision(approve ? "approve" : "deny");
+  decision.set_by(owner != nullptr ? owner->user : EscapeAndClip(call.request().text1, 64));
+  if (owner != nullptr) decision.set_role(owner->through);
+  if (accepted) decision.set_presence("pam");
+  decision.set_reason(EscapeAndClip(call.request().text2, 255));
+  decision.set_scope("once");
+  decision.set_accepted(accepted);
+  decision.set_refused_because(refused_because);
+  decision.set_peer_uid(call.peer().uid);
+  if (ticket != nullptr) {
+    decision.set_act_digest(ticket->digest);
+    decision.set_expires_unix_ns(absl::ToUnixNanos(ticket->expires));
+  }
+  core_.ledger.Decision(ticket == nullptr ? nullptr : core_.sessions.Find(ticket->session), std::move(decision));
+}
+
+void ControlDesk::Wait(const Call& call, const Peer& peer) {
+  Ticket* ticket = core_.tickets.FindById(call->request().ticket);
+  if (ticket == nullptr || !MaySee(peer, ticket->session, ticket->session_uid)) {
+    return call->Reply(kExitUnavailable, absl::StrCat(EscapeAndClip(call->request().ticket, 16), ": no such ticket"));
+  }
+  const auto [exit_code, message] = WaitAnswer(*ticket);
+  const auto seconds = static_cast<int>(std::min<uint64_t>(call->request().number, kMaxWaitSeconds));
+  if (exit_code != kExitUndecided || seconds == 0) return call->Reply(exit_code, message);
+  waiting_.emplace(ticket->id, call);
+  core_.loop.At(core_.clock.Boot() + absl::Seconds(seconds), [call, message = message] {
+    call->Reply(kExitUndecided, message);  // Nothing where it was answered before.
+  });
+}
+
+void ControlDesk::OnDecided(const Ticket& ticket) {
+  const auto [exit_code, message] = WaitAnswer(ticket);
+  if (exit_code == kExitUndecided) return;
+  const auto range = waiting_.equal_range(ticket.id);
+  for (auto it = range.first; it != range.second; ++it) {
+    if (Call call = it->second.lock(); call != nullptr) call->Reply(exit_code, message);
+  }
+  waiting_.erase(ticket.id);
+}
+
+void ControlDesk::KillSession(const Call& call, const Peer& peer) {
+  Session* session = core_.sessions.FindById(call->request().text1);
+  if (session == nullptr) {
+    return call->Reply(kExitUnavailable, absl::StrCat(EscapeAndClip(call->request().text1, 63),
+                                                      ": no such session; `holdpoint sessions` lists them"));
+  }
+  const bool own = peer.uid == session->uid && !peer.in_session;
+  if (absl::Status may = MayAdminister(peer.uid, peer.in_session); !may.ok() && !own) {
+    return call->Reply(ExitCode(may), may.message());
+  }
+  const std::string id = session->id;
+  sessions_.Kill(session->number, absl::StrCat("holdpoint kill by uid ", peer.uid), [call, id](absl::StatusOr<int> killed) {
+    if (killed.ok()) return call->Reply(0, absl::StrCat(id, ": ", *killed, " processes ended"));
+    call->Reply(ExitCode(killed.status()), killed.status().message());
+  });
+}
+
+void ControlDesk::Detach(const Call& call, const Peer& peer) {
+  if (absl::Status may = MayAdminister(peer.uid, peer.in_session); !may.ok()) {
+    return call->Reply(ExitCode(may), may.message());
+  }
+  absl::StatusOr<ProcessId> process = IdentifyPid(static_cast<pid_t>(call->request().number));
+  absl::StatusOr<UniqueFd> pidfd = process.ok() ? OpenPidfd(*process) : process.status();
+  absl::StatusOr<hp_label> label = pidfd.ok() ? core_.kernel.Label(pidfd->get()) : pidfd.status();
+  if (!label.ok() || label->session == 0) {
+    return call->Reply(kExitUnavailable, absl::StrCat("process ", call->request().number, " carries no label"));
+  }
+  hp_label none = *label;
+  none.session = 0;
+  if (absl::Status set = core_.kernel.SetLabel(pidfd->get(), none); !set.ok()) {
+    return call->Reply(ExitCode(set), set.message());
+  }
+  core_.sessions.ProcessExited(label->session, *process);
+  v1::Decision decision;
+  decision.set_decision("detach");
+  decision.set_accepted(true);
+  decision.set_peer_uid(peer.uid);
+  decision.set_reason(absl::StrCat("label taken off process ", process->tgid));
+  core_.ledger.Decision(core_.sessions.Find(label->session), std::move(decision));
+  call->Reply(0, absl::StrCat("process ", process->tgid, " has no label any more; what it starts is not watched"));
+}
+
+}  // namespace holdpoint

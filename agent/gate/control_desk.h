@@ -1,0 +1,60 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/control/server.h"
+#include "agent/gate/consult_desk.h"
+#include "agent/gate/core.h"
+#include "agent/gate/session_desk.h"
+
+namespace holdpoint {
+
+// What the `holdpoint` command asks of the daemon. Every caller may be hostile: what it may see and do follows from
+// what the kernel says of it (uid, label), never from what it says of itself.
+class ControlDesk {
+ public:
+  struct Hooks {
+    std::function<absl::Status()> reload;
+    std::function<void(std::vector<std::string>* bodies)> status;  // filled by Gate, who knows everything
+    std::function<void(std::vector<std::string>* bodies)> doctor;
+  };
+  ControlDesk(Core core, SessionDesk& sessions, ConsultDesk& consults, Hooks hooks);
+
+  void Handle(std::shared_ptr<ControlCall> call);
+  // A ticket has left kHeld or kOpen: whoever waits for it is answered.
+  void OnDecided(const Ticket& ticket);
+
+ private:
+  using Call = std::shared_ptr<ControlCall>;
+  struct Peer {
+    uint32_t uid = 0;
+    SessionNumber session = 0;  // whose label it carries
+    bool in_session = false;
+  };
+
+  Peer PeerOf(const ControlCall& call);
+  bool MaySee(const Peer& peer, SessionNumber session, uint32_t session_uid) const;
+  void Sessions(const Call& call, const Peer& peer);
+  void Holds(const Call& call, const Peer& peer);
+  void Run(const Call& call);
+  void Decide(const Call& call, const Peer& peer, bool approve);
+  void Proved(const Call& call, const std::string& ticket_id, const EligibleOwner& owner, bool approve);
+  void Wait(const Call& call, const Peer& peer);
+  void KillSession(const Call& call, const Peer& peer);
+  void Detach(const Call& call, const Peer& peer);
+  void RecordDecision(const Ticket* ticket, const std::string& ticket_id, const ControlCall& call, bool approve,
+                      const EligibleOwner* owner, bool accepted, const std::string& refused_because);
+
+  Core core_;
+  SessionDesk& sessions_;
+  ConsultDesk& consults_;
+  Hooks hooks_;
+  std::multimap<std::string, std::weak_ptr<ControlCall>> waiting_;  // by ticket
+  int proofs_ = 0;                                                  // checks of presence under way
+};
+
+}  // namespace holdpoint

@@ -1,0 +1,29 @@
+#include "agent/gate/core.h"
+
+#include <sys/random.h>
+
+namespace holdpoint {
+
+v1::SessionContext ContextOf(const Session& session) {
+  v1::SessionContext context;
+  context.set_number(session.number);
+  context.set_id(session.id);
+  context.set_environment(session.environment);
+  context.set_environment_source(session.environment_source);
+  context.set_coding_agent(session.coding_agent);
+  context.set_workspace(session.workspace);
+  context.set_home(session.home);
+  context.set_uid(session.uid);
+  context.set_unattended(session.unattended);
+  context.set_started_unix_ns(absl::ToUnixNanos(session.started));
+  return context;
+}
+
+uint32_t RandomBits() {
+  uint32_t bits = 0;
+  // Up to 256 bytes are given whole once the pool is ready, which it is long before a daemon starts.
+  if (getrandom(&bits, sizeof(bits), 0) != sizeof(bits)) bits = static_cast<uint32_t>(Clock::Real().Boot().ns);
+  return bits;
+}
+
+}  // namespace holdpoint

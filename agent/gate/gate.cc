@@ -1,0 +1,390 @@
+#include "agent/gate/gate.h"
+
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "agent/base/log.h"
+#include "agent/base/status.h"
+#include "agent/control/views.h"
+#include "agent/event/stream_id.h"
+#include "agent/gate/config_files.h"
+#include "agent/kernel/decode.h"
+
+namespace holdpoint {
+namespace {
+
+constexpr absl::Duration kBeat = absl::Milliseconds(200);
+constexpr absl::Duration kDrainBusy = absl::Milliseconds(10);  // Ordinary events wait this long while sessions run.
+constexpr absl::Duration kDrainIdle = absl::Milliseconds(250);
+constexpr absl::Duration kSlow = absl::Seconds(1);
+constexpr size_t kMaxTickets = 4096;
+
+absl::Status MakeDirectory(const std::string& path, mode_t mode) {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (error) return absl::FailedPreconditionError(absl::StrCat(path, ": can't be made (", error.message(), ")"));
+  if (chmod(path.c_str(), mode) != 0) return ErrnoStatus(absl::StrCat("chmod ", path));
+  return absl::OkStatus();
+}
+
+std::string BootId() {
+  std::ifstream file("/proc/sys/kernel/random/boot_id");
+  std::string id;
+  std::getline(file, id);
+  return id;
+}
+
+}  // namespace
+
+Gate::Gate(const Options& options)
+    : options_(options), clock_(Clock::Real()), started_(clock_.Boot()), tickets_(kMaxTickets) {}
+
+absl::StatusOr<std::unique_ptr<Gate>> Gate::Create(const Options& options) {
+  if (geteuid() != 0) {
+    return absl::PermissionDeniedError("holdpointd has to run as root: it loads kernel programs and traces processes");
+  }
+  prctl(PR_SET_DUMPABLE, 0);  // Its memory holds passwords for moments, and the sessions' fate for longer.
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGCHLD, SIGPIPE}) sigaddset(&signals, signal);
+  if (sigprocmask(SIG_BLOCK, &signals, nullptr) != 0) return ErrnoStatus("sigprocmask");
+
+  std::unique_ptr<Gate> gate(new Gate(options));
+  HP_ASSIGN_OR_RETURN(gate->loop_, EventLoop::Create(gate->clock_));
+  sigdelset(&signals, SIGCHLD);
+  sigdelset(&signals, SIGPIPE);
+  gate->signals_.reset(signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
+  if (!gate->signals_.ok()) return ErrnoStatus("signalfd");
+  HP_RETURN_IF_ERROR(MakeDirectory(options.state, 0700));
+  HP_RETURN_IF_ERROR(MakeDirectory(options.run, 0755));
+  HP_RETURN_IF_ERROR(gate->OpenRecord());
+  HP_RETURN_IF_ERROR(gate->StartJudge());
+  HP_RETURN_IF_ERROR(gate->OpenKernel());
+  HP_RETURN_IF_ERROR(gate->MakeDesks());
+  HP_RETURN_IF_ERROR(gate->Listen());
+  HP_RETURN_IF_ERROR(gate->StartStream());
+  return gate;
+}
+
+Gate::~Gate() {
+  if (stream_.pid > 0) {
+    syscall(SYS_pidfd_send_signal, stream_.pidfd.get(), SIGTERM, nullptr, 0);
+    waitpid(stream_.pid, nullptr, 0);
+  }
+}
+
+absl::Status Gate::OpenRecord() {
+  HP_ASSIGN_OR_RETURN(v1::StreamId stream, MakeStreamId(options_.state, options_.instance));
+  SpoolOptions spool;
+  spool.cursor_path = absl::StrCat(options_.state, "/cursor");
+  HP_ASSIGN_OR_RETURN(spool_, Spool::Open(absl::StrCat(options_.state, "/spool"), stream.run_id(), spool));
+  if (!spool_->report().note.empty()) LogWarning(spool_->report().note);
+  recorder_ = std::make_unique<Recorder>(std::move(stream), clock_, *spool_);
+  ledger_ = std::make_unique<Ledger>(*recorder_, clock_);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<v1::Configured> Gate::Configure() {
+  HP_ASSIGN_OR_RETURN(v1::Configure configure, ReadConfigFiles(options_));
+  HP_ASSIGN_OR_RETURN(v1::Configured configured, judge_->ConfigureAndWait(configure));
+  if (!configured.accepted()) return absl::FailedPreconditionError(configured.problem());
+  // Once more, now that it is known which programs the rules speak of: a copy of one is known by what it is.
+  for (v1::KnownFile& known : FindKnownFiles({configured.listed_names().begin(), configured.listed_names().end()})) {
+    *configure.add_known_files() = std::move(known);
+  }
+  HP_ASSIGN_OR_RETURN(configured, judge_->ConfigureAndWait(configure));
+  if (!configured.accepted()) return absl::FailedPreconditionError(configured.problem());
+  return configured;
+}
+
+absl::Status Gate::StartJudge() {
+  HP_ASSIGN_OR_RETURN(judge_, JudgeLink::Start(*loop_, clock_, absl::StrCat(options_.bin, "/holdpoint-judge"),
+                                               [this](const std::string& why) {
+                                                 LogInfo("the judge is back");
+                                                 ledger_->Daemon("judge restarted", why);
+                                               }));
+  HP_ASSIGN_OR_RETURN(v1::Configured configured, Configure());
+  policy_ = ActivePolicy(std::move(configured), 1, options_.observe);
+  owners_ = std::make_unique<Owners>(*loop_, clock_, absl::StrCat(options_.bin, "/holdpoint-presence"));
+  return absl::OkStatus();
+}
+
+absl::Status Gate::OpenKernel() {
+  Kernel::Options kernel;
+  kernel.scope_cgroup = options_.scope;
+  kernel.pin_dir = options_.pin;
+  kernel.without = options_.without;
+  HP_ASSIGN_OR_RETURN(kernel_, Kernel::Open(kernel));
+  for (const Rung& rung : kernel_->Rungs()) {
+    LogInfo(rung.capability, ": ", rung.in_use, rung.missing.empty() ? "" : absl::StrCat(" (", rung.missing, ")"));
+  }
+  HP_ASSIGN_OR_RETURN(responder_, Responder::Create([this](const StoppedTask& task, hp_task_state state) {
+                        return kernel_->SetTaskState(task.pidfd->get(), task.exec_id, state);
+                      }));
+  return loop_->Add(responder_->CompletedFd(), [this] { responder_->DispatchCompleted(); });
+}
+
+absl::Status Gate::MakeDesks() {
+  sessions_ = std::make_unique<SessionTable>(BootId());
+  const Core core{.options = options_,
+                  .clock = clock_,
+                  .loop = *loop_,
+                  .kernel = *kernel_,
+                  .responder = *responder_,
+                  .judge = *judge_,
+                  .ledger = *ledger_,
+                  .sessions = *sessions_,
+                  .rollups = rollups_,
+                  .tickets = tickets_,
+                  .owners = *owners_,
+                  .policy = policy_};
+  session_desk_ = std::make_unique<SessionDesk>(core);
+  consult_desk_ = std::make_unique<ConsultDesk>(
+      core, [this](SessionNumber number, const std::string& why) { session_desk_->Kill(number, why, nullptr); });
+  connect_desk_ = std::make_unique<ConnectDesk>(core, *consult_desk_);
+  session_desk_->on_known = [this](SessionNumber number) { consult_desk_->OnSessionKnown(number); };
+  ControlDesk::Hooks hooks;
+  hooks.reload = [this] { return Reload(); };
+  hooks.status = [this](std::vector<std::string>* bodies) { StatusReport(bodies); };
+  hooks.doctor = [this](std::vector<std::string>* bodies) { DoctorReport(bodies); };
+  control_desk_ = std::make_unique<ControlDesk>(core, *session_desk_, *consult_desk_, std::move(hooks));
+  consult_desk_->on_decided = [this](const Ticket& ticket) { control_desk_->OnDecided(ticket); };
+
+  v1::Envelope loaded;
+  loaded.mutable_config_loaded()->set_policy_hash(policy_.configured().policy_hash());
+  loaded.mutable_config_loaded()->set_generation(policy_.generation());
+  loaded.mutable_config_loaded()->set_accepted(true);
+  loaded.mutable_config_loaded()->set_rules(policy_.configured().rules());
+  v1::Envelope started;
+  v1::DaemonState& state = *started.mutable_daemon();
+  state.set_state("started");
+  state.set_version("0.1.0");
+  state.set_previous_run_id(spool_->report().previous_run_id);
+  for (const Rung& rung : kernel_->Rungs()) (*state.mutable_rungs())[rung.capability] = rung.in_use;
+  ledger_->Write(nullptr, std::move(started));
+  ledger_->Write(nullptr, std::move(loaded));
+
+  HP_RETURN_IF_ERROR(policy_.Apply(*kernel_));
+  if (kernel_->TookOver()) HP_RETURN_IF_ERROR(session_desk_->TakeOver());
+  HP_RETURN_IF_ERROR(kernel_->SetRecognition(
+      true, (options_.observe ? 0 : HP_SESSION_ENFORCE), 0));
+  HP_RETURN_IF_ERROR(loop_->Add(kernel_->UrgentFd(), [this] { OnUrgent(); }));
+  HP_RETURN_IF_ERROR(loop_->Add(signals_.get(), [this] { OnSignal(); }));
+  BeatTick();
+  DrainTick();
+  SlowTick();
+  return absl::OkStatus();
+}
+
+absl::Status Gate::Listen() {
+  ControlServer::Options control;
+  control.path = absl::StrCat(options_.run, "/control.sock");
+  HP_ASSIGN_OR_RETURN(control_, ControlServer::Listen(control, [this](std::shared_ptr<ControlCall> call) {
+                        control_desk_->Handle(std::move(call));
+                      }));
+  return loop_->Add(control_->fd(), [this] { control_->Dispatch(); });
+}
+
+absl::Status Gate::StartStream() {
+  const v1::Kafka& kafka = policy_.configured().kafka();
+  if (kafka.brokers().empty()) return absl::OkStatus();
+  ChildSpec spec;
+  spec.path = absl::StrCat(options_.bin, "/holdpoint-stream");
+  std::string brokers;
+  for (const std::string& broker : kafka.brokers()) absl::StrAppend(&brokers, brokers.empty() ? "" : ",", broker);
+  spec.args = {"--state", options_.state, "--brokers", brokers};
+  if (!kafka.topic().empty()) spec.args.insert(spec.args.end(), {"--topic", kafka.topic()});
+  for (const auto& [key, value] : kafka.settings()) spec.args.insert(spec.args.end(), {"--set", absl::StrCat(key, "=", value)});
+  HP_ASSIGN_OR_RETURN(stream_, StartChild(spec));
+  return loop_->Add(stream_.pidfd.get(), [this] {
+    // Reporting is not enforcement: it is started again, and nothing else waits for it.
+    loop_->Remove(stream_.pidfd.get());
+    LogWarning("the stream process ended; the spool keeps every event until it is back");
+    waitpid(stream_.pid, nullptr, 0);
+    stream_ = Child();
+    if (stopping_) return;
+    loop_->At(clock_.Boot() + absl::Seconds(1), [this] {
+      if (absl::Status started = StartStream(); !started.ok()) LogError("the stream process: ", started.message());
+    });
+  });
+}
+
+absl::Status Gate::Run() {
+  owners_->Refresh(policy_.configured(), [this] {
+    LogInfo("ready: scope ", options_.scope.empty() ? "the whole host" : options_.scope, ", ",
+            policy_.configured().rules(), " rules, ", options_.observe ? "observing" : "enforcing");
+    if (options_.ready_fd >= 0) {
+      if (write(options_.ready_fd, "READY\n", 6) != 6) LogWarning("nobody reads the ready descriptor");
+      close(options_.ready_fd);
+    }
+  });
+  return loop_->Run();
+}
+
+absl::Status Gate::Reload() {
+  absl::StatusOr<v1::Configured> configured = Configure();
+  v1::Envelope envelope;
+  v1::ConfigLoaded& loaded = *envelope.mutable_config_loaded();
+  loaded.set_accepted(configured.ok());
+  loaded.set_generation(policy_.generation() + (configured.ok() ? 1 : 0));
+  loaded.set_policy_hash(configured.ok() ? configured->policy_hash() : policy_.configured().policy_hash());
+  if (!configured.ok()) loaded.set_problem(std::string(configured.status().message()));
+  if (configured.ok()) loaded.set_rules(configured->rules());
+  ledger_->Write(nullptr, std::move(envelope));
+  if (!configured.ok()) {
+    LogError("the configuration is not taken, the one before stays in force: ", configured.status().message());
+    return configured.status();
+  }
+  policy_ = ActivePolicy(*std::move(configured), policy_.generation() + 1, options_.observe);
+  HP_RETURN_IF_ERROR(policy_.Apply(*kernel_));
+  session_desk_->Reprogram();
+  owners_->Refresh(policy_.configured(), [] {});
+  LogInfo("configuration read again: ", policy_.configured().rules(), " rules");
+  return absl::OkStatus();
+}
+
+void Gate::OnRecord(absl::Span<const std::byte> record) {
+  absl::StatusOr<KernelEvent> event = DecodeEvent(record);
+  if (!event.ok()) {
+    LogError("a kernel event can't be read: ", event.status().message());
+    recorder_->CountLoss("ring", "malformed", 1);
+    return;
+  }
+  if (auto* exec = std::get_if<ExecEvent>(&*event)) {
+    if (exec->head.kind == HP_EVENT_CANDIDATE) return session_desk_->OnCandidate(*exec);
+    if (exec->head.kind == HP_EVENT_KILLED) return consult_desk_->OnKilled(*exec);
+    if (exec->head.kind == HP_EVENT_ASK) {
+      session_desk_->Adopt(exec->head.session);
+      return consult_desk_->OnAsk(std::move(*exec));
+    }
+    if (exec->reason == HP_REASON_OBSERVE || exec->reason == HP_REASON_JOB_CONTROL) {
+      return consult_desk_->OnObserved(std::move(*exec));
+    }
+    return consult_desk_->OnPassed(*exec);
+  }
+  if (auto* connect = std::get_if<ConnectEvent>(&*event)) return connect_desk_->OnConnect(*connect);
+  if (auto* exit = std::get_if<ExitEvent>(&*event)) return session_desk_->OnExit(*exit);
+  if (auto* signal = std::get_if<SignalEvent>(&*event)) return consult_desk_->OnToldToEnd(*signal);
+}
+
+void Gate::OnUrgent() {
+  const absl::Status drained = kernel_->DrainUrgent([this](absl::Span<const std::byte> record) { OnRecord(record); });
+  if (!drained.ok()) LogError("urgent kernel events: ", drained.message());
+}
+
+void Gate::DrainTick() {
+  const absl::Status drained = kernel_->DrainEvents([this](absl::Span<const std::byte> record) { OnRecord(record); });
+  if (!drained.ok()) LogError("kernel events: ", drained.message());
+  const absl::Duration pause = sessions_->All().empty() ? kDrainIdle : kDrainBusy;
+  loop_->At(clock_.Boot() + pause, [this] { DrainTick(); });
+}
+
+void Gate::BeatTick() {
+  kernel_->Beat(clock_.Boot());
+  loop_->At(clock_.Boot() + kBeat, [this] { BeatTick(); });
+}
+
+void Gate::SlowTick() {
+  session_desk_->Tick();
+  for (Ticket* ticket : tickets_.Expire(clock_.Wall())) {
+    v1::Decision decision;
+    decision.set_ticket(ticket->id);
+    decision.set_decision("expire");
+    decision.set_accepted(true);
+    decision.set_act_digest(ticket->digest);
+    ledger_->Decision(sessions_->Find(ticket->session), std::move(decision));
+    control_desk_->OnDecided(*ticket);
+  }
+  ledger_->Sync();
+  loop_->At(clock_.Boot() + kSlow, [this] { SlowTick(); });
+}
+
+void Gate::OnSignal() {
+  signalfd_siginfo info;
+  while (read(signals_.get(), &info, sizeof(info)) == sizeof(info)) {
+    if (info.ssi_signo == SIGHUP) {
+      // The error is logged and recorded where it happens; the last good configuration stays.
+      (void)Reload();
+    } else {
+      Stop();
+    }
+  }
+}
+
+void Gate::Stop() {
+  if (std::exchange(stopping_, true)) return;
+  LogInfo("stopping: held commands are refused, the kernel programs removed");
+  consult_desk_->RefuseAll("the gate is being stopped", [this] {
+    if (absl::Status detached = kernel_->Detach(); !detached.ok()) LogError("detach: ", detached.message());
+    for (const Rollup& rollup : rollups_.FlushAll()) ledger_->Rolled(sessions_->Find(rollup.session), {rollup});
+    ledger_->Daemon("stopping", "");
+    ledger_->Sync();
+    loop_->Stop();
+  });
+}
+
+void Gate::StatusReport(std::vector<std::string>* bodies) {
+  StatusView view;
+  view.daemon = "0.1.0";
+  view.scope = options_.scope.empty() ? "host" : options_.scope;
+  view.instance = options_.instance;
+  int enforcing = 0;
+  for (const v1::Environment& environment : policy_.configured().environments()) {
+    enforcing += policy_.Enforces(environment.name()) ? 1 : 0;
+  }
+  const int environments = policy_.configured().environments_size();
+  view.mode = options_.observe || enforcing == 0 ? "observe" : enforcing == environments ? "enforce" : "mixed";
+  view.uptime_s = absl::ToInt64Seconds(clock_.Boot() - started_);
+  for (const Session* session : sessions_->All()) view.sessions += session->state == SessionState::kConfirmed ? 1 : 0;
+  view.holds = tickets_.Held();
+  view.tickets = tickets_.Pending();
+  for (const Rung& rung : kernel_->Rungs()) view.rungs.push_back({rung.capability, rung.in_use, rung.missing});
+  view.judge.alive = judge_->alive();
+  view.judge.restarts = judge_->restarts();
+  view.judge.policy_hash = policy_.configured().policy_hash();
+  view.judge.rules = policy_.configured().rules();
+  view.spool.bytes = spool_->bytes();
+  view.spool.last_sequence = recorder_->head().sequence;
+  view.spool.lost = recorder_->totals().lost + recorder_->totals().unwritten;
+  static constexpr const char* kNames[HP_STAT_COUNT] = {
+      "exec_seen",    "exec_passed",     "exec_asked",  "exec_killed", "fail_open",   "fork",       "label_failed",
+      "connect_seen", "connect_refused", "lost_events", "lost_urgent", "guard_fault", "guard_cont", "guard_switch"};
+  if (absl::StatusOr<std::vector<uint64_t>> stats = kernel_->Stats(); stats.ok()) {
+    for (size_t i = 0; i < stats->size() && i < HP_STAT_COUNT; ++i) view.kernel.emplace_back(kNames[i], (*stats)[i]);
+  }
+  *bodies = StatusBodies(view);
+}
+
+void Gate::DoctorReport(std::vector<std::string>* bodies) {
+  std::vector<DoctorRow> rows;
+  rows.push_back({"gate", true, absl::StrCat("instance ", options_.instance, ", pid ", getpid()), ""});
+  for (const Rung& rung : kernel_->Rungs()) {
+    rows.push_back({rung.capability, rung.missing.empty(), rung.in_use, rung.missing});
+  }
+  rows.push_back({"judge", judge_->alive(), judge_->alive() ? "answers" : "not answering: the fail mode decides",
+                  judge_->alive() ? "" : "see the daemon's log"});
+  for (const v1::Environment& environment : policy_.configured().environments()) {
+    const std::vector<EligibleOwner> owners = owners_->Of(environment.approval());
+    const bool ok = !owners.empty() || !environment.protected_();
+    rows.push_back({absl::StrCat("owners of ", environment.name()), ok, absl::StrCat(owners.size(), " users may approve"),
+                    ok ? "" : "name users or groups that exist: until then every hold is a refusal"});
+  }
+  const uint64_t lost = recorder_->totals().lost + recorder_->totals().unwritten;
+  rows.push_back({"record", lost == 0, absl::StrCat(recorder_->totals().recorded, " events, ", lost, " lost"),
+                  lost == 0 ? "" : "the losses are in the record, by reason: holdpoint events --kind loss"});
+  *bodies = DoctorBodies(rows);
+}
+
+}  // namespace holdpoint

@@ -1,0 +1,80 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "agent/control/server.h"
+#include "agent/event/recorder.h"
+#include "agent/gate/consult_desk.h"
+#include "agent/gate/connect_desk.h"
+#include "agent/gate/control_desk.h"
+#include "agent/gate/core.h"
+#include "agent/gate/session_desk.h"
+#include "agent/spool/spool.h"
+
+namespace holdpoint {
+
+// The daemon: makes every part in the right order, carries events from the kernel to the desks, keeps the heartbeat,
+// and takes everything down again. One thread, besides the Responder's own.
+//
+// The kernel programs are attached last, when somebody is there to answer them, and removed first when the daemon is
+// told to stop. A daemon that is killed leaves them: then the fail mode of each environment is in force.
+class Gate {
+ public:
+  // Everything up to the point where the host is watched. Errors are sentences for the person who started it.
+  static absl::StatusOr<std::unique_ptr<Gate>> Create(const Options& options);
+  ~Gate();
+
+  // Serves until SIGTERM or SIGINT. SIGHUP reads the configuration again.
+  absl::Status Run();
+
+ private:
+  explicit Gate(const Options& options);
+  absl::Status OpenRecord();
+  absl::Status StartJudge();
+  absl::Status OpenKernel();
+  absl::Status MakeDesks();
+  absl::Status StartStream();
+  absl::Status Listen();
+
+  absl::StatusOr<v1::Configured> Configure();
+  absl::Status Reload();
+  void OnRecord(absl::Span<const std::byte> record);
+  void OnUrgent();
+  void DrainTick();
+  void BeatTick();
+  void SlowTick();
+  void OnSignal();
+  void Stop();
+  void StatusReport(std::vector<std::string>* bodies);
+  void DoctorReport(std::vector<std::string>* bodies);
+
+  const Options options_;
+  const Clock& clock_;
+  const BootTime started_;
+  std::unique_ptr<EventLoop> loop_;
+  std::unique_ptr<Spool> spool_;
+  std::unique_ptr<Recorder> recorder_;
+  std::unique_ptr<Ledger> ledger_;
+  std::unique_ptr<JudgeLink> judge_;
+  std::unique_ptr<Owners> owners_;
+  std::unique_ptr<Kernel> kernel_;
+  std::unique_ptr<Responder> responder_;
+  std::unique_ptr<SessionTable> sessions_;
+  Rollups rollups_;
+  TicketTable tickets_;
+  ActivePolicy policy_;
+  std::unique_ptr<SessionDesk> session_desk_;
+  std::unique_ptr<ConsultDesk> consult_desk_;
+  std::unique_ptr<ConnectDesk> connect_desk_;
+  std::unique_ptr<ControlDesk> control_desk_;
+  std::unique_ptr<ControlServer> control_;
+  UniqueFd signals_;
+  Child stream_;
+  bool stopping_ = false;
+};
+
+}  // namespace holdpoint

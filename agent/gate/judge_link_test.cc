@@ -1,0 +1,92 @@
+#include "agent/gate/judge_link.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "absl/strings/str_cat.h"
+
+namespace holdpoint {
+namespace {
+
+class JudgeLinkTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    loop_ = *EventLoop::Create(Clock::Real());
+    const char* build = getenv("HP_BUILD_DIR");
+    ASSERT_NE(build, nullptr) << "run by ctest";
+    auto link = JudgeLink::Start(*loop_, Clock::Real(), absl::StrCat(build, "/tests/fake_judge"),
+                                 [this](const std::string&) {
+                                   ++restarted_;
+                                   loop_->Stop();
+                                 });
+    ASSERT_TRUE(link.ok()) << link.status();
+    link_ = *std::move(link);
+    ASSERT_TRUE(link_->ConfigureAndWait(v1::Configure()).ok());
+  }
+
+  static v1::ToJudge Question(const std::string& what) {
+    v1::ToJudge question;
+    question.mutable_exec()->mutable_process()->set_working_directory(what);
+    return question;
+  }
+
+  absl::StatusOr<v1::FromJudge> AskAndServe(const std::string& what, JudgeLink::FactsSource facts,
+                                            absl::Duration budget = absl::Seconds(30)) {
+    absl::StatusOr<v1::FromJudge> got = absl::UnknownError("not answered");
+    link_->Ask(Question(what), budget, std::move(facts), [&](absl::StatusOr<v1::FromJudge> answer) {
+      got = std::move(answer);
+      loop_->Stop();
+    });
+    // A second loop would not see the first one's descriptors: the same one serves, until it is stopped again.
+    EXPECT_TRUE(loop_->Run().ok());
+    return got;
+  }
+
+  std::unique_ptr<EventLoop> loop_;
+  std::unique_ptr<JudgeLink> link_;
+  int restarted_ = 0;
+};
+
+TEST_F(JudgeLinkTest, AnswersComeBack) {
+  const auto answer = AskAndServe("answer", nullptr);
+  ASSERT_TRUE(answer.ok()) << answer.status();
+  EXPECT_EQ(answer->exec().judgement().verdict(), v1::VERDICT_AUDIT);
+}
+
+TEST_F(JudgeLinkTest, SilentJudgeIsNotWaitedForBeyondTheBudget) {
+  EXPECT_EQ(AskAndServe("silent", nullptr, absl::Milliseconds(5)).status().code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_TRUE(AskAndServe("answer", nullptr).ok());
+}
+
+TEST_F(JudgeLinkTest, CrashAnswersWhatWasAskedAndTheNextJudgeIsConfigured) {
+  EXPECT_EQ(AskAndServe("crash", nullptr).status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_FALSE(link_->alive());
+  ASSERT_TRUE(loop_->Run().ok());
+  EXPECT_EQ(restarted_, 1);
+  EXPECT_TRUE(link_->alive());
+  EXPECT_TRUE(AskAndServe("answer", nullptr).ok());
+}
+
+TEST_F(JudgeLinkTest, FactsArePassedOnAsTheReaderWroteThem) {
+  v1::Facts facts;
+  facts.set_problem("from the reader");
+  const auto answer = AskAndServe("facts", [&](const v1::FactsWanted& wanted, JudgeLink::FactsDone done) {
+    EXPECT_EQ(wanted.paths(0), "/x");
+    done(facts.SerializeAsString());
+  });
+  ASSERT_TRUE(answer.ok()) << answer.status();
+  EXPECT_EQ(answer->exec().judgement().reason(), "from the reader");
+}
+
+TEST_F(JudgeLinkTest, RejectedConfigurationIsReportedAndTheJudgeGoesOn) {
+  v1::Configure bad;
+  bad.mutable_configuration()->set_content("bad");
+  const auto configured = link_->ConfigureAndWait(bad);
+  ASSERT_TRUE(configured.ok());
+  EXPECT_FALSE(configured->accepted());
+  EXPECT_TRUE(AskAndServe("answer", nullptr).ok());
+}
+
+}  // namespace
+}  // namespace holdpoint

@@ -1,0 +1,110 @@
+#include "agent/gate/ledger.h"
+
+#include <netinet/in.h>
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "agent/base/escape.h"
+#include "agent/base/log.h"
+
+namespace holdpoint {
+
+v1::Process ProcessOf(const ExecEvent& event) {
+  v1::Process process;
+  process.set_tgid(static_cast<uint32_t>(event.head.process.tgid));
+  process.set_start_boot_ns(event.head.process.start_boot_ns);
+  process.set_parent_tgid(static_cast<uint32_t>(event.parent.tgid));
+  process.set_parent_start_boot_ns(event.parent.start_boot_ns);
+  process.set_uid(event.uid);
+  process.set_gid(event.gid);
+  process.set_executable(EscapeForTerminal(event.executable));
+  process.set_device(event.file.dev);
+  process.set_inode(event.file.ino);
+  process.set_working_directory(EscapeForTerminal(event.cwd));
+  if ((event.head.flags & HP_FLAG_SCRIPT) != 0) {
+    process.set_script(EscapeForTerminal(event.filename));
+    process.set_interpreter(process.executable());
+  }
+  process.set_argv_truncated((event.head.flags & HP_FLAG_ARGV_CUT) != 0);
+  process.set_exec_id(event.exec_id);
+  return process;
+}
+
+v1::Process ProcessOf(const ConnectEvent& event) {
+  v1::Process process;
+  process.set_tgid(static_cast<uint32_t>(event.head.process.tgid));
+  process.set_start_boot_ns(event.head.process.start_boot_ns);
+  process.set_exec_id(event.exec_id);
+  return process;
+}
+
+void Ledger::Write(const Session* session, v1::Envelope event) {
+  if (session != nullptr) {
+    event.set_session(session->id);
+    event.set_environment(session->environment);
+  }
+  if (absl::StatusOr<uint64_t> sequence = recorder_.Record(std::move(event)); !sequence.ok()) Problem(sequence.status());
+}
+
+void Ledger::Exec(const Session* session, const ExecEvent& event, const v1::Process& process,
+                  const v1::Judgement& judgement, absl::Duration consult, bool held, absl::string_view rung) {
+  v1::Envelope envelope;
+  envelope.set_boot_ns(event.head.boot_ns);
+  envelope.set_rung(std::string(rung));
+  for (const std::string& blind : judgement.blind_spots()) envelope.add_blind_spots(blind);
+  if ((event.head.flags & HP_FLAG_FILELESS) != 0) envelope.add_blind_spots("executable has no file: memory or removed");
+  v1::Exec& exec = *envelope.mutable_exec();
+  *exec.mutable_process() = process;
+  *exec.mutable_judgement() = judgement;
+  exec.set_consult_ns(static_cast<uint64_t>(absl::ToInt64Nanoseconds(consult)));
+  exec.set_held(held);
+  Write(session, std::move(envelope));
+}
+
+void Ledger::Outcome(const Session* session, v1::Outcome outcome, absl::string_view rung) {
+  v1::Envelope envelope;
+  envelope.set_rung(std::string(rung));
+  *envelope.mutable_outcome() = std::move(outcome);
+  Write(session, std::move(envelope));
+}
+
+void Ledger::Decision(const Session* session, v1::Decision decision) {
+  v1::Envelope envelope;
+  *envelope.mutable_decision() = std::move(decision);
+  Write(session, std::move(envelope));
+}
+
+void Ledger::Daemon(absl::string_view state, absl::string_view detail) {
+  v1::Envelope envelope;
+  envelope.mutable_daemon()->set_state(std::string(state));
+  envelope.mutable_daemon()->set_detail(std::string(detail));
+  envelope.mutable_daemon()->set_version("0.1.0");
+  Write(nullptr, std::move(envelope));
+}
+
+void Ledger::Rolled(const Session* session, const std::vector<Rollup>& rollups) {
+  for (const Rollup& rollup : rollups) {
+    v1::Envelope envelope;
+    v1::Rollup& out = *envelope.mutable_rollup();
+    out.set_kind(rollup.kind);
+    out.set_subject(rollup.subject);
+    out.set_count(rollup.count);
+    out.set_first_unix_ns(rollup.first_unix_ns);
+    out.set_last_unix_ns(rollup.last_unix_ns);
+    Write(session, std::move(envelope));
+  }
+}
+
+void Ledger::Sync() {
+  if (absl::Status synced = recorder_.Sync(); !synced.ok()) Problem(synced);
+}
+
+void Ledger::Problem(const absl::Status& status) {
+  const BootTime now = clock_.Boot();
+  if (last_complaint_.ns != 0 && now - last_complaint_ < absl::Minutes(1)) return;
+  last_complaint_ = now;
+  LogError("the record can't be written (", status.message(), "); acts are judged as before, losses are counted");
+}
+
+}  // namespace holdpoint

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "agent/base/clock.h"
+#include "agent/event/recorder.h"
+#include "agent/kernel/decode.h"
+#include "agent/session/session_table.h"
+#include "holdpoint/v1/event.pb.h"
+
+namespace holdpoint {
+
+// The kernel's event as the record shows a process. Texts a session wrote are escaped; argv is left to the judge, which
+// redacts it.
+v1::Process ProcessOf(const ExecEvent& event);
+v1::Process ProcessOf(const ConnectEvent& event);
+
+// Writes the record: one function per kind of event, so that session, environment and rung are filled in one way. An
+// event that can't be written is counted by the recorder, logged once per minute, and never stops the caller:
+// enforcement does not depend on reporting.
+//
+// Thread: the event thread.
+class Ledger {
+ public:
+  Ledger(Recorder& recorder, const Clock& clock) : recorder_(recorder), clock_(clock) {}
+
+  // `session` may be null: a host event.
+  void Write(const Session* session, v1::Envelope event);
+  void Exec(const Session* session, const ExecEvent& event, const v1::Process& process, const v1::Judgement& judgement,
+            absl::Duration consult, bool held, absl::string_view rung);
+  void Outcome(const Session* session, v1::Outcome outcome, absl::string_view rung);
+  void Decision(const Session* session, v1::Decision decision);
+  void Daemon(absl::string_view state, absl::string_view detail);
+  void Rolled(const Session* session, const std::vector<Rollup>& rollups);
+
+  // On stable storage when this returns; a failure is logged and counted, the caller goes on.
+  void Sync();
+
+  Recorder& recorder() { return recorder_; }
+
+ private:
+  void Problem(const absl::Status& status);
+
+  Recorder& recorder_;
+  const Clock& clock_;
+  BootTime last_complaint_;
+};
+
+}  // namespace holdpoint

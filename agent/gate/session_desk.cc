@@ -1,0 +1,402 @@
+#include "agent/gate/session_desk.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <set>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "agent/base/escape.h"
+#include "agent/base/log.h"
+#include "agent/base/status.h"
+#include "agent/gate/facts.h"
+#include "agent/gate/kept_session.h"
+#include "agent/response/proc.h"
+
+namespace holdpoint {
+namespace {
+
+constexpr size_t kMaxArgvBytes = 256 << 10;
+constexpr size_t kMaxEnvironmentBytes = 256 << 10;
+constexpr absl::Duration kSessionBudget = absl::Seconds(2);
+constexpr absl::Duration kKillRound = absl::Milliseconds(5);
+constexpr int kMaxKillRounds = 1000;
+
+// What the judge is told of a candidate. It runs, so this is what it shows at this moment.
+v1::ConsultSession Question(const ProcessId& id, v1::Process process) {
+  v1::ConsultSession question;
+  *question.mutable_process() = std::move(process);
+  if (absl::StatusOr<ProcText> argv = ReadArgv(id, kMaxArgvBytes); argv.ok()) question.set_raw_argv(argv->bytes);
+  if (absl::StatusOr<ProcText> env = ReadEnviron(id, kMaxEnvironmentBytes); env.ok()) {
+    question.set_raw_environment(env->bytes);
+  }
+  return question;
+}
+
+}  // namespace
+
+void SessionDesk::OnCandidate(const ExecEvent& event) {
+  core_.sessions.ProcessSeen(event.head.session, event.head.process);
+  if ((event.head.flags & HP_FLAG_NESTED) != 0) return Enrich(event);
+  Session session;
+  session.number = event.head.session;
+  session.root = event.head.process;
+  session.uid = event.uid;
+  session.started = core_.clock.Wall();
+  session.started_boot = BootTime{event.head.boot_ns};
+  if (absl::StatusOr<Session*> added = core_.sessions.Add(std::move(session)); !added.ok()) {
+    LogWarning("a session can't be followed: ", added.status().message());
+    return;
+  }
+  Guards();
+  StoppedTask task{.id = event.head.process, .exec_id = event.exec_id, .pidfd = nullptr};
+  absl::StatusOr<UniqueFd> pidfd = OpenPidfd(event.head.process);
+  if (!pidfd.ok()) return Dissolve(event.head.session);  // It has ended; its children, if any, lose the label.
+  task.pidfd = std::make_shared<UniqueFd>(*std::move(pidfd));
+  v1::Process process = ProcessOf(event);
+  v1::ToJudge question;
+  *question.mutable_session() = Question(event.head.process, process);
+  if (question.session().raw_argv().empty()) question.mutable_session()->set_raw_argv(event.argv);
+  const SessionNumber number = event.head.session;
+  core_.judge.Ask(std::move(question), kSessionBudget,
+                  FactsAbout(core_.loop, core_.clock, absl::StrCat(core_.options.bin, "/holdpoint-reader"), task),
+                  [this, number, process](absl::StatusOr<v1::FromJudge> answer) {
+                    if (!answer.ok() || !answer->has_session()) {
+                      LogWarning("a candidate was not judged (", answer.status().message(), "): it counts as a session");
+                      v1::SessionVerdict unjudged;
+                      unjudged.set_is_session(true);
+                      unjudged.set_coding_agent("unknown");
+                      unjudged.set_recognised_by("name only: the judge did not answer");
+                      return Confirm(number, unjudged, process);
+                    }
+                    if (!answer->session().is_session()) return Dissolve(number);
+                    Confirm(number, answer->session(), process);
+                  });
+}
+
+void SessionDesk::Enrich(const ExecEvent& event) {
+  Session* session = core_.sessions.Find(event.head.session);
+  if (session == nullptr || session->state != SessionState::kConfirmed || session->coding_agent != "run") return;
+  v1::ToJudge question;
+  *question.mutable_session() = Question(event.head.process, ProcessOf(event));
+  question.mutable_session()->set_enclosing_environment(session->environment);
+  const SessionNumber number = event.head.session;
+  core_.judge.Ask(std::move(question), kSessionBudget, nullptr, [this, number](absl::StatusOr<v1::FromJudge> answer) {
+    Session* named = core_.sessions.Find(number);
+    if (named == nullptr || !answer.ok() || !answer->has_session() || !answer->session().is_session()) return;
+    named->coding_agent = answer->session().coding_agent();
+    named->recognised_by = answer->session().recognised_by();
+    named->hold_ms = answer->session().hold_ms();
+    for (const auto& [key, value] : answer->session().join_keys()) named->join_keys[key] = value;
+  });
+}
+
+void SessionDesk::Program(const Session& session, uint32_t extra_flags) {
+  const hp_session entry{.environment = session.environment_number,
+                         .flags = core_.policy.SessionFlags(session.environment) | extra_flags};
+  if (absl::Status set = core_.kernel.SetSession(session.number, entry); !set.ok()) {
+    LogError("the kernel can't be told of session ", session.id, ": ", set.message());
+  }
+}
+
+void SessionDesk::Confirm(SessionNumber number, const v1::SessionVerdict& verdict, v1::Process process) {
+  Session* session = core_.sessions.Find(number);
+  if (session == nullptr) return;
+  session->state = SessionState::kConfirmed;
+  session->coding_agent = verdict.coding_agent();
+  session->recognised_by = verdict.recognised_by();
+  session->environment = verdict.environment().environment();
+  session->environment_source = verdict.environment().source();
+  session->environment_number = core_.policy.NumberOf(session->environment);
+  session->workspace = verdict.workspace();
+  session->git_branch = verdict.git_branch();
+  session->unattended = verdict.unattended();
+  session->hold_ms = verdict.hold_ms();
+  for (const auto& [key, value] : verdict.join_keys()) session->join_keys[key] = value;
+  Program(*session, 0);
+  *process.mutable_argv() = verdict.argv();
+  WriteStarted(*session, process, verdict);
+  Guards();
+  if (on_known) on_known(number);
+}
+
+void SessionDesk::WriteStarted(const Session& session, const v1::Process& process, const v1::SessionVerdict& verdict) {
+  v1::Envelope envelope;
+  envelope.set_boot_ns(session.started_boot.ns);
+  envelope.set_rung("session: label in task storage");
+  v1::SessionStarted& started = *envelope.mutable_session_started();
+  *started.mutable_root() = process;
+  started.set_coding_agent(session.coding_agent);
+  started.set_recognised_by(session.recognised_by);
+  started.set_owner(session.owner);
+  started.set_workspace(session.workspace);
+  started.set_git_branch(session.git_branch);
+  *started.mutable_environment() = verdict.environment();
+  started.set_unattended(session.unattended);
+  started.set_user(session.user);
+  started.set_found_at_start(session.found_at_start);
+  for (const auto& [key, value] : session.join_keys) (*started.mutable_join_keys())[key] = value;
+  if (absl::Status kept = KeepSession(core_.options.run, session.number, started); !kept.ok()) {
+    LogWarning("session ", session.id, " could not be kept for a restart: ", kept.message());
+  }
+  core_.ledger.Write(&session, std::move(envelope));
+}
+
+void SessionDesk::Dissolve(SessionNumber number) {
+  Session* session = core_.sessions.Find(number);
+  if (session == nullptr) return;
+  session->state = SessionState::kDissolved;
+  if (absl::Status set = core_.kernel.SetSession(number, hp_session{.environment = 0, .flags = HP_SESSION_DISSOLVED});
+      !set.ok()) {
+    LogError("a label can't be taken back: ", set.message());
+  }
+  if (on_known) on_known(number);
+}
+
+Session* SessionDesk::Adopt(SessionNumber number) {
+  if (Session* known = core_.sessions.Find(number); known != nullptr) return known;
+  Session session;
+  session.number = number;
+  session.state = SessionState::kConfirmed;
+  session.coding_agent = "unknown";
+  session.recognised_by = "label found, its beginning was not seen";
+  session.started = core_.clock.Wall();
+  session.started_boot = core_.clock.Boot();
+  absl::StatusOr<Session*> added = core_.sessions.Add(std::move(session));
+  if (!added.ok()) return nullptr;
+  Program(**added, 0);
+  WriteStarted(**added, v1::Process(), v1::SessionVerdict());
+  Guards();
+  return *added;
+}
+
+void SessionDesk::Run(Launch launch, std::function<void(absl::StatusOr<std::string>)> done) {
+  absl::StatusOr<hp_label> label = core_.kernel.Label(launch.pidfd->get());
+  if (label.ok() && label->session != 0) {
+    const Session* inside = core_.sessions.Find(label->session);
+    if (inside != nullptr && inside->state == SessionState::kConfirmed) {
+      if (launch.environment.empty() || launch.environment == inside->environment) {
+        return done(absl::StrCat("already inside session ", inside->id));
+      }
+      return done(absl::PermissionDeniedError(
+          absl::StrCat("this process is inside session ", inside->id, " (", inside->environment,
+                       "): a session can't choose another environment")));
+    }
+  }
+  v1::Process process;
+  process.set_tgid(static_cast<uint32_t>(launch.process.tgid));
+  process.set_start_boot_ns(launch.process.start_boot_ns);
+  process.set_uid(launch.uid);
+  process.set_gid(launch.gid);
+  v1::ToJudge question;
+  *question.mutable_session() = Question(launch.process, process);
+  question.mutable_session()->set_launched(true);
+  question.mutable_session()->set_launch_environment(launch.environment);
+  question.mutable_session()->set_launch_owner(launch.owner);
+  StoppedTask task{.id = launch.process, .exec_id = 0, .pidfd = launch.pidfd};
+  core_.judge.Ask(
+      std::move(question), kSessionBudget,
+      FactsAbout(core_.loop, core_.clock, absl::StrCat(core_.options.bin, "/holdpoint-reader"), task),
+      [this, launch, process, done](absl::StatusOr<v1::FromJudge> answer) {
+        if (!answer.ok()) return done(answer.status());
+        const v1::SessionVerdict& verdict = answer->session();
+        if (!verdict.is_session()) {
+          return done(absl::InvalidArgumentError(verdict.problem().empty() ? "no session can be started"
+                                                                          : verdict.problem()));
+        }
+        const std::string& environment = verdict.environment().environment();
+        absl::StatusOr<SessionNumber> number = core_.kernel.NewSession(
+            hp_session{.environment = core_.policy.NumberOf(environment), .flags = core_.policy.SessionFlags(environment)});
+        if (!number.ok()) return done(number.status());
+        Session session;
+        session.number = *number;
+        session.root = launch.process;
+        session.uid = launch.uid;
+        session.owner = EscapeAndClip(launch.owner, 63);
+        session.started = core_.clock.Wall();
+        session.started_boot = core_.clock.Boot();
+        absl::StatusOr<Session*> added = core_.sessions.Add(std::move(session));
+        if (!added.ok()) return done(added.status());
+        if (absl::StatusOr<int> labelled = core_.kernel.LabelTree(launch.pidfd->get(), *number, HP_LABEL_ROOT);
+            !labelled.ok()) {
+          core_.sessions.Erase(*number);
+          return done(labelled.status());
+        }
+        v1::SessionVerdict named = verdict;
+        if (named.coding_agent().empty()) named.set_coding_agent(launch.coding_agent.empty() ? "run" : launch.coding_agent);
+        Confirm(*number, named, process);
+        done(absl::StrCat("session ", core_.sessions.IdOf(*number), " in environment ", environment));
+      });
+}
+
+void SessionDesk::OnExit(const ExitEvent& event) { core_.sessions.ProcessExited(event.head.session, event.head.process); }
+
+void SessionDesk::Tick() {
+  for (Rollup& rollup : core_.rollups.Flush(core_.clock.Wall())) {
+    core_.ledger.Rolled(core_.sessions.Find(rollup.session), {rollup});
+  }
+  if (core_.sessions.MaybeEnded().empty()) return;
+  absl::StatusOr<std::vector<Kernel::LabelledTask>> tasks = core_.kernel.LabelledTasks();
+  if (!tasks.ok()) {
+    LogWarning("labelled tasks can't be listed: ", tasks.status().message());
+    return;
+  }
+  std::vector<std::pair<SessionNumber, ProcessId>> alive;
+  for (const Kernel::LabelledTask& task : *tasks) alive.emplace_back(task.label.session, task.id);
+  for (const SessionNumber number : core_.sessions.Reconcile(alive)) End(number, "");
+}
+
+void SessionDesk::End(SessionNumber number, const std::string& reason) {
+  Session* session = core_.sessions.Find(number);
+  if (session == nullptr) return;
+  for (const Rollup& rollup : core_.rollups.FlushSession(number)) core_.ledger.Rolled(session, {rollup});
+  if (session->coding_agent.empty()) {
+    // A candidate that was none: no session was ever recorded.
+  } else {
+    v1::Envelope envelope;
+    v1::SessionEnded& ended = *envelope.mutable_session_ended();
+    ended.set_reason(!reason.empty() ? reason : session->kill_requested ? "killed" : "exited");
+    ended.set_execs(session->counters.execs);
+    ended.set_connects(session->counters.connects);
+    ended.set_refused(session->counters.refused);
+    core_.ledger.Write(session, std::move(envelope));
+  }
+  if (absl::Status erased = core_.kernel.EraseSession(number); !erased.ok() && !absl::IsNotFound(erased)) {
+    LogWarning("session ", session->id, " stays in the kernel's table: ", erased.message());
+  }
+  ForgetSession(core_.options.run, number);
+  core_.sessions.Erase(number);
+  Guards();
+}
+
+void SessionDesk::Guards() {
+  bool wanted = false;
+  for (const Session* session : core_.sessions.All()) wanted |= session->state != SessionState::kDissolved;
+  if (wanted == guards_on_) return;
+  if (absl::Status set = core_.kernel.SetGuards(wanted); !set.ok()) {
+    LogError("the hold guards: ", set.message());
+    return;
+  }
+  guards_on_ = wanted;
+}
+
+void SessionDesk::Kill(SessionNumber number, const std::string& why, std::function<void(absl::StatusOr<int>)> done) {
+  Session* session = core_.sessions.Find(number);
+  if (session == nullptr) {
+    if (done) done(absl::NotFoundError("no such session"));
+    return;
+  }
+  if (!session->kill_requested) {
+    session->kill_requested = true;
+    v1::Decision decision;
+    decision.set_decision("kill");
+    decision.set_reason(why);
+    decision.set_accepted(true);
+    core_.ledger.Decision(session, std::move(decision));
+  }
+  Program(*session, HP_SESSION_KILL);
+  KillRound(number, 0, kMaxKillRounds, std::move(done));
+}
+
+void SessionDesk::KillRound(SessionNumber number, int killed, int rounds_left,
+                            std::function<void(absl::StatusOr<int>)> done) {
+  absl::StatusOr<std::vector<Kernel::LabelledTask>> tasks = core_.kernel.LabelledTasks();
+  if (!tasks.ok()) {
+    if (done) done(tasks.status());
+    return;
+  }
+  int alive = 0;
+  for (const Kernel::LabelledTask& task : *tasks) {
+    if (task.label.session != number) continue;
+    absl::StatusOr<UniqueFd> pidfd = OpenPidfd(task.id);
+    if (!pidfd.ok()) continue;
+    ++alive;
+    if (syscall(SYS_pidfd_send_signal, pidfd->get(), SIGKILL, nullptr, 0) == 0) ++killed;
+  }
+  if (alive == 0 || rounds_left == 0) {
+    if (done) done(alive == 0 ? absl::StatusOr<int>(killed) : absl::DeadlineExceededError("some processes do not end"));
+    return;
+  }
+  // What was signalled needs a moment to be gone; a fork that raced with the flag shows up in the next round.
+  core_.loop.At(core_.clock.Boot() + kKillRound,
+                [this, number, alive, rounds_left, done] { KillRound(number, alive, rounds_left - 1, done); });
+}
+
+absl::Status SessionDesk::TakeOver() {
+  HP_ASSIGN_OR_RETURN(std::vector<Kernel::LabelledTask> tasks, core_.kernel.LabelledTasks());
+  using Known = std::map<SessionNumber, hp_session>;
+  HP_ASSIGN_OR_RETURN(Known known, core_.kernel.Sessions());
+  std::set<SessionNumber> alive;
+  for (const Kernel::LabelledTask& task : tasks) {
+    if (task.label.session != 0) alive.insert(task.label.session);
+  }
+  for (const auto& [number, entry] : known) {
+    if (!alive.contains(number) || (entry.flags & HP_SESSION_DISSOLVED) != 0) {
+      HP_RETURN_IF_ERROR(core_.kernel.EraseSession(number));
+      ForgetSession(core_.options.run, number);
+      alive.erase(number);
+    }
+  }
+  for (const SessionNumber number : alive) {
+    absl::StatusOr<v1::SessionStarted> kept = ReadKeptSession(core_.options.run, number);
+    if (!kept.ok()) {
+      Adopt(number);
+      continue;
+    }
+    Session session;
+    session.number = number;
+    session.state = SessionState::kConfirmed;
+    session.root = ProcessId{static_cast<pid_t>(kept->root().tgid()), kept->root().start_boot_ns()};
+    session.uid = kept->root().uid();
+    session.coding_agent = kept->coding_agent();
+    session.recognised_by = kept->recognised_by();
+    session.owner = kept->owner();
+    session.workspace = kept->workspace();
+    session.git_branch = kept->git_branch();
+    session.environment = kept->environment().environment();
+    session.environment_source = kept->environment().source();
+    session.environment_number = core_.policy.NumberOf(session.environment);
+    session.unattended = kept->unattended();
+    session.user = kept->user();
+    session.found_at_start = true;
+    session.started = core_.clock.Wall();
+    session.started_boot = core_.clock.Boot();
+    for (const auto& [key, value] : kept->join_keys()) session.join_keys[key] = value;
+    HP_ASSIGN_OR_RETURN(Session * added, core_.sessions.Add(std::move(session)));
+    Program(*added, 0);
+    v1::SessionVerdict verdict;
+    *verdict.mutable_environment() = kept->environment();
+    WriteStarted(*added, kept->root(), verdict);
+  }
+  for (const Kernel::LabelledTask& task : tasks) {
+    core_.sessions.ProcessSeen(task.label.session, task.id);
+    if (task.label.state != HP_TASK_HELD && task.label.state != HP_TASK_OWNED) continue;
+    // Stopped by the daemon that is gone, in the moment before it was traced: nobody remembers why. It ends.
+    absl::StatusOr<UniqueFd> pidfd = OpenPidfd(task.id);
+    if (!pidfd.ok()) continue;
+    syscall(SYS_pidfd_send_signal, pidfd->get(), SIGKILL, nullptr, 0);
+    v1::Outcome outcome;
+    outcome.set_exec_id(task.label.exec_id);
+    outcome.set_what("killed");
+    outcome.set_detail("it was held when the gate ended");
+    outcome.mutable_process()->set_tgid(static_cast<uint32_t>(task.id.tgid));
+    core_.ledger.Outcome(core_.sessions.Find(task.label.session), std::move(outcome), "takeover");
+  }
+  Guards();
+  return absl::OkStatus();
+}
+
+void SessionDesk::Reprogram() {
+  for (const Session* listed : core_.sessions.All()) {
+    Session* session = core_.sessions.Find(listed->number);
+    if (session->state != SessionState::kConfirmed) continue;
+    session->environment_number = core_.policy.NumberOf(session->environment);
+    Program(*session, session->kill_requested ? HP_SESSION_KILL : 0);
+  }
+}
+
+}  // namespace holdpoint

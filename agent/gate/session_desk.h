@@ -1,0 +1,68 @@
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "agent/base/fd.h"
+#include "agent/gate/core.h"
+#include "agent/kernel/decode.h"
+
+namespace holdpoint {
+
+// Sessions from the first exec of a coding agent to the end of its last process.
+class SessionDesk {
+ public:
+  explicit SessionDesk(Core core) : core_(core) {}
+
+  // Called when a session has left kCandidate: what waited for it may go on.
+  std::function<void(SessionNumber)> on_known;
+
+  // The kernel labelled a process that looks like a coding agent; the judge says whether it is one. One inside a
+  // session (`holdpoint run -- claude`) makes no session of its own: it gives the enclosing one its name.
+  void OnCandidate(const ExecEvent& event);
+  void OnExit(const ExitEvent& event);
+
+  // `holdpoint run`: makes the peer the root of a new session. `done` gets a sentence for people, or the error.
+  struct Launch {
+    ProcessId process;
+    std::shared_ptr<UniqueFd> pidfd;
+    uint32_t uid = 0;
+    uint32_t gid = 0;
+    std::string environment;
+    std::string owner;
+    std::string coding_agent;
+  };
+  void Run(Launch launch, std::function<void(absl::StatusOr<std::string>)> done);
+
+  // Ends every process of a session: nothing of it may fork or exec from now on, and what lives is killed until the
+  // kernel knows no labelled process any more. `done` (may be null) gets the number killed.
+  void Kill(SessionNumber number, const std::string& why, std::function<void(absl::StatusOr<int>)> done);
+
+  // After a restart: the sessions that the kernel still labels. What was held by the earlier daemon is ended.
+  absl::Status TakeOver();
+
+  // A session that a label names but nobody knows (its candidate event was lost): made with what is known.
+  Session* Adopt(SessionNumber number);
+
+  // After a reload: flags and environment numbers of every session follow the new policy.
+  void Reprogram();
+
+  // The rollups of whole minutes, and sessions that have ended. Called by a timer.
+  void Tick();
+
+ private:
+  void Confirm(SessionNumber number, const v1::SessionVerdict& verdict, v1::Process process);
+  void Dissolve(SessionNumber number);
+  void Enrich(const ExecEvent& event);
+  void End(SessionNumber number, const std::string& reason);
+  void WriteStarted(const Session& session, const v1::Process& process, const v1::SessionVerdict& verdict);
+  void KillRound(SessionNumber number, int killed, int rounds_left, std::function<void(absl::StatusOr<int>)> done);
+  void Program(const Session& session, uint32_t extra_flags);
+  void Guards();
+
+  Core core_;
+  bool guards_on_ = false;
+};
+
+}  // namespace holdpoint

@@ -1,0 +1,112 @@
+#include "agent/gate/tickets.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+
+namespace holdpoint {
+namespace {
+
+bool StillPending(Ticket::State state) {
+  return state == Ticket::State::kHeld || state == Ticket::State::kOpen || state == Ticket::State::kApproved;
+}
+
+// Crockford's alphabet: no I, L, O, U to be misread.
+std::string TicketId(uint32_t bits) {
+  static constexpr char kLetters[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+  std::string id = "HP-";
+  for (int i = 0; i < 4; ++i, bits >>= 5) id += kLetters[bits & 31];
+  return id;
+}
+
+}  // namespace
+
+const char* TicketStateName(Ticket::State state) {
+  switch (state) {
+    case Ticket::State::kHeld:
+      return "held";
+    case Ticket::State::kOpen:
+      return "open";
+    case Ticket::State::kApproved:
+      return "approved";
+    case Ticket::State::kUsed:
+      return "used";
+    case Ticket::State::kDenied:
+      return "denied";
+    case Ticket::State::kExpired:
+      return "expired";
+  }
+  return "unknown";
+}
+
+Ticket* TicketTable::Find(SessionNumber session, const std::string& digest, absl::Time now) {
+  for (auto& [id, ticket] : by_id_) {
+    const bool useful = StillPending(ticket.state) || ticket.state == Ticket::State::kDenied;
+    if (useful && ticket.session == session && ticket.digest == digest && now < ticket.expires) return &ticket;
+  }
+  return nullptr;
+}
+
+Ticket* TicketTable::FindById(const std::string& id) {
+  const auto found = by_id_.find(id);
+  return found == by_id_.end() ? nullptr : &found->second;
+}
+
+Ticket* TicketTable::FindByExec(uint64_t exec_id) {
+  for (auto& [id, ticket] : by_id_) {
+    if (ticket.state == Ticket::State::kHeld && ticket.exec_id == exec_id) return &ticket;
+  }
+  return nullptr;
+}
+
+absl::StatusOr<Ticket*> TicketTable::Open(Ticket ticket, uint32_t random) {
+  if (by_id_.size() >= max_tickets_) {
+    const auto oldest = std::find_if(order_.begin(), order_.end(),
+                                     [this](const std::string& id) { return !StillPending(by_id_.at(id).state); });
+    if (oldest == order_.end()) {
+      return absl::ResourceExhaustedError(absl::StrCat("all ", max_tickets_, " tickets are open: deny or wait for some"));
+    }
+    by_id_.erase(*oldest);
+    order_.erase(oldest);
+  }
+  // 2^20 ids: stepping from a random start finds a free one long before it comes round.
+  while (by_id_.contains(TicketId(random))) ++random;
+  ticket.id = TicketId(random);
+  order_.push_back(ticket.id);
+  return &by_id_.emplace(ticket.id, std::move(ticket)).first->second;
+}
+
+bool TicketTable::Use(Ticket& ticket, absl::Time now) {
+  if (ticket.state != Ticket::State::kApproved || now >= ticket.expires) return false;
+  ticket.state = Ticket::State::kUsed;
+  return true;
+}
+
+std::vector<Ticket*> TicketTable::Expire(absl::Time now) {
+  std::vector<Ticket*> expired;
+  for (auto& [id, ticket] : by_id_) {
+    if ((ticket.state == Ticket::State::kOpen || ticket.state == Ticket::State::kApproved) && now >= ticket.expires) {
+      ticket.state = Ticket::State::kExpired;
+      expired.push_back(&ticket);
+    }
+  }
+  return expired;
+}
+
+size_t TicketTable::Held() const {
+  return static_cast<size_t>(std::count_if(by_id_.begin(), by_id_.end(),
+                                           [](const auto& entry) { return entry.second.state == Ticket::State::kHeld; }));
+}
+
+size_t TicketTable::Pending() const {
+  return static_cast<size_t>(
+      std::count_if(by_id_.begin(), by_id_.end(), [](const auto& entry) { return StillPending(entry.second.state); }));
+}
+
+std::vector<const Ticket*> TicketTable::All() const {
+  std::vector<const Ticket*> all;
+  for (const std::string& id : order_) all.push_back(&by_id_.at(id));
+  return all;
+}
+
+}  // namespace holdpoint

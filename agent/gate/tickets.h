@@ -1,0 +1,80 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "agent/base/clock.h"
+#include "agent/base/ids.h"
+#include "bpf/shared/hp_abi.h"
+#include "holdpoint/v1/event.pb.h"
+
+namespace holdpoint {
+
+// The open question that a hold or a refusal leaves behind.
+struct Ticket {
+  enum class State {
+    kHeld,      // a process is stopped and waits
+    kOpen,      // refused; an approval lets the identical act pass once
+    kApproved,  // the next identical act passes
+    kUsed,
+    kDenied,    // the identical act is refused without asking again
+    kExpired,
+  };
+  std::string id;  // "HP-4K7Q"
+  State state = State::kOpen;
+  SessionNumber session = 0;
+  std::string session_id;
+  uint32_t session_uid = 0;
+  std::string digest;  // 32 bytes
+  v1::Judgement judgement;
+  std::vector<std::string> approval;  // owners of the target's environment, as configured
+  std::vector<std::string> rollback;
+  absl::Time expires;
+  BootTime hold_deadline;             // kHeld only
+  uint64_t exec_id = 0;               // of the held process
+  uint32_t tgid = 0;
+  std::optional<hp_connect_key> connect;  // where the act was a connect
+  std::vector<uint32_t> approved_by;      // owners' uids so far, where two persons are asked for
+  std::string decided_by;
+  std::string decision_reason;
+};
+
+const char* TicketStateName(Ticket::State state);
+
+// Every ticket of this run. Pure: time comes in, nothing goes out. At most `max_tickets` are kept: past it the oldest
+// that is not held, open or approved goes; where all are, Open() says kResourceExhausted and the act is refused
+// without a ticket.
+class TicketTable {
+ public:
+  explicit TicketTable(size_t max_tickets) : max_tickets_(max_tickets) {}
+
+  // The ticket of this session for this act that is still of use (held, open, approved, denied and not expired).
+  Ticket* Find(SessionNumber session, const std::string& digest, absl::Time now);
+  Ticket* FindById(const std::string& id);
+  Ticket* FindByExec(uint64_t exec_id);
+
+  // A new ticket with an id that no other ticket has. `random` are 32 unpredictable bits per call.
+  absl::StatusOr<Ticket*> Open(Ticket ticket, uint32_t random);
+
+  // kApproved -> kUsed: true once.
+  bool Use(Ticket& ticket, absl::Time now);
+
+  // Marks what has run out; returns those that changed.
+  std::vector<Ticket*> Expire(absl::Time now);
+
+  size_t Held() const;
+  size_t Pending() const;  // held, open or approved
+  std::vector<const Ticket*> All() const;
+
+ private:
+  size_t max_tickets_;
+  std::map<std::string, Ticket> by_id_;
+  std::vector<std::string> order_;  // oldest first
+};
+
+}  // namespace holdpoint

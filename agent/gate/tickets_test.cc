@@ -1,0 +1,73 @@
+#include "agent/gate/tickets.h"
+
+#include <gtest/gtest.h>
+
+namespace holdpoint {
+namespace {
+
+const absl::Time kNow = absl::FromUnixSeconds(1'000'000);
+
+Ticket Asked(SessionNumber session, const std::string& digest) {
+  Ticket ticket;
+  ticket.session = session;
+  ticket.digest = digest;
+  ticket.expires = kNow + absl::Minutes(30);
+  return ticket;
+}
+
+TEST(TicketTableTest, ApprovedTicketServesOneIdenticalActOfItsSession) {
+  TicketTable table(8);
+  Ticket* ticket = *table.Open(Asked(1, "digest-a"), 7);
+  ticket->state = Ticket::State::kApproved;
+  EXPECT_EQ(table.Find(1, "digest-b", kNow), nullptr);
+  EXPECT_EQ(table.Find(2, "digest-a", kNow), nullptr);
+  ASSERT_EQ(table.Find(1, "digest-a", kNow), ticket);
+  EXPECT_TRUE(table.Use(*ticket, kNow));
+  EXPECT_FALSE(table.Use(*ticket, kNow));
+  EXPECT_EQ(table.Find(1, "digest-a", kNow), nullptr);
+}
+
+TEST(TicketTableTest, ApprovalOutOfDateServesNothing) {
+  TicketTable table(8);
+  Ticket* ticket = *table.Open(Asked(1, "d"), 7);
+  ticket->state = Ticket::State::kApproved;
+  const absl::Time late = ticket->expires;
+  EXPECT_EQ(table.Find(1, "d", late), nullptr);
+  EXPECT_FALSE(table.Use(*ticket, late));
+  EXPECT_EQ(table.Expire(late).size(), 1u);
+  EXPECT_EQ(ticket->state, Ticket::State::kExpired);
+}
+
+TEST(TicketTableTest, SameRandomNumberGivesAnotherId) {
+  TicketTable table(8);
+  const std::string first = (*table.Open(Asked(1, "a"), 7))->id;
+  const std::string second = (*table.Open(Asked(1, "b"), 7))->id;
+  EXPECT_NE(first, second);
+  EXPECT_EQ(first.size(), 7u);
+}
+
+TEST(TicketTableTest, FullTableGivesUpDecidedTicketsButNeverAnOpenOne) {
+  TicketTable table(2);
+  Ticket* used = *table.Open(Asked(1, "a"), 1);
+  used->state = Ticket::State::kUsed;
+  const std::string used_id = used->id;
+  ASSERT_TRUE(table.Open(Asked(1, "b"), 2).ok());
+  ASSERT_TRUE(table.Open(Asked(1, "c"), 3).ok());
+  EXPECT_EQ(table.FindById(used_id), nullptr);
+  EXPECT_EQ(table.Open(Asked(1, "d"), 4).status().code(), absl::StatusCode::kResourceExhausted);
+}
+
+TEST(TicketTableTest, HeldTicketIsFoundByItsExecOnlyWhileHeld) {
+  TicketTable table(4);
+  Ticket asked = Asked(1, "a");
+  asked.state = Ticket::State::kHeld;
+  asked.exec_id = 99;
+  Ticket* ticket = *table.Open(asked, 1);
+  EXPECT_EQ(table.FindByExec(99), ticket);
+  EXPECT_EQ(table.Held(), 1u);
+  ticket->state = Ticket::State::kOpen;
+  EXPECT_EQ(table.FindByExec(99), nullptr);
+}
+
+}  // namespace
+}  // namespace holdpoint

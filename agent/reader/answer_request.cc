@@ -1,0 +1,105 @@
+#include "agent/reader/answer_request.h"
+
+#include <limits.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "agent/reader/git_facts.h"
+#include "agent/reader/path_facts.h"
+#include "agent/reader/safe_file.h"
+
+namespace holdpoint::reader {
+namespace {
+
+constexpr size_t kMaxEnvironment = 256 * 1024;
+
+void ReadContents(const v1::FactsWanted& wanted, const SafeFiles& files, Answer* answer) {
+  size_t left = kMaxContentTotal;
+  const size_t each =
+      wanted.max_bytes() == 0 ? kMaxContentBytes : std::min<size_t>(wanted.max_bytes(), kMaxContentBytes);
+  const int count = std::min(wanted.content_of_size(), kMaxContents);
+  for (int i = 0; i < count; ++i) {
+    v1::ContentFact fact;
+    ReadContent(files, wanted.content_of(i), std::min(each, left), &fact);
+    left -= std::min(left, fact.content().size());
+    *answer->facts().add_contents() = std::move(fact);
+    answer->Checkpoint();
+  }
+  if (wanted.content_of_size() > count) answer->AddProblem(absl::StrCat("reader: only ", count, " files were read"));
+}
+
+void HashExecutable(const Target& target, Answer* answer) {
+  if (!target.executable.ok()) return answer->AddProblem("reader: the executable cannot be opened");
+  const absl::StatusOr<std::string> sha256 = Sha256OfFile(target.executable.get(), kMaxExecutable);
+  if (sha256.ok()) {
+    answer->facts().set_executable_sha256(*sha256);
+  } else {
+    answer->AddProblem(absl::StrCat("reader: the executable ", sha256.status().message()));
+  }
+  answer->Checkpoint();
+}
+
+std::string WorkingDirectory() {
+  char path[PATH_MAX];
+  if (getcwd(path, sizeof(path)) == nullptr || path[0] != '/') return "";
+  return path;
+}
+
+}  // namespace
+
+std::string PathVariable(const std::string& environment, const std::string& name) {
+  const std::string start = absl::StrCat(name, "=/");
+  for (const absl::string_view word : absl::StrSplit(environment, '\0')) {
+    if (absl::StartsWith(word, start) && word.size() < PATH_MAX) return std::string(word.substr(name.size() + 1));
+  }
+  return "";
+}
+
+void AnswerRequest(const v1::FactsWanted& wanted, const Target& target, Answer* answer) {
+  const SafeFiles files(target.own_fds.get());
+  const int paths = std::min(wanted.paths_size(), kMaxPaths);
+  for (int i = 0; i < paths; ++i) {
+    DescribePath(wanted.paths(i), answer->facts().add_paths());
+    answer->Checkpoint();
+  }
+  if (wanted.paths_size() > paths) answer->AddProblem(absl::StrCat("reader: only ", paths, " paths were looked at"));
+  ReadContents(wanted, files, answer);
+
+  if (paths > 0 || wanted.git_state()) {
+    std::string environment;
+    if (target.environment.ok()) {
+      absl::StatusOr<Content> read = ReadBounded(target.environment.get(), kMaxEnvironment);
+      if (read.ok()) environment = std::move(read->bytes);
+    }
+    GitFacts git(files, PathVariable(environment, "HOME"), PathVariable(environment, "XDG_CONFIG_HOME"));
+    const std::string folder = WorkingDirectory();
+    if (wanted.git_state() && !folder.empty()) {
+      git.Names(folder, answer->facts().mutable_git());
+      answer->Checkpoint();
+    }
+    for (int i = 0; i < paths; ++i) {
+      v1::PathFact fact = answer->facts().paths(i);
+      if (!fact.exists()) continue;
+      git.Path(&fact);
+      *answer->facts().mutable_paths(i) = std::move(fact);
+      answer->Checkpoint();
+    }
+    if (wanted.executable_sha256()) HashExecutable(target, answer);
+    if (wanted.git_state() && !folder.empty()) {
+      v1::GitFact fact = answer->facts().git();
+      git.Status(folder, &fact);
+      *answer->facts().mutable_git() = std::move(fact);
+      answer->Checkpoint();
+    } else if (wanted.git_state()) {
+      answer->facts().mutable_git()->set_problem("the working directory is gone or out of reach");
+    }
+  } else if (wanted.executable_sha256()) {
+    HashExecutable(target, answer);
+  }
+}
+
+}  // namespace holdpoint::reader

@@ -1,0 +1,96 @@
+// holdpoint-reader: reads, for the judge, files of a stopped process, as that process's user and in its mount
+// namespace. Started by the gate as root for one request:
+//
+//   holdpoint-reader --pid N
+//
+//   fd 3  pipe or SOCK_SEQPACKET: one serialised holdpoint.v1.Facts is written, whatever happens
+//   fd 4  the serialised holdpoint.v1.FactsWanted, read to its end
+//   fd 5  a pidfd of the process, where the gate has one
+//   fd 6  the process's executable, opened for reading, where the gate has it
+//
+// Exit status: 0 an answer was written, 1 nobody takes it, 2 wrong usage. Nothing that a session wrote, the request
+// included (it holds paths from argv), is read before every right is gone.
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <optional>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "agent/base/log.h"
+#include "agent/reader/answer.h"
+#include "agent/reader/answer_request.h"
+#include "agent/reader/enter.h"
+#include "agent/reader/safe_file.h"
+
+namespace {
+
+constexpr int kAnswerFd = 3, kRequestFd = 4, kPidfdFd = 5, kExecutableFd = 6;
+constexpr uint32_t kDefaultBudgetMs = 200, kMaxBudgetMs = 10'000;
+constexpr size_t kMaxRequest = 256 * 1024;
+
+bool IsOpen(int fd) { return fcntl(fd, F_GETFD) >= 0; }
+
+std::optional<std::string> ReadToEnd(int fd) {
+  std::string bytes(kMaxRequest, '\0');
+  size_t size = 0;
+  while (size < bytes.size()) {
+    const ssize_t n = read(fd, bytes.data() + size, bytes.size() - size);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return std::nullopt;
+    if (n == 0) {
+      bytes.resize(size);
+      return bytes;
+    }
+    size += static_cast<size_t>(n);
+  }
+  return std::nullopt;
+}
+
+// Whatever the gate left open by mistake does not go into the session's world.
+void CloseOthers() {
+  for (int fd = kExecutableFd + 1; fd < 1024; ++fd) close(fd);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  holdpoint::SetLogName("holdpoint-reader");
+  pid_t pid = 0;
+  if (argc != 3 || std::strcmp(argv[1], "--pid") != 0 || !absl::SimpleAtoi(argv[2], &pid) || pid <= 0) {
+    std::fprintf(stderr, "usage: holdpoint-reader --pid N (started by holdpointd, with descriptors 3 and 4)\n");
+    return 2;
+  }
+  if (!IsOpen(kAnswerFd) || !IsOpen(kRequestFd)) {
+    std::fprintf(stderr, "holdpoint-reader: descriptors 3 and 4 are not open: it is started by holdpointd\n");
+    return 2;
+  }
+  CloseOthers();
+  holdpoint::reader::Answer answer(kAnswerFd, kMaxBudgetMs);
+  absl::StatusOr<holdpoint::reader::Target> target =
+      holdpoint::reader::OpenTarget(pid, IsOpen(kPidfdFd) ? kPidfdFd : -1, IsOpen(kExecutableFd) ? kExecutableFd : -1);
+  if (!target.ok()) {
+    answer.AddProblem(absl::StrCat("reader: ", target.status().message()));
+    answer.Finish();
+  }
+  if (const absl::Status status = holdpoint::reader::EnterAndDrop(*target, kMaxBudgetMs / 1000 + 1); !status.ok()) {
+    answer.AddProblem(absl::StrCat("reader: ", status.message()));
+    answer.Finish();
+  }
+
+  const std::optional<std::string> bytes = ReadToEnd(kRequestFd);
+  holdpoint::v1::FactsWanted wanted;
+  if (!bytes || !wanted.ParseFromString(*bytes)) {
+    answer.AddProblem("reader: the request on descriptor 4 is not a FactsWanted");
+    answer.Finish();
+  }
+  const uint32_t budget = wanted.budget_ms() == 0 ? kDefaultBudgetMs : wanted.budget_ms();
+  answer.SetBudget(std::min(budget, kMaxBudgetMs));
+  holdpoint::reader::AnswerRequest(wanted, *target, &answer);
+  answer.Finish();
+}

@@ -1,0 +1,95 @@
+#include "agent/reader/path_facts.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <memory>
+
+#include "absl/strings/str_cat.h"
+#include "agent/base/file_id.h"
+#include "agent/base/sha256.h"
+
+namespace holdpoint::reader {
+namespace {
+
+constexpr size_t kMaxPath = PATH_MAX - 1;
+
+struct FreeText {
+  void operator()(char* text) const { free(text); }
+};
+
+std::string RealPath(const std::string& path) {
+  const std::unique_ptr<char, FreeText> real(realpath(path.c_str(), nullptr));
+  return real == nullptr ? "" : real.get();
+}
+
+// "/a/link/b/" is the real path of "/a/link", and "b". Names that stand for folders go whole.
+std::string ResolveUpToParent(std::string path) {
+  while (path.size() > 1 && path.back() == '/') path.pop_back();
+  const size_t slash = path.rfind('/');
+  const std::string name = path.substr(slash + 1);
+  if (name.empty() || name == "." || name == "..") return RealPath(path);
+  const std::string parent = RealPath(slash == 0 ? "/" : path.substr(0, slash));
+  return parent.empty() ? "" : absl::StrCat(parent, parent == "/" ? "" : "/", name);
+}
+
+std::string Unusable(const std::string& path) {
+  if (path.empty() || path[0] != '/') return "not an absolute path";
+  if (path.size() > kMaxPath) return "path too long";
+  if (path.find('\0') != std::string::npos) return "a NUL in the path";
+  return "";
+}
+
+}  // namespace
+
+void DescribePath(const std::string& path, v1::PathFact* fact) {
+  fact->set_path(path);
+  if (std::string unusable = Unusable(path); !unusable.empty()) {
+    fact->set_problem(std::move(unusable));
+    return;
+  }
+  struct stat st;
+  // A trailing slash follows a last link, as it does for the program that is asked about.
+  if (fstatat(AT_FDCWD, path.c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0) {
+    if (errno != ENOENT && errno != ENOTDIR) fact->set_problem(strerror(errno));
+    return;
+  }
+  fact->set_exists(true);
+  fact->set_resolved(path.back() == '/' && path.size() > 1 ? RealPath(path) : ResolveUpToParent(path));
+  fact->set_target(RealPath(path));
+  const std::string kind = KindOf(st.st_mode);
+  fact->set_kind(kind == "file" || kind == "directory" || kind == "link" ? kind : "other");
+  fact->set_size(static_cast<uint64_t>(st.st_size));
+  fact->set_hard_links(st.st_nlink);
+  fact->set_writable(access(path.c_str(), W_OK) == 0);
+  const FileId id = FileIdFromStat(st);
+  fact->set_device(id.dev);
+  fact->set_inode(id.ino);
+}
+
+void ReadContent(const SafeFiles& files, const std::string& path, size_t max_bytes, v1::ContentFact* fact) {
+  fact->set_path(path);
+  if (std::string unusable = Unusable(path); !unusable.empty()) {
+    fact->set_problem(std::move(unusable));
+    return;
+  }
+  const absl::StatusOr<UniqueFd> fd = files.OpenRegular(AT_FDCWD, path, /*nofollow=*/false, nullptr);
+  if (!fd.ok()) {
+    fact->set_problem(std::string(fd.status().message()));
+    return;
+  }
+  absl::StatusOr<Content> content = ReadBounded(fd->get(), max_bytes);
+  if (!content.ok()) {
+    fact->set_problem(std::string(content.status().message()));
+    return;
+  }
+  fact->set_sha256(Hex(Sha256(content->bytes)));
+  fact->set_content(std::move(content->bytes));
+  fact->set_cut(content->cut);
+}
+
+}  // namespace holdpoint::reader

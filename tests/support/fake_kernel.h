@@ -1,0 +1,80 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "agent/kernel/kernel.h"
+
+namespace holdpoint {
+
+// A kernel as data: keeps what it is told, and answers from it.
+class FakeKernel : public Kernel {
+ public:
+  std::vector<Rung> Rungs() const override { return {}; }
+  bool TookOver() const override { return false; }
+  int UrgentFd() const override { return -1; }
+  absl::Status DrainUrgent(const Sink&) override { return absl::OkStatus(); }
+  absl::Status DrainEvents(const Sink&) override { return absl::OkStatus(); }
+  void Beat(BootTime now) override { beat = now; }
+  absl::StatusOr<hp_label> Label(int) override { return absl::NotFoundError("no label"); }
+  absl::Status SetLabel(int, const hp_label&) override { return absl::OkStatus(); }
+  absl::Status SetTaskState(int, uint64_t, hp_task_state) override { return absl::OkStatus(); }
+  absl::StatusOr<int> LabelTree(int, SessionNumber, uint32_t) override { return 1; }
+  absl::StatusOr<std::vector<LabelledTask>> LabelledTasks() override { return labelled; }
+  absl::StatusOr<SessionNumber> NewSession(const hp_session& session) override {
+    sessions[++last_session] = session;
+    return last_session;
+  }
+  absl::Status SetSession(SessionNumber number, const hp_session& session) override {
+    sessions[number] = session;
+    return absl::OkStatus();
+  }
+  absl::Status EraseSession(SessionNumber number) override {
+    sessions.erase(number);
+    return absl::OkStatus();
+  }
+  absl::StatusOr<std::map<SessionNumber, hp_session>> Sessions() override { return sessions; }
+  absl::Status SetPolicyGeneration(uint32_t number) override {
+    generation = number;
+    return absl::OkStatus();
+  }
+  absl::Status SetClass(const FileId& file, hp_class_value value, uint32_t) override {
+    classes[file] = value;
+    return absl::OkStatus();
+  }
+  absl::Status SetAgentNames(const std::vector<std::string>& names) override {
+    agent_names = names;
+    return absl::OkStatus();
+  }
+  absl::Status SetRecognition(bool, uint32_t, uint32_t) override { return absl::OkStatus(); }
+  absl::Status SetDestinations(const std::vector<DestinationPrefix>& prefixes) override {
+    destinations = prefixes;
+    return absl::OkStatus();
+  }
+  absl::Status SetAction(uint32_t from, uint32_t to, hp_action action) override {
+    actions[{from, to}] = action;
+    return absl::OkStatus();
+  }
+  absl::Status AllowConnects(const hp_connect_key&, const hp_connect_pass&) override { return absl::OkStatus(); }
+  absl::Status SetGuards(bool on) override {
+    guards = on;
+    return absl::OkStatus();
+  }
+  absl::StatusOr<std::vector<uint64_t>> Stats() override { return std::vector<uint64_t>(HP_STAT_COUNT); }
+  absl::Status Detach() override { return absl::OkStatus(); }
+
+  BootTime beat;
+  SessionNumber last_session = 0;
+  std::vector<LabelledTask> labelled;
+  std::map<SessionNumber, hp_session> sessions;
+  uint32_t generation = 0;
+  std::map<FileId, hp_class_value> classes;
+  std::vector<std::string> agent_names;
+  std::vector<DestinationPrefix> destinations;
+  std::map<std::pair<uint32_t, uint32_t>, hp_action> actions;
+  bool guards = false;
+};
+
+}  // namespace holdpoint
