@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <sys/ptrace.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -109,12 +110,9 @@ pid_t Fork(const Options& options, const std::vector<char*>& argv) {
 }
 
 bool IsTarget(pid_t pid, const std::string& target) {
-  char path[4096];
-  const ssize_t length = readlink(absl::StrCat("/proc/", pid, "/exe").c_str(), path, sizeof(path));
-  char* real = realpath(target.c_str(), nullptr);
-  const bool same = length > 0 && real != nullptr && std::string(path, static_cast<size_t>(length)) == real;
-  free(real);
-  return same;
+  struct stat running, wanted;
+  return stat(absl::StrCat("/proc/", pid, "/exe").c_str(), &running) == 0 && stat(target.c_str(), &wanted) == 0 &&
+         running.st_dev == wanted.st_dev && running.st_ino == wanted.st_ino;
 }
 
 // Lets `pid`, which runs, go on untraced.
