@@ -12,8 +12,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cstdlib>
-
 #include "absl/strings/str_cat.h"
 #include "agent/response/stage.h"
 
@@ -24,7 +22,7 @@ using stage::Pipe;
 using stage::ReadToEnd;
 using stage::Stage;
 
-std::string FirstByte() { return absl::StrCat(getenv("HP_TEST_PROGRAMS"), "/first_byte"); }
+std::string FirstByte() { return stage::Program("first_byte"); }
 
 // A stopped program under this test's own trace.
 class ExitInjectionTest : public testing::Test {

@@ -16,7 +16,7 @@ namespace {
 
 using stage::Stage;
 
-std::string FirstByte() { return absl::StrCat(getenv("HP_TEST_PROGRAMS"), "/first_byte"); }
+std::string FirstByte() { return stage::Program("first_byte"); }
 
 std::string Joined(const std::vector<std::string>& words) {
   std::string bytes;

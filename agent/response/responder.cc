@@ -6,8 +6,8 @@
 
 #include <array>
 #include <cerrno>
+#include <map>
 #include <mutex>
-#include <set>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -119,8 +119,7 @@ class RealResponder final : public Responder {
   void Post(Command::Kind kind, StoppedTask task, std::string text, Done done) {
     {
       std::lock_guard lock(mutex_);
-      // A release of what is not there any more would make an entry that nobody takes away.
-      if (kind != Command::Kind::kRelease && kind != Command::Kind::kTell) at_work_.insert(KeyOf(task));
+      ++at_work_[KeyOf(task)];
       commands_.push_back(Command{kind, std::move(task), std::move(text), std::move(done)});
     }
     Ring(mail_.get());
@@ -140,9 +139,10 @@ class RealResponder final : public Responder {
         .write_state = write_state_,
         .complete = [this](Done done, ResponseResult result) { Complete(std::move(done), std::move(result)); },
         .dropped =
-            [this](const StopKey& key) {
+            [this](const StopKey& key, int commands) {
               std::lock_guard lock(mutex_);
-              at_work_.erase(key);
+              auto found = at_work_.find(key);
+              if (found != at_work_.end() && (found->second -= commands) <= 0) at_work_.erase(found);
             },
         .told =
             [this](uint64_t task, uint64_t tell, TellPool::Told told) {
@@ -192,7 +192,7 @@ class RealResponder final : public Responder {
   std::vector<Command> commands_;
   std::vector<Told> told_;
   std::vector<std::pair<Done, ResponseResult>> results_;
-  std::set<StopKey> at_work_;  // given to the ptrace thread and not yet let go by it
+  std::map<StopKey, int> at_work_;  // commands given to the ptrace thread for stops that it has not let go of
 };
 
 }  // namespace

@@ -14,6 +14,7 @@
 #include <cstdlib>
 #include <set>
 #include <thread>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "agent/response/proc.h"
@@ -160,8 +161,12 @@ Stage::Stage(Options options) {
       if (pid == parent_) Fail("the parent ended before its exec");
       continue;
     }
-    tracees.insert(pid);
     const int event = state >> 16;
+    if (event == PTRACE_EVENT_FORK || event == PTRACE_EVENT_VFORK || event == PTRACE_EVENT_CLONE) {
+      unsigned long made = 0;
+      ptrace(PTRACE_GETEVENTMSG, pid, nullptr, &made);
+      tracees.insert(static_cast<pid_t>(made));  // Its own first stop may come when nobody looks any more.
+    }
     if (event == PTRACE_EVENT_EXEC && IsTarget(pid, target)) {
       found = pid;
     } else {
@@ -180,6 +185,9 @@ Stage::Stage(Options options) {
   }
   ptrace(PTRACE_DETACH, found, nullptr, nullptr);
 }
+
+Stage::Stage(Stage&& other) noexcept
+    : task_(std::move(other.task_)), parent_(std::exchange(other.parent_, -1)), status_(std::move(other.status_)) {}
 
 Stage::~Stage() {
   if (parent_ < 0) return;
@@ -203,6 +211,8 @@ int Stage::AwaitParentStatus() {
   if (bytes.size() == sizeof(status)) memcpy(&status, bytes.data(), sizeof(status));
   return status;
 }
+
+std::string Program(const std::string& name) { return absl::StrCat(HP_TEST_PROGRAMS "/", name); }
 
 std::string ReadUntil(int fd, size_t count) {
   std::string text;

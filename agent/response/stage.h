@@ -15,9 +15,9 @@ namespace holdpoint::stage {
 struct Options {
   enum class How { kFork, kVfork, kPosixSpawn, kForkInThread };
 
-  std::vector<std::string> argv;  // what the parent starts
-  std::string target = {};        // path of the program to stop, argv[0] where empty: `sh -c TARGET` stops TARGET
-  int out = -1;                   // its standard output and error; -1: the test's own
+  std::vector<std::string> argv = {};  // what the parent starts
+  std::string target = {};             // path of the program to stop, argv[0] where empty: `sh -c TARGET` stops TARGET
+  int out = -1;                        // its standard output and error; -1: the test's own
   int err = -1;
   bool close_err = false;
   How how = How::kFork;
@@ -33,7 +33,7 @@ class Stage {
  public:
   explicit Stage(Options options);
   ~Stage();
-  Stage(Stage&&) = default;
+  Stage(Stage&& other) noexcept;
   Stage(const Stage&) = delete;
 
   const StoppedTask& task() const { return task_; }
@@ -48,6 +48,9 @@ class Stage {
   pid_t parent_ = -1;
   UniqueFd status_;
 };
+
+// Path of a program of testdata/ (made by CMakeLists.txt).
+std::string Program(const std::string& name);
 
 // Everything that can be read from `fd` until `count` bytes have come or its writers are gone. Waits, with a bound.
 std::string ReadUntil(int fd, size_t count);

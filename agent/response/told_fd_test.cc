@@ -11,8 +11,6 @@
 #include <termios.h>
 #include <unistd.h>
 
-#include <cstdlib>
-
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "agent/response/blocked_signals.h"
@@ -33,7 +31,7 @@ using What = ResponseResult::What;
 
 constexpr char kText[] = "holdpoint: REFUSED, this command did not run (126): first_byte\nholdpoint: why: a test\n";
 
-std::string FirstByte() { return absl::StrCat(getenv("HP_TEST_PROGRAMS"), "/first_byte"); }
+std::string FirstByte() { return stage::Program("first_byte"); }
 
 bool ExitedWith126(int status) { return WIFEXITED(status) && WEXITSTATUS(status) == 126; }
 

@@ -60,6 +60,7 @@ void Tracer::Take(Command command) {
   const StopKey key = KeyOf(command.task);
   if (auto found = by_key_.find(key); found != by_key_.end()) {
     Task& task = tasks_[found->second];
+    ++task.taken;
     task.commands.push_back(std::move(command));
     if (task.phase == Phase::kOwned) RunCommands(task);
     return;
@@ -67,6 +68,7 @@ void Tracer::Take(Command command) {
   Task& task = tasks_[next_number_];
   task.number = next_number_++;
   task.task = command.task;
+  task.taken = 1;
   task.commands.push_back(std::move(command));
   by_key_[key] = task.number;
   epoll_event event{.events = EPOLLIN, .data = {.u64 = task.number}};
@@ -360,11 +362,12 @@ void Tracer::Finish(Task& task, What what) {
 
 void Tracer::Drop(Task& task) {
   const StopKey key = KeyOf(task.task);
+  const int taken = task.taken;
   epoll_ctl(world_.epoll, EPOLL_CTL_DEL, task.pidfd(), nullptr);
   busy_.erase(task.number);
   by_key_.erase(key);
   tasks_.erase(task.number);
-  world_.dropped(key);
+  world_.dropped(key, taken);
 }
 
 }  // namespace holdpoint

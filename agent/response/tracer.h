@@ -43,7 +43,8 @@ class Tracer {
   struct World {
     TaskStateWriter write_state;
     std::function<void(Responder::Done, ResponseResult)> complete;
-    std::function<void(const StopKey&)> dropped;                             // no longer traced or worked on
+    // A task is no longer traced or worked on; so many commands were taken for it.
+    std::function<void(const StopKey&, int commands)> dropped;
     std::function<void(uint64_t task, uint64_t tell, TellPool::Told)> told;  // any thread; leads to Told()
     int epoll = -1;  // pidfds are added with the task's number as data; lead to Ended()
   };
@@ -69,6 +70,7 @@ class Tracer {
     int status = 0;       // as wait(2) gives it, where known
     uint64_t tell = 0;    // number of the text on its way, 0 for none
     std::deque<Command> commands;
+    int taken = 0;  // commands, from the beginning
     bool told = false;
     std::string detail;
 
