@@ -227,6 +227,7 @@ void SessionDesk::Run(Launch launch, std::function<void(absl::StatusOr<std::stri
           return done(labelled.status());
         }
         v1::SessionVerdict named = verdict;
+        if (named.recognised_by().empty()) named.set_recognised_by("holdpoint run");
         if (named.coding_agent().empty()) named.set_coding_agent(launch.coding_agent.empty() ? "run" : launch.coding_agent);
         Confirm(*number, named, process);
         done(absl::StrCat("session ", core_.sessions.IdOf(*number), " in environment ", environment));

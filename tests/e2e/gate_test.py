@@ -1,0 +1,317 @@
+"""The gate on the real kernel, with small programs in place of a coding agent: what happens when things go wrong."""
+
+import os
+import signal
+import socket
+import subprocess
+import unittest
+
+from e2e import fixture_config, gate, isolation, people, world
+
+PLACE = None
+DANA = people.Person('dana', 61010, 'a long sentence of dana')
+LEE = people.Person('lee', 61011, 'another sentence, of lee')
+
+# The first thing this program does is to write one byte.
+WRITER = r'''
+#include <unistd.h>
+int main(int argc, char **argv) { return write(1, "x", 1) == 1 ? 0 : 1; }
+'''
+
+
+def setUpModule():
+    global PLACE
+    PLACE = isolation.enter()
+
+
+class GateTest(unittest.TestCase):
+    HOLD_MS = 60000
+    CONFIG = ''
+    FLAGS = ()
+
+    def setUp(self):
+        self.world = world.World(PLACE)
+        self.addCleanup(self.world.close)
+        people.move_in(self.world, [DANA, LEE])
+        self.precious = self.world.root / 'precious'
+        self.precious.mkdir()
+        self.file('a')
+        self.file('b')
+        self.precious.chmod(0o777)
+        os.chown(self.precious, self.world.uid, self.world.uid)
+        self.gate = gate.Gate(self.world, self.config(), flags=self.FLAGS)
+        self.addCleanup(self.gate.stop)
+
+    def config(self):
+        text = fixture_config.text(self.world, hold_ms=self.HOLD_MS)
+        path = f'resources:\n  - {{type: path, id: "{self.precious}/*", environment: production}}'
+        return text.replace('resources:', path) + self.CONFIG
+
+    def file(self, name):
+        path = self.precious / name
+        path.write_text('data')
+        os.chown(path, self.world.uid, self.world.uid)
+        return path
+
+    def session(self, shell, environment='staging', **options):
+        """Starts `sh -c SHELL` as a session of its own inside the scope."""
+        argv = self.world.scope.command(
+            [self.gate.bin / 'holdpoint', '--run', self.gate.run, 'run', '--env', environment, '--', 'sh', '-c', shell],
+            uid=self.world.uid)
+        return subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                cwd=self.world.workspace, env=self.world.environment(), text=True, **options)
+
+    def finish(self, process):
+        out, err = process.communicate(timeout=60)
+        return process.returncode, out, err
+
+    def kinds(self):
+        return [e['type'] for e in self.gate.events()]
+
+
+class Holding(GateTest):
+    def test_deny_leaves_the_file_and_approve_lets_exactly_this_act_run(self):
+        denied = self.session(f'rm {self.precious}/a; echo rc=$?')
+        row = self.gate.await_hold()
+        self.assertEqual(self.gate.decide('deny', row['ticket'], DANA).returncode, 0)
+        code, out, err = self.finish(denied)
+        self.assertEqual((code, out), (0, 'rc=126\n'), err)
+        self.assertIn('holdpoint: ', err)
+        self.assertTrue((self.precious / 'a').exists())
+
+        approved = self.session(f'rm {self.precious}/a; echo rc=$?; rm {self.precious}/b; echo rc=$?')
+        row = self.gate.await_hold()
+        self.assertEqual(self.gate.decide('approve', row['ticket'], DANA).returncode, 0)
+        second = self.gate.await_hold()
+        self.assertNotEqual(second['ticket'], row['ticket'])
+        self.assertFalse((self.precious / 'a').exists())
+        self.assertTrue((self.precious / 'b').exists())
+        self.gate.decide('deny', second['ticket'], DANA)
+        self.assertEqual(self.finish(approved)[1], 'rc=0\nrc=126\n')
+
+    def test_nobody_decides_from_inside_a_session(self):
+        held = self.session(f'rm {self.precious}/a')
+        ticket = self.gate.await_hold()['ticket']
+        inside = self.session(f'exec {self.gate.bin}/holdpoint --run {self.gate.run} approve {ticket} --once '
+                              f'--reason because --as dana --password-fd 0')
+        code, _, err = self.finish(inside)
+        self.assertEqual(code, 77, err)
+        self.assertTrue((self.precious / 'a').exists())
+        self.gate.decide('deny', ticket, DANA)
+        self.finish(held)
+
+    def test_caller_that_gives_up_ends_what_it_started(self):
+        held = self.session(f'exec rm {self.precious}/a')
+        self.gate.await_hold()
+        held.send_signal(signal.SIGTERM)
+        self.assertNotEqual(self.finish(held)[0], 0)
+        self.assertTrue((self.precious / 'a').exists())
+
+    def test_session_is_killed_with_everything_in_it(self):
+        held = self.session(f'setsid sleep 1000 & setsid sleep 1000 & rm {self.precious}/a')
+        self.gate.await_hold()
+        session = self.gate.lines('sessions')
+        rows = [r for row in session for r in row.get('sessions', [row])]
+        done = self.gate.cli('kill', rows[0]['id'])
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.finish(held)
+        self.assertEqual(self.world.scope.processes(), [])
+        self.assertTrue((self.precious / 'a').exists())
+
+
+class Refusing(GateTest):
+    HOLD_MS = 1
+
+    def test_refused_ends_with_126_and_the_neighbour_runs(self):
+        code, out, err = self.finish(self.session(
+            f'rm {self.precious}/a; echo rc=$?; touch {self.precious}/c; rm -f ./nothing-there; echo rc=$?'))
+        self.assertEqual(code, 0, err)
+        self.assertEqual(out, 'rc=126\nrc=0\n')
+        self.assertIn('holdpoint: REFUSED', err)
+        self.assertTrue((self.precious / 'a').exists())
+        self.assertTrue((self.precious / 'c').exists())
+
+    def test_copied_and_renamed_program_is_known_by_what_it_is(self):
+        code, out, err = self.finish(self.session(
+            f'cp $(command -v rm) ./tidy && ./tidy {self.precious}/a; echo rc=$?'))
+        self.assertEqual(out, 'rc=126\n', err)
+        self.assertTrue((self.precious / 'a').exists())
+
+    def test_approval_for_something_that_is_gone(self):
+        done = self.gate.decide('approve', 'HP-ZZZZ', DANA)
+        self.assertEqual(done.returncode, 69)
+        self.assertIn('HP-ZZZZ', done.stderr)
+
+
+class OutsideTheScope(GateTest):
+    def test_no_process_outside_is_recognised_labelled_traced_or_stopped(self):
+        path = self.world.root / 'mini'
+        path.write_text('#!/usr/bin/python3\nimport subprocess\n'
+                        f'print(subprocess.run(["rm", "{self.precious}/a"]).returncode)\n')
+        path.chmod(0o755)
+        outside = subprocess.run([path], capture_output=True, text=True, check=True)
+        self.assertEqual(outside.stdout, '0\n')
+        self.assertFalse((self.precious / 'a').exists())
+        self.assertNotIn('session_started', self.kinds())
+        stats = self.gate.lines('status')[0]['kernel']
+        self.assertEqual(stats['exec_seen'], 0)
+
+
+class GateKilled(GateTest):
+    def test_held_task_ends_and_restart_finds_the_session_again(self):
+        held = self.session(f'rm {self.precious}/a; echo rc=$?; read forever < {self.world.root}/fifo')
+        os.mkfifo(self.world.root / 'fifo')
+        os.chmod(self.world.root / 'fifo', 0o666)
+        self.gate.await_hold()
+        before = self.gate.lines('sessions')
+        self.gate.kill()
+        self.assertEqual(held.stdout.readline(), 'rc=137\n')
+        self.assertTrue((self.precious / 'a').exists())
+        self.gate.start()
+        after = self.gate.lines('sessions')
+        ids = lambda rows: [r['id'] for row in rows for r in row.get('sessions', [row])]
+        self.assertEqual(ids(after), ids(before))
+        self.assertTrue(any(e['type'] == 'session_started' and e['session_started'].get('found_at_start')
+                            for e in self.gate.events()))
+        done = self.gate.cli('verify', '--state', self.gate.state)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        with open(self.world.root / 'fifo', 'w', encoding='ascii'):
+            pass
+        self.finish(held)
+
+    def fail_mode(self, environment):
+        """What an unseen program does in a session of `environment` after the gate was killed while idle."""
+        source = self.world.root / 'writer.c'
+        source.write_text(WRITER)
+        program = self.world.root / 'bin'
+        program.mkdir(exist_ok=True)
+        subprocess.run(['gcc', '-O1', '-o', program / 'writer', source], check=True)
+        ready, go = os.pipe(), os.pipe()
+        waiting = self.session(f'echo r >&{ready[1]}; read x <&{go[0]}; {program}/writer; echo rc=$?', environment,
+                               pass_fds=(ready[1], go[0]))
+        os.read(ready[0], 1)
+        self.gate.kill()
+        os.write(go[1], b'go\n')
+        out = self.finish(waiting)[1]
+        for fd in (*ready, *go):
+            os.close(fd)
+        return out
+
+    def test_protected_environment_fails_closed_at_once(self):
+        self.assertEqual(self.fail_mode('production'), 'rc=137\n')
+
+    def test_other_environments_fail_open_at_once_and_nothing_is_stopped(self):
+        self.assertEqual(self.fail_mode('staging'), 'xrc=0\n')
+
+    def test_killed_while_refusing_nothing_refused_ever_runs(self):
+        storm = self.session(f'while :; do rm {self.precious}/a && echo RAN; done')
+        events = subprocess.Popen([str(self.gate.bin / 'holdpoint'), '--run', str(self.gate.run), 'events', '-f',
+                                   '--json'], stdout=subprocess.PIPE, text=True)
+        for line in events.stdout:
+            if '"outcome"' in line:
+                break
+        # staging fails open: without a gate this rm would pass. So take the session's way out first.
+        os.killpg(os.getpgid(storm.pid), 0)
+        self.world.scope.end()
+        self.gate.kill()
+        events.kill()
+        events.wait()
+        events.stdout.close()
+        self.assertNotIn('RAN', self.finish(storm)[1])
+        self.assertTrue((self.precious / 'a').exists())
+
+
+class ConnectRefused(GateTest):
+    CONFIG = ''
+
+    def config(self):
+        return super().config().replace(
+            'destinations:', 'destinations:\n  - {cidr: "127.0.9.0/24", ports: [5432], environment: production}')
+
+    def serve(self, address, port):
+        server = socket.create_server((address, port))
+        self.addCleanup(server.close)
+
+    def test_only_the_tagged_range_and_port_is_refused_and_passes_once_after_approval(self):
+        for port in (5432, 5433):
+            self.serve('127.0.9.1', port)
+        script = ('import socket,sys\n'
+                  'for port in map(int, sys.argv[1:]):\n'
+                  '    try:\n'
+                  '        socket.create_connection(("127.0.9.1", port)).close(); print("ok")\n'
+                  '    except OSError as e: print(e.errno)\n')
+        path = self.world.root / 'try.py'
+        path.write_text(script)
+        run = lambda: self.finish(self.session(f'/usr/bin/python3 {path} 5432 5433'))[1]
+        self.assertEqual(run(), '1\nok\n')
+        done = self.gate.events()
+        self.assertTrue(any(e['type'] == 'connect' for e in done))
+
+
+class BadInput(GateTest):
+    def start_another(self, *flags):
+        argv = [self.gate.bin / 'holdpointd', '--scope', self.world.scope.path, '--config', self.gate.config,
+                '--rules', self.gate.rules(), '--state', self.world.root / 'other', '--run',
+                self.world.root / 'other-run', '--pin', f'/sys/fs/bpf/other-{self.world.root.name}', '--bin',
+                self.gate.bin, '--instance', 'other', *flags]
+        return subprocess.run(list(map(str, argv)), capture_output=True, text=True, timeout=60, check=False)
+
+    def test_second_daemon_on_the_same_scope(self):
+        done = self.start_another()
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn('scope', done.stderr.splitlines()[-1])
+        self.assertIsNone(self.gate.process.poll())
+
+    def test_unknown_flag(self):
+        done = self.start_another('--nonsense')
+        self.assertEqual(done.returncode, 2)
+        self.assertEqual(len(done.stderr.splitlines()), 1)
+
+    def test_wrong_configuration_is_not_taken_and_the_last_good_one_stays(self):
+        good = self.gate.config.read_text()
+        self.gate.config.write_text(good.replace('protected: true', 'protected: perhaps'))
+        done = self.gate.cli('reload')
+        self.assertEqual(done.returncode, 78)
+        self.assertRegex(done.stderr, r'holdpoint\.yaml:\d+:\d+')
+        code, out, err = self.finish(self.session('echo fine'))
+        self.assertEqual((code, out), (0, 'fine\n'), err)
+        self.gate.config.write_text(good)
+        self.assertEqual(self.gate.cli('reload').returncode, 0)
+
+    def test_wrong_configuration_at_the_start(self):
+        self.gate.config.write_text('environments: 7\n')
+        done = self.start_another()
+        self.assertEqual(done.returncode, 78)
+        self.assertRegex(done.stderr, r'holdpoint\.yaml:\d+:\d+')
+
+
+class DiskFull(GateTest):
+    HOLD_MS = 1
+
+    def setUp(self):
+        super().setUp()
+        self.gate.stop()
+        self.small = self.world.root / 'small'
+        self.small.mkdir()
+        subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=40M', 'none', self.small], check=True)
+        self.world.mounts.append(self.small)
+        self.gate.state = self.small
+        self.gate.start()
+
+    def test_refusals_go_on_and_the_loss_is_declared(self):
+        with open(self.small / 'ballast', 'wb') as ballast:
+            try:
+                while ballast.write(b'x' * 65536):
+                    pass
+            except OSError:
+                pass
+        shell = f'i=0; while [ $i -lt 300 ]; do rm {self.precious}/a 2>/dev/null; echo $?; i=$((i+1)); done'
+        out = self.finish(self.session(shell))[1]
+        self.assertEqual(set(out.split()), {'126'})
+        (self.small / 'ballast').unlink()
+        self.finish(self.session(f'rm {self.precious}/a'))
+        self.assertEqual(self.gate.cli('verify', '--state', self.gate.state).returncode, 0)
+
+
+if __name__ == '__main__':
+    unittest.main(verbosity=2)

@@ -1,0 +1,103 @@
+"""Which folder may include which: the way of the data, checked on the source text.
+
+CMake's link lists stop a wrong use of what is compiled; this also stops headers and keeps each outside library behind
+the one folder that it belongs to.
+"""
+
+import os
+import pathlib
+import re
+import unittest
+
+ROOT = pathlib.Path(os.environ.get('HP_SOURCE_DIR', pathlib.Path(__file__).resolve().parents[2]))
+
+# A folder and what it may include of the project, besides itself, agent/base and the generated messages.
+MAY_INCLUDE = {
+    'agent/base': [],
+    'agent/event': [],
+    'agent/spool': ['agent/event'],
+    'agent/kernel': ['bpf/shared'],
+    'agent/session': [],
+    'agent/response': ['bpf/shared'],
+    'agent/presence': [],
+    'agent/control': ['agent/presence'],
+    'agent/parse': [],
+    'agent/environment': ['agent/parse'],
+    'agent/policy': ['agent/parse', 'agent/environment'],
+    'agent/reader': ['agent/environment'],
+    'agent/judge': ['agent/parse', 'agent/environment', 'agent/policy'],
+    'agent/stream': ['agent/event', 'agent/spool'],
+    'agent/gate': ['agent/event', 'agent/spool', 'agent/kernel', 'agent/session', 'agent/response', 'agent/control',
+                   'agent/presence', 'agent/judge/channel.h', 'bpf/shared'],
+    'agent/cli': ['agent/event', 'agent/spool', 'agent/control', 'agent/presence', 'agent/environment', 'agent/judge/check.h',
+                  'agent/judge', 'agent/policy', 'agent/parse'],
+    'collector': ['agent/event', 'agent/spool', 'collector'],
+}
+
+# An outside library's headers and the folders that may see them.
+ONLY_IN = {
+    r'<bpf/(libbpf|bpf|btf)\.h>': ['agent/kernel'],
+    r'<(librdkafka/.*|rdkafka(cpp)?\.h)>': ['agent/stream', 'collector'],
+    r'<yaml-cpp/': ['agent/environment', 'agent/policy', 'agent/judge'],
+    r'<git2': ['agent/reader'],
+    r'<security/pam_': ['agent/presence'],
+    r'<(pwd|grp)\.h>': ['agent/presence', 'agent/cli', 'agent/judge', 'agent/reader'],
+    r'<sqlite3\.h>': ['collector/store'],
+    r'<sys/ptrace\.h>': ['agent/response'],
+}
+
+# These never know the time, a file or the environment of the process.
+PURE = ['agent/policy', 'agent/parse', 'agent/session']
+IMPURE = re.compile(r'\b(getenv|fopen|std::ifstream|absl::Now|Clock::Real|gettimeofday|clock_gettime|::open|open)\(')
+
+
+def sources(folder):
+    return [p for p in sorted((ROOT / folder).rglob('*'))
+            if p.suffix in ('.cc', '.h') and not re.search(r'_(test|fuzz)\.cc$', p.name)
+            and not p.name.startswith('test') and 'testdata' not in p.parts]
+
+
+def includes(path):
+    return re.findall(r'^#include\s+([<"][^>"]+[>"])', path.read_text(encoding='utf-8'), re.M)
+
+
+class Layers(unittest.TestCase):
+    def test_folders_include_only_what_lies_before_them_on_the_way(self):
+        wrong = []
+        for folder, allowed in MAY_INCLUDE.items():
+            may = [folder, 'agent/base', 'holdpoint/v1', *allowed]
+            for path in sources(folder):
+                for name in includes(path):
+                    target = name.strip('<>"')
+                    ours = re.match(r'(agent|collector|bpf/shared|tests)/', target) and name[0] == '"'
+                    if ours and not any(target == m or target.startswith(m + '/') for m in may):
+                        wrong.append(f'{path.relative_to(ROOT)} includes {target}')
+        self.assertEqual(wrong, [])
+
+    def test_every_folder_of_the_agent_has_its_line(self):
+        there = {f'agent/{p.name}' for p in (ROOT / 'agent').iterdir() if p.is_dir() and sources(f'agent/{p.name}')}
+        self.assertEqual(there - MAY_INCLUDE.keys(), set())
+
+    def test_outside_libraries_stay_behind_their_folder(self):
+        wrong = []
+        for top in ('agent', 'collector'):
+            for path in sources(top):
+                name = str(path.relative_to(ROOT))
+                for pattern, folders in ONLY_IN.items():
+                    if any(re.match(pattern, i) for i in includes(path)):
+                        if not any(name.startswith(f + '/') for f in folders):
+                            wrong.append(f'{name} includes {pattern}')
+        self.assertEqual(wrong, [])
+
+    def test_pure_folders_ask_neither_clock_nor_file_nor_environment(self):
+        wrong = []
+        for folder in PURE:
+            for path in sources(folder):
+                for number, line in enumerate(path.read_text(encoding='utf-8').splitlines(), 1):
+                    if IMPURE.search(line.split('//')[0]):
+                        wrong.append(f'{path.relative_to(ROOT)}:{number}: {line.strip()}')
+        self.assertEqual(wrong, [])
+
+
+if __name__ == '__main__':
+    unittest.main()
