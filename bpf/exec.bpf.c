@@ -364,6 +364,7 @@ static __always_inline void hp_judge(struct hp_config *config, struct hp_exec_sc
 	hp_count(HP_STAT_EXEC_SEEN);
 	label.exec_id = __sync_fetch_and_add(&config->next_exec, 1) + 1;
 	label.state = HP_TASK_RUN; /* approval is for one exec */
+	label.start_boot_ns = task->group_leader->start_boottime; /* where user space could not know it */
 	event = hp_begin_event(scratch, task, bprm, &label, HP_EVENT_EXEC);
 	event->class_value = hp_class_of(event, config, bprm);
 	if (!(label.flags & HP_LABEL_ROOT) && hp_recognise(&scratch->given, task, bprm))

@@ -1,6 +1,11 @@
 #include "agent/kernel/images.h"
 
+#include "connect.skel.h"
 #include "exec.skel.h"
+#include "guard.skel.h"
+#include "guard_lsm.skel.h"
+#include "guard_return.skel.h"
+#include "guard_task.skel.h"
 #include "iter.skel.h"
 #include "session.skel.h"
 
@@ -18,5 +23,10 @@ BpfImage Image(const char* name, const void* (*bytes)(size_t*)) {
 BpfImage SessionImage() { return Image("session", session__elf_bytes); }
 BpfImage ExecImage() { return Image("exec", exec__elf_bytes); }
 BpfImage IterImage() { return Image("iter", iter__elf_bytes); }
+BpfImage ConnectImage() { return Image("connect", connect__elf_bytes); }
+BpfImage GuardImage() { return Image("guard", guard__elf_bytes); }
+BpfImage GuardReturnImage() { return Image("guard_return", guard_return__elf_bytes); }
+BpfImage GuardTaskImage() { return Image("guard_task", guard_task__elf_bytes); }
+BpfImage GuardLsmImage() { return Image("guard_lsm", guard_lsm__elf_bytes); }
 
 }  // namespace holdpoint

@@ -8,5 +8,10 @@ namespace holdpoint {
 BpfImage SessionImage();
 BpfImage ExecImage();
 BpfImage IterImage();
+BpfImage ConnectImage();
+BpfImage GuardImage();
+BpfImage GuardReturnImage();
+BpfImage GuardTaskImage();
+BpfImage GuardLsmImage();
 
 }  // namespace holdpoint

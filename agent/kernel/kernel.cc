@@ -2,7 +2,6 @@
 
 #include <unistd.h>
 
-#include <algorithm>
 #include <cstring>
 #include <set>
 #include <utility>
@@ -13,6 +12,7 @@
 #include "agent/kernel/destinations.h"
 #include "agent/kernel/handles.h"
 #include "agent/kernel/images.h"
+#include "agent/kernel/ladder.h"
 #include "agent/kernel/loader.h"
 #include "agent/kernel/maps.h"
 #include "agent/kernel/pins.h"
@@ -81,8 +81,7 @@ class KernelImpl final : public Kernel {
     load_ = earlier.empty() ? 1 : earlier.back() + 1;
     HP_RETURN_IF_ERROR(pins_.MakeLinkDirectory(load_));
     if (absl::Status status = LoadAndAttach(); !status.ok()) {
-      session_.Detach();
-      exec_.Detach();
+      DetachAll();
       (void)pins_.RemoveLoad(load_);
       return status;
     }
@@ -167,24 +166,27 @@ class KernelImpl final : public Kernel {
     return connect_pass_.Put(key, pass);
   }
 
-  absl::Status SetGuards(bool) override { return absl::OkStatus(); }
+  absl::Status SetGuards(bool on) override { return guards_.SetOn(on); }
 
   absl::StatusOr<std::vector<uint64_t>> Stats() override;
 
   absl::Status Detach() override {
-    iterator_.reset();
-    session_.Detach();
-    exec_.Detach();
+    DetachAll();
     return pins_.RemoveAll();
   }
 
  private:
   absl::Status LoadAndAttach();
   absl::Status OpenMaps();
-  void Activate();
-  bool Without(absl::string_view capability) const {
-    return std::find(options_.without.begin(), options_.without.end(), capability) != options_.without.end();
+  // Of this load only.
+  void DetachAll() {
+    (void)guards_.SetOn(false);
+    iterator_.reset();
+    connect_.Detach();
+    exec_.Detach();
+    session_.Detach();
   }
+  void Activate();
   absl::StatusOr<std::vector<hp_task_row>> ListTasks() const {
     return iterator_ != nullptr ? ListTasksByIterator(iterator_.get()) : ListTasksByProc(labels_);
   }
@@ -199,7 +201,9 @@ class KernelImpl final : public Kernel {
 
   LoadedObject session_;
   LoadedObject exec_;
+  LoadedObject connect_;
   LoadedObject iter_;
+  Guards guards_;
   BpfLinkPtr iterator_;
 
   MappedValue<hp_config> config_;
@@ -224,19 +228,17 @@ absl::Status KernelImpl::LoadAndAttach() {
   HP_RETURN_IF_ERROR(session_.Attach(links, scope_.fd.get()));
   HP_RETURN_IF_ERROR(exec_.Attach(links, scope_.fd.get()));
 
-  Rung list{.capability = "task list", .in_use = "iterator", .missing = ""};
-  absl::StatusOr<LoadedObject> iter = absl::UnimplementedError("switched off");
-  if (!Without("iterator")) iter = LoadedObject::Load(IterImage(), pins_, load_);
-  if (iter.ok()) {
-    iter_ = *std::move(iter);
-    iterator_.reset(bpf_program__attach_iter(iter_.Program("hp_list_tasks"), nullptr));
-    if (iterator_ == nullptr) iter = ErrnoStatus("attach");
-  }
-  if (!iter.ok()) {
-    list.in_use = "/proc";
-    list.missing = absl::StrCat("task iterator: ", iter.status().message());
-  }
-  rungs_.push_back(list);
+  const LadderContext ladder{.pins = pins_,
+                             .load = load_,
+                             .cgroup_fd = scope_.fd.get(),
+                             .without = options_.without,
+                             .rungs = rungs_};
+  rungs_.push_back({.capability = "exec", .in_use = "sched_process_exec + SIGSTOP", .missing = ""});
+  guards_.Try(ladder);
+  connect_ = TryConnect(ladder);
+  iterator_ = TryIterator(ladder, iter_);
+  // The earlier daemon's guards go with its load; what it held stays guarded.
+  if (took_over_ && !sessions_.Keys().empty()) return guards_.SetOn(true);
   return absl::OkStatus();
 }
 

@@ -99,7 +99,8 @@ class Kernel {
   virtual absl::Status SetAction(uint32_t session_environment, uint32_t destination_environment, hp_action action) = 0;
   virtual absl::Status AllowConnects(const hp_connect_key& key, const hp_connect_pass& pass) = 0;
 
-  // The guards that end a held task which something else makes runnable: attached only while a session exists.
+  // The guards that end a held task which something else makes runnable: attached only while a session exists. Off
+  // after Open(), except after a takeover that found sessions.
   virtual absl::Status SetGuards(bool on) = 0;
 
   // Counters by hp_stat, summed over cpus, since the maps were made.

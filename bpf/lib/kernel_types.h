@@ -60,12 +60,15 @@ enum {
 	HP_SIGCONT = 18,
 	HP_SIGSTOP = 19,
 	HP_SIGNAL_GROUP_EXIT = 0x4, /* signal_struct::flags */
-	HP_TASK_STOPPED = 0x4,      /* prev_state of sched_switch */
 	HP_PIDTYPE_PGID = 2,        /* index of signal_struct::pids */
 	HP_PIDTYPE_SID = 3,
 	HP_AF_INET = 2,
 	HP_AF_INET6 = 10,
 	HP_EPERM = 1,
+};
+enum pid_type {
+	PIDTYPE_PID = 0,
+	PIDTYPE_TGID = 1,
 };
 #define HP_FUSE_SUPER_MAGIC 0x65735546
 
@@ -176,6 +179,9 @@ struct task_struct {
 	struct signal_struct *signal;
 };
 
+struct pt_regs;
+struct fpu;
+struct kernel_siginfo;
 struct seq_file;
 struct bpf_iter_meta {
 	struct seq_file *seq;

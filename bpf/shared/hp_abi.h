@@ -193,6 +193,8 @@ enum hp_reason {
 #define HP_FLAG_FILELESS 0x40      /* memfd or unlinked file */
 #define HP_FLAG_SESSION_ROOT 0x80  /* this exec made the session */
 #define HP_FLAG_NESTED 0x100       /* a candidate inside a session: `session` is the enclosing one */
+#define HP_FLAG_OBSERVED 0x200     /* a connect that would have been refused; the session is in observe */
+#define HP_FLAG_APPROVED 0x400     /* a connect let through by hp_connect_pass */
 
 struct hp_event_header {
 	__u64 boot_ns;
@@ -261,7 +263,7 @@ struct hp_signal_event {
 	__u64 exec_id;
 	__u32 signal;
 	__u32 sender; /* tgid */
-	__u32 guard;  /* 1: page fault, 2: SIGCONT seen, 3: context switch; 0: only told */
+	__u32 guard;  /* 1: page fault, 2: SIGCONT seen, 3: return to user mode; 0: only told */
 	__u32 pad;
 };
 HP_ASSERT_SIZE(struct hp_signal_event, 48 + 24);
@@ -292,7 +294,7 @@ enum hp_stat {
 	HP_STAT_LOST_URGENT,      /* hp_urgent was full: the act was killed */
 	HP_STAT_GUARD_FAULT,
 	HP_STAT_GUARD_CONT,
-	HP_STAT_GUARD_SWITCH,
+	HP_STAT_GUARD_RETURN,
 	HP_STAT_COUNT,
 };
 

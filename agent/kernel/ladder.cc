@@ -1,0 +1,108 @@
+#include "agent/kernel/ladder.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "agent/base/status.h"
+#include "agent/kernel/images.h"
+
+namespace holdpoint {
+namespace {
+
+// Loads and attaches; the object is returned attached.
+absl::StatusOr<LoadedObject> LoadAndAttach(const LadderContext& context, const std::string& rung, const BpfImage& image,
+                                           const std::vector<std::string>& only = {}) {
+  if (context.Without(rung)) return absl::UnimplementedError("switched off by an option");
+  HP_ASSIGN_OR_RETURN(LoadedObject object, LoadedObject::Load(image, context.pins, context.load, only));
+  HP_RETURN_IF_ERROR(object.Attach(context.pins.LinkDirectory(context.load), context.cgroup_fd));
+  return object;
+}
+
+}  // namespace
+
+bool LadderContext::Without(const std::string& rung) const {
+  return std::find(without.begin(), without.end(), rung) != without.end();
+}
+
+void Guards::Try(const LadderContext& context) {
+  std::vector<std::string> in_use;
+  std::vector<std::string> missing;
+  const auto use = [&](const char* rung, const char* what, const BpfImage& image, std::vector<std::string> only) {
+    absl::StatusOr<LoadedObject> object = LoadAndAttach(context, rung, image, only);
+    if (!object.ok()) {
+      missing.push_back(absl::StrCat(what, " (", object.status().message(), ")"));
+      return false;
+    }
+    object->Detach();
+    objects_.push_back(*std::move(object));
+    in_use.push_back(what);
+    return true;
+  };
+  if (!use("guard-return", "return to user mode", GuardReturnImage(), {})) {
+    use("guard-fault", "page fault", GuardImage(), {"hp_fault"});
+    use("guard-signal", "SIGCONT seen", GuardTaskImage(), {"hp_signal_kill"});
+  }
+  use("guard-lsm", "LSM", GuardLsmImage(), {});
+  use("guard-told", "told signals", GuardImage(), {"hp_signal"});
+  use("kill-children", "children of a killed session", GuardTaskImage(), {"hp_newtask_kill"});
+  links_ = context.pins.LinkDirectory(context.load);
+  context.rungs.push_back({
+      .capability = "hold guard",
+      .in_use = in_use.empty() ? "none" : absl::StrJoin(in_use, " + "),
+      .missing = missing.empty() ? "" : absl::StrCat("not on this kernel: ", absl::StrJoin(missing, "; ")),
+  });
+}
+
+absl::Status Guards::SetOn(bool on) {
+  if (on == on_) return absl::OkStatus();
+  for (LoadedObject& object : objects_) {
+    if (!on) {
+      object.Detach();
+    } else if (absl::Status status = object.Attach(links_, -1); !status.ok()) {
+      for (LoadedObject& attached : objects_) attached.Detach();
+      return status;
+    }
+  }
+  on_ = on;
+  return absl::OkStatus();
+}
+
+LoadedObject TryConnect(const LadderContext& context) {
+  const std::vector<std::string> by_storage = {"hp_connect4", "hp_connect6", "hp_sendmsg4", "hp_sendmsg6"};
+  const std::vector<std::string> by_tgid = {"hp_connect4_tg", "hp_connect6_tg", "hp_sendmsg4_tg", "hp_sendmsg6_tg"};
+  Rung rung{.capability = "connect", .in_use = "cgroup, label by task storage", .missing = ""};
+  absl::StatusOr<LoadedObject> object = LoadAndAttach(context, "connect-storage", ConnectImage(), by_storage);
+  if (!object.ok()) {
+    rung.in_use = "cgroup, label by tgid";
+    rung.missing = absl::StrCat("label by task storage: ", object.status().message());
+    object = LoadAndAttach(context, "connect-tgid", ConnectImage(), by_tgid);
+  }
+  if (!object.ok()) {
+    rung.in_use = "none";
+    rung.missing = absl::StrCat("connects are neither seen nor refused: ", object.status().message());
+  }
+  context.rungs.push_back(rung);
+  return object.ok() ? *std::move(object) : LoadedObject();
+}
+
+BpfLinkPtr TryIterator(const LadderContext& context, LoadedObject& object) {
+  Rung rung{.capability = "task list", .in_use = "iterator", .missing = ""};
+  BpfLinkPtr link;
+  absl::StatusOr<LoadedObject> loaded = absl::UnimplementedError("switched off by an option");
+  if (!context.Without("iterator")) loaded = LoadedObject::Load(IterImage(), context.pins, context.load);
+  if (loaded.ok()) {
+    object = *std::move(loaded);
+    link.reset(bpf_program__attach_iter(object.Program("hp_list_tasks"), nullptr));
+    if (link == nullptr) loaded = ErrnoStatus("attach");
+  }
+  if (link == nullptr) {
+    rung.in_use = "/proc";
+    rung.missing = absl::StrCat("task iterator: ", loaded.status().message());
+  }
+  context.rungs.push_back(rung);
+  return link;
+}
+
+}  // namespace holdpoint

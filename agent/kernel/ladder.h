@@ -1,0 +1,48 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "agent/kernel/kernel.h"
+#include "agent/kernel/loader.h"
+#include "agent/kernel/pins.h"
+
+namespace holdpoint {
+
+// What an optional object needs to be tried: loaded and attached for real, since neither a version number nor a
+// program type alone says whether a kernel takes it.
+struct LadderContext {
+  const Pins& pins;
+  uint32_t load;
+  int cgroup_fd;
+  const std::vector<std::string>& without;  // rungs to leave out, by the names below
+  std::vector<Rung>& rungs;                 // what came of it is appended
+
+  bool Without(const std::string& rung) const;
+};
+
+// The guards over held tasks. Rungs: "guard-return" (return to user mode), below it "guard-fault" (page fault) together
+// with "guard-signal" (SIGCONT seen). Beside them "guard-lsm" (task_kill, ptrace), "guard-told" (signals that a held
+// task is sent) and "kill-children" (what a session makes while it is killed).
+class Guards {
+ public:
+  // Tries each and leaves all detached. Never fails: no guard at all is a rung, said as such.
+  void Try(const LadderContext& context);
+  absl::Status SetOn(bool on);
+  bool on() const { return on_; }
+
+ private:
+  std::vector<LoadedObject> objects_;
+  std::string links_;
+  bool on_ = false;
+};
+
+// The connect programs. Rungs: "connect-storage" (label from task storage), "connect-tgid" (from the table by tgid).
+// Attached when this returns; an empty object where no rung loads.
+LoadedObject TryConnect(const LadderContext& context);
+
+// The iterator over tasks; null: /proc has to do. Rung: "iterator".
+BpfLinkPtr TryIterator(const LadderContext& context, LoadedObject& object);
+
+}  // namespace holdpoint
