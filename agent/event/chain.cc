@@ -34,7 +34,7 @@ ChainLink LinkOf(const v1::Envelope& event, absl::string_view record) {
 }
 
 void ChainChecker::Add(const ChainLink& link) {
-  if (records_ > 0 && link.sequence <= last_) {
+  if (link.sequence <= last_) {
     findings_.push_back({ChainFinding::Kind::kRepeated, link.sequence, link.sequence,
                          absl::StrCat("record ", link.sequence, " comes again or out of order, after record ", last_)});
     return;
@@ -43,10 +43,10 @@ void ChainChecker::Add(const ChainLink& link) {
   if (link.sequence > expected) {
     gaps_.push_back({expected, link.sequence - 1, link.previous_hash});
   } else {
-    const std::string& want = records_ > 0 ? last_hash_ : std::string(Sha256Digest().size(), '\0');
+    const std::string want = last_ > 0 ? last_hash_ : std::string(Sha256Digest().size(), '\0');
     if (link.previous_hash != want) {
       findings_.push_back({ChainFinding::Kind::kBroken, link.sequence, link.sequence,
-                           records_ > 0
+                           last_ > 0
                                ? absl::StrCat("record ", link.sequence, " does not follow from record ", last_,
                                               ": one of the two was changed")
                                : absl::StrCat("record ", link.sequence, " is the first, but names one before it")});

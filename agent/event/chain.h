@@ -43,6 +43,10 @@ struct ChainFinding {
 // when somebody says where the stream ended: the first record of the next stream does.
 class ChainChecker {
  public:
+  ChainChecker() = default;
+  // Goes on behind a record that was accounted for before.
+  ChainChecker(uint64_t sequence, absl::string_view hash) : last_(sequence), last_hash_(hash) {}
+
   void Add(const ChainLink& link);
   void AddDeclaredGap(const DeclaredGap& gap) { declared_.push_back(gap); }
 

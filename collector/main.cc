@@ -1,0 +1,174 @@
+// holdpoint-collector: the SOC's side. Takes records from a topic or a spool, stores and verifies them, and shows them.
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "agent/base/fd.h"
+#include "agent/base/log.h"
+#include "agent/base/status.h"
+#include "collector/consume/consume.h"
+#include "collector/consume/kafka_source.h"
+#include "collector/consume/spool_source.h"
+#include "collector/print.h"
+#include "collector/store/query.h"
+#include "collector/store/store.h"
+#include "holdpoint/v1/event.pb.h"
+
+namespace holdpoint {
+namespace {
+
+constexpr int kFindings = 1;
+
+struct Flags {
+  std::string db = "holdpoint-collector.db";
+  std::string spool = "/var/lib/holdpoint/spool";
+  KafkaSourceOptions kafka;
+  std::vector<std::string> settings;
+  bool until_idle = false;
+  bool follow = false;
+  bool json = false;
+  EventFilter filter;
+  std::string verdict;
+};
+
+absl::StatusOr<UniqueFd> StopSignals() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGTERM);
+  sigaddset(&set, SIGINT);
+  if (sigprocmask(SIG_BLOCK, &set, nullptr) != 0) return ErrnoStatus("sigprocmask");
+  UniqueFd fd(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+  if (!fd.ok()) return ErrnoStatus("signalfd");
+  return fd;
+}
+
+absl::Status Take(RecordSource& source, Store& store, bool until_idle, const UniqueFd& stop) {
+  const auto stopped = [&] {
+    signalfd_siginfo info;
+    return read(stop.get(), &info, sizeof(info)) == sizeof(info);
+  };
+  const absl::Status status = Consume(source, store, {.until_idle = until_idle, .batch = 1000, .stopped = stopped});
+  const Store::Counts& counts = store.counts();
+  LogInfo(counts.stored, " records stored, ", counts.duplicates, " duplicates, ", counts.conflicts, " conflicts, ",
+          counts.rejected, " rejected");
+  return status;
+}
+
+absl::Status RunConsume(Flags& flags) {
+  for (const std::string& setting : flags.settings) {
+    const size_t equals = setting.find('=');
+    if (equals == std::string::npos || equals == 0) {
+      return absl::InvalidArgumentError("--set: want NAME=VALUE with a property of librdkafka");
+    }
+    flags.kafka.settings[setting.substr(0, equals)] = setting.substr(equals + 1);
+  }
+  HP_ASSIGN_OR_RETURN(const UniqueFd stop, StopSignals());  // Before librdkafka's threads: they inherit the mask.
+  HP_ASSIGN_OR_RETURN(const auto store, Store::Open(flags.db));
+  HP_ASSIGN_OR_RETURN(const auto source, KafkaSource::Open(flags.kafka, *store));
+  return Take(*source, *store, flags.until_idle, stop);
+}
+
+absl::Status RunIngest(const Flags& flags) {
+  HP_ASSIGN_OR_RETURN(const UniqueFd stop, StopSignals());
+  HP_ASSIGN_OR_RETURN(const auto store, Store::Open(flags.db));
+  HP_ASSIGN_OR_RETURN(const auto source, SpoolSource::Open(flags.spool, *store));
+  return Take(*source, *store, !flags.follow, stop);
+}
+
+absl::Status RunSessions(const Flags& flags) {
+  HP_ASSIGN_OR_RETURN(Query query, Query::Open(flags.db));
+  return PrintSessions(query, flags.json);
+}
+
+absl::Status RunEvents(Flags& flags) {
+  if (!flags.verdict.empty()) {
+    const std::string name = absl::StrCat("VERDICT_", absl::AsciiStrToUpper(flags.verdict));
+    v1::Verdict verdict;
+    if (!v1::Verdict_Parse(name, &verdict)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("--verdict '", flags.verdict, "': want allow, audit, hold, refuse, kill or kill_session"));
+    }
+    flags.filter.min_verdict = verdict;
+  }
+  HP_ASSIGN_OR_RETURN(Query query, Query::Open(flags.db));
+  const bool color = isatty(STDOUT_FILENO) != 0 && getenv("NO_COLOR") == nullptr;
+  return PrintEvents(query, flags.filter, flags.json, color);
+}
+
+absl::StatusOr<bool> RunVerify(const Flags& flags) {
+  {
+    HP_RETURN_IF_ERROR(Query::Open(flags.db).status());  // Makes no file where there is none.
+    HP_ASSIGN_OR_RETURN(const auto store, Store::Open(flags.db));
+    HP_RETURN_IF_ERROR(store->Verify());
+  }
+  HP_ASSIGN_OR_RETURN(Query query, Query::Open(flags.db));
+  return PrintVerification(query, flags.json);
+}
+
+int Exit(const absl::Status& status) {
+  if (!status.ok()) LogError(status.message());
+  return ExitCode(status);
+}
+
+}  // namespace
+}  // namespace holdpoint
+
+int main(int argc, char** argv) {
+  using namespace holdpoint;
+  SetLogName("holdpoint-collector");
+  Flags flags;
+  CLI::App app("Collects Holdpoint's events from Kafka or from a spool, verifies and shows them");
+  app.set_version_flag("--version", HOLDPOINT_VERSION);
+  app.require_subcommand(1);
+  const auto add_db = [&](CLI::App* sub) {
+    sub->add_option("--db", flags.db, "the collector's database, a SQLite file")->capture_default_str();
+  };
+
+  CLI::App* consume = app.add_subcommand("consume", "take records from a topic until told to stop");
+  add_db(consume);
+  consume->add_option("--brokers", flags.kafka.brokers, "host:port[,host:port...]")->required();
+  consume->add_option("--topic", flags.kafka.topic, "the topic")->capture_default_str();
+  consume->add_option("--group", flags.kafka.group, "the consumer group")->capture_default_str();
+  consume->add_option("--set", flags.settings, "a property of librdkafka, NAME=VALUE (repeatable)");
+  consume->add_flag("--until-idle", flags.until_idle, "end when the topic is read to its end");
+
+  CLI::App* ingest = app.add_subcommand("ingest", "take records from a spool on this host");
+  add_db(ingest);
+  ingest->add_option("--spool", flags.spool, "the spool's directory")->capture_default_str();
+  ingest->add_flag("--follow", flags.follow, "go on with new records until told to stop");
+
+  CLI::App* sessions = app.add_subcommand("sessions", "show the sessions, the latest first");
+  add_db(sessions);
+  sessions->add_flag("--json", flags.json, "one JSON object a line");
+
+  CLI::App* events = app.add_subcommand("events", "show events, oldest first");
+  add_db(events);
+  events->add_option("--session", flags.filter.session, "of this session");
+  events->add_option("--type", flags.filter.type, "of this type: exec, connect, decision, ...");
+  events->add_option("--host", flags.filter.host, "of this host");
+  events->add_option("--verdict", flags.verdict, "with this verdict or a stricter one");
+  events->add_option("--limit", flags.filter.limit, "the newest N; 0 is all")->capture_default_str();
+  events->add_flag("--json", flags.json, "one JSON object a line");
+
+  CLI::App* verify =
+      app.add_subcommand("verify", "check every stream: gaps, chain, forgeries; exit status 1 with findings");
+  add_db(verify);
+  verify->add_flag("--json", flags.json, "one JSON object a line");
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  if (consume->parsed()) return Exit(RunConsume(flags));
+  if (ingest->parsed()) return Exit(RunIngest(flags));
+  if (sessions->parsed()) return Exit(RunSessions(flags));
+  if (events->parsed()) return Exit(RunEvents(flags));
+  const absl::StatusOr<bool> whole = RunVerify(flags);
+  if (!whole.ok()) return Exit(whole.status());
+  return *whole ? 0 : kFindings;
+}
