@@ -245,15 +245,15 @@ class CurlParser {
     size_t mark = value.find('=');
     if (mark == value.npos) mark = value.find('@');
     if (mark == value.npos) {
-      op().data.AddBytes(PercentEncode(value));
+      op().data.AddBytes(PercentEncode(value, true));
       return;
     }
     if (mark > 0) op().data.AddBytes(absl::StrCat(value.substr(0, mark), "="));
     const absl::string_view rest = value.substr(mark + 1);
     if (value[mark] == '=') {
-      op().data.AddBytes(PercentEncode(rest));
+      op().data.AddBytes(PercentEncode(rest, true));
     } else if (const AttachedFile* file = files_.Read(rest, NeededFile::Use::kBody, false, "body", &op().blind_spots)) {
-      op().data.AddFile(rest, PercentEncode(file->bytes), !file->cut);
+      op().data.AddFile(rest, PercentEncode(file->bytes, true), !file->cut);
     } else {
       op().data.AddUnseen(rest);
     }
@@ -427,10 +427,7 @@ class CurlParser {
     SetRoute(&request);
     SetCredentials(&request);
     http_internal::FinishRequest(&request);
-    if (request.follows_redirects && request.has_body) {
-      AddBlindSpot("a redirect may lead it elsewhere (-L)", &request.blind_spots);
-    }
-    command_.requests.push_back(std::move(request));
+    http_internal::AddRequest(std::move(request), &command_);
   }
 
   void SetBody(const std::string* upload, HttpRequest* request) {
@@ -479,9 +476,9 @@ class CurlParser {
         continue;
       }
       const size_t mark = query.find('=');
-      append(mark == query.npos
-                 ? PercentEncode(query)
-                 : absl::StrCat(query.substr(0, mark), mark == 0 ? "" : "=", PercentEncode(query.substr(mark + 1))));
+      append(mark == query.npos ? PercentEncode(query, true)
+                                : absl::StrCat(query.substr(0, mark), mark == 0 ? "" : "=",
+                                               PercentEncode(query.substr(mark + 1), true)));
     }
     if (op().request_target.empty()) return;
     absl::string_view target = op().request_target;

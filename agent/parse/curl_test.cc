@@ -84,7 +84,7 @@ INSTANTIATE_TEST_SUITE_P(
              {"-H", "content-type: text/x; charset=utf-8", "--json", "{}", "h"},
              "POST http://h:80/ [text/x] {{}}"},
         Case{"NoContentType", {"-H", "Content-Type:", "-d", "{}", "h"}, "POST http://h:80/ {{}}"},
-        Case{"Urlencode", {"--data-urlencode", "a=b=c d", "h"}, "POST http://h:80/ " FORM " {a=b%3Dc%20d}"},
+        Case{"Urlencode", {"--data-urlencode", "a=b=c d", "h"}, "POST http://h:80/ " FORM " {a=b%3Dc+d}"},
         Case{"UrlencodeNoName", {"--data-urlencode", "=x&y", "h"}, "POST http://h:80/ " FORM " {x%26y}"},
         Case{"UrlencodeFile",
              {"--data-urlencode", "n@-", "--data-urlencode", "@-", "h"},
@@ -95,7 +95,7 @@ INSTANTIATE_TEST_SUITE_P(
              "POST http://h:80/ [multipart/form-data] a=b,c c=piped;zz d=piped e=@f;x"},
         Case{"UrlQuery",
              {"--url-query", "a=b c", "--url-query", "+x=%20", "h/q?z=1"},
-             "GET http://h:80/q?z=1&a=b%20c&x=%20"}),
+             "GET http://h:80/q?z=1&a=b+c&x=%20"}),
     [](const auto& test) { return test.param.name; });
 
 INSTANTIATE_TEST_SUITE_P(
@@ -236,11 +236,15 @@ TEST(CurlBlindSpotTest, SaysWhatItCannotKnow) {
   EXPECT_THAT(spots({"-X", "GET / HTTP/1.1\r\nX: ", "h"}), HasSubstr("white space"));
   EXPECT_THAT(spots({"-H", "Content-Encoding: gzip", "--data-binary", "@f", "h"}), HasSubstr("compressed"));
   EXPECT_THAT(spots({"-H", "Content-Type: application/json; charset=UTF-16", "-d", "x", "h"}), HasSubstr("utf-16"));
-  EXPECT_THAT(spots({"-L", "-d", "x", "h"}), HasSubstr("redirect"));
   EXPECT_THAT(spots({"http://h/[1-1000]"}), HasSubstr("more URLs"));
   EXPECT_THAT(spots({"--expand-data", "{{nope}}", "h"}), HasSubstr("--expand-data"));
   EXPECT_THAT(spots({"http://\xef\xbd\x82.example/"}), HasSubstr("not ASCII"));
   EXPECT_EQ(spots({"-sS", "-L", "https://h/x", "-o", "x"}), "{}");
+}
+
+TEST(CurlRouteTest, RedirectsAreSaidByTheRequest) {
+  EXPECT_TRUE(Curl({"-L", "-d", "x", "h"}).requests.at(0).follows_redirects);
+  EXPECT_FALSE(Curl({"-d", "x", "h"}).requests.at(0).follows_redirects);
 }
 
 TEST(CurlBoundsTest, ManyUrlsAndLargeBodiesStayBounded) {
@@ -252,6 +256,14 @@ TEST(CurlBoundsTest, ManyUrlsAndLargeBodiesStayBounded) {
   const HttpCommand command = Curl(words, {{"big", {std::string(300'000, 'x'), false, ""}}});
   EXPECT_LE(command.requests.at(0).body.size(), 1u << 20);
   EXPECT_FALSE(command.requests.at(0).body_seen);
+}
+
+TEST(CurlBoundsTest, OneLargeBodyForManyUrlsIsKeptOnce) {
+  const HttpCommand command = Curl({"http://h/[1-9]", "-d", "@big"}, {{"big", {std::string(500'000, 'x'), false, ""}}});
+  EXPECT_EQ(command.requests.at(0).body.size(), 500'000u);
+  EXPECT_EQ(command.requests.at(8).body, "");
+  EXPECT_FALSE(command.requests.at(8).body_seen);
+  EXPECT_THAT(command.requests.at(8).blind_spots, ElementsAre("body unseen: too much for so many URLs"));
 }
 
 }  // namespace

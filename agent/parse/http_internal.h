@@ -56,6 +56,10 @@ class BodyBuilder {
 // "Name: value" as a header; false where there is no name.
 bool SplitHeader(absl::string_view line, HttpHeader* header);
 
+// Adds a finished request. Its body is a copy for each URL: once the bodies are kMaxBytes in all, those of further
+// requests are left out and said to be unseen, so that one large file and many URLs stay cheap.
+void AddRequest(HttpRequest request, HttpCommand* command);
+
 // Puts the URL's parts into a request.
 void SetUrl(const Url& url, HttpRequest* request);
 

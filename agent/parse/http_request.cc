@@ -106,10 +106,15 @@ std::string FindOverride(const HttpRequest& request) {
     if (request.multipart && is_override(part.field)) return part.bytes;
   }
   if (request.multipart) return "";
-  for (const auto& [name, value] : DecodeForm(request.body)) {
-    if (is_override(name)) return value;
+  const auto holds = [&](absl::string_view text) { return absl::StrContains(request.body, text); };
+  if (holds("ethod") || holds("%")) {
+    for (const auto& [name, value] : DecodeForm(request.body)) {
+      if (is_override(name)) return value;
+    }
   }
-  if (!absl::StartsWith(absl::StripLeadingAsciiWhitespace(request.body), "{")) return "";
+  if (!absl::StartsWith(absl::StripLeadingAsciiWhitespace(request.body), "{") || !(holds("ethod") || holds("\\u"))) {
+    return "";
+  }
   if (const auto json = ParseJson(request.body); json.ok()) {
     for (const JsonValue* value : json->root.FindAnyCase("_method")) return value->text;
   }
@@ -197,6 +202,26 @@ bool SplitHeader(absl::string_view line, HttpHeader* header) {
   header->name = absl::AsciiStrToLower(absl::StripAsciiWhitespace(line.substr(0, colon)));
   header->value = std::string(absl::StripAsciiWhitespace(line.substr(colon + 1)));
   return !header->name.empty();
+}
+
+void AddRequest(HttpRequest request, HttpCommand* command) {
+  const auto bytes = [](const HttpRequest& r) {
+    size_t sum = r.body.size();
+    for (const HttpBodyPart& part : r.parts) sum += part.bytes.size();
+    return sum;
+  };
+  size_t before = 0;
+  for (const HttpRequest& other : command->requests) before += bytes(other);
+  if (!command->requests.empty() && before + bytes(request) > kMaxBytes) {
+    request.body.clear();
+    for (HttpBodyPart& part : request.parts) {
+      part.bytes.clear();
+      part.seen = false;
+    }
+    request.body_seen = false;
+    AddBlindSpot("body unseen: too much for so many URLs", &request.blind_spots);
+  }
+  command->requests.push_back(std::move(request));
 }
 
 void SetUrl(const Url& url, HttpRequest* request) {

@@ -48,7 +48,7 @@ struct HttpRequest {
   std::string method_override;  // upper case; from X-HTTP-Method-Override and its kin, or a _method field
   std::string scheme, host;     // see uri.h
   int port = 0;
-  std::string raw_path, path;       // as sent, and for matching
+  std::string raw_path, path;       // as written, and for matching (see NormalizePath)
   std::string query;                // still encoded, without "?"
   std::vector<HttpHeader> headers;  // given and implied by options (content-type of --json and of -d); in order
   std::vector<HttpCredential> credentials;
@@ -62,9 +62,9 @@ struct HttpRequest {
   std::vector<std::string> connect_hosts;  // where --resolve, --connect-to lead this host; normalised
   std::string proxy;                       // host of -x and its kin, normalised
   std::string unix_socket;                 // path; abstract ones start with "@"
-  bool follows_redirects = false;
-  std::vector<std::string> quotes;       // commands of other protocols (curl -Q for ftp and sftp)
-  std::vector<std::string> blind_spots;  // "body unseen: standard input", ...; no secrets
+  bool follows_redirects = false;          // a redirect may lead it, and its body, to another host
+  std::vector<std::string> quotes;         // commands of other protocols (curl -Q for ftp and sftp)
+  std::vector<std::string> blind_spots;    // "body unseen: standard input", ...; no secrets
 
   // The override where there is one, else the method, in upper case.
   std::string EffectiveMethod() const;

@@ -1,5 +1,6 @@
 #include "agent/parse/json_body.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <utility>
@@ -36,17 +37,17 @@ size_t Utf8Length(absl::string_view text, size_t at) {
 std::string ReplaceInvalidUtf8(absl::string_view text, bool* replaced) {
   std::string out;
   out.reserve(text.size());
+  size_t kept = 0;  // all before it is in `out`
   for (size_t i = 0; i < text.size();) {
-    const size_t length = Utf8Length(text, i);
+    const size_t length = static_cast<unsigned char>(text[i]) < 0x80 ? 1 : Utf8Length(text, i);
     if (length == 0) {
       *replaced = true;
-      absl::StrAppend(&out, "\xef\xbf\xbd");
-      ++i;
-    } else {
-      absl::StrAppend(&out, text.substr(i, length));
-      i += length;
+      absl::StrAppend(&out, text.substr(kept, i - kept), "\xef\xbf\xbd");
+      kept = ++i;
     }
+    i += length;
   }
+  absl::StrAppend(&out, text.substr(kept));
   return out;
 }
 
@@ -64,26 +65,25 @@ bool IsNumberOnlyElsewhere(absl::string_view word) {
          (word.size() > 300 || (exponent != word.npos && word.size() - exponent > 3));
 }
 
-std::string ReplaceUnusualNumbers(absl::string_view text) {
+std::string ReplaceUnusualNumbers(std::string text) {
   std::string out;
-  out.reserve(text.size());
-  bool in_string = false;
+  size_t kept = 0;  // all before it is in `out`
   for (size_t i = 0; i < text.size();) {
-    size_t length = 1;
-    absl::string_view as = text.substr(i, 1);
-    if (in_string && text[i] == '\\') {
-      length = 2;
-      as = text.substr(i, 2);
-    } else if (text[i] == '"') {
-      in_string = !in_string;
-    } else if (!in_string && IsWordByte(text[i])) {
-      while (i + length < text.size() && IsWordByte(text[i + length])) ++length;
-      as = text.substr(i, length);
-      if (IsNumberOnlyElsewhere(as)) as = "0";
+    if (text[i] == '"') {  // To the end of the string.
+      for (++i; i < text.size() && text[i] != '"'; ++i) i += text[i] == '\\';
+      ++i;
+      continue;
     }
-    absl::StrAppend(&out, as);
-    i += length;
+    size_t end = i;
+    while (end < text.size() && IsWordByte(text[end])) ++end;
+    if (end > i && IsNumberOnlyElsewhere(absl::string_view(text).substr(i, end - i))) {
+      absl::StrAppend(&out, absl::string_view(text).substr(kept, i - kept), "0");
+      kept = end;
+    }
+    i = std::max(end, i + 1);
   }
+  if (kept == 0) return text;
+  absl::StrAppend(&out, absl::string_view(text).substr(kept));
   return out;
 }
 

@@ -100,13 +100,15 @@ std::string PercentDecode(absl::string_view text, bool plus_is_space) {
   return out;
 }
 
-std::string PercentEncode(absl::string_view text) {
+std::string PercentEncode(absl::string_view text, bool space_is_plus) {
   static constexpr char kHex[] = "0123456789ABCDEF";
   std::string out;
   for (char c : text) {
     const auto byte = static_cast<unsigned char>(c);
     if (absl::ascii_isalnum(byte) || c == '-' || c == '.' || c == '_' || c == '~') {
       out.push_back(c);
+    } else if (c == ' ' && space_is_plus) {
+      out.push_back('+');
     } else {
       out.append({'%', kHex[byte >> 4], kHex[byte & 15]});
     }

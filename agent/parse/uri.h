@@ -16,7 +16,7 @@ struct Url {
   std::optional<std::string> userinfo;  // still encoded, before the last "@" of the authority
   std::string host;                     // see NormalizeHost; an IPv6 address without brackets
   int port = 0;                         // given, or the scheme's default; 0 where there is none
-  std::string raw_path;                 // as sent, at least "/"
+  std::string raw_path;                 // as written, at least "/"
   std::string path;                     // for matching, see NormalizePath
   std::string query;                    // still encoded, without "?"
 };
@@ -35,8 +35,8 @@ std::string NormalizePath(absl::string_view raw_path);
 
 // %XX decoded; a "%" without two hexadecimal digits stays. `plus_is_space` for forms and queries.
 std::string PercentDecode(absl::string_view text, bool plus_is_space);
-// All but A-Z a-z 0-9 - . _ ~ becomes %XX.
-std::string PercentEncode(absl::string_view text);
+// All but A-Z a-z 0-9 - . _ ~ becomes %XX; a space "+" where asked for.
+std::string PercentEncode(absl::string_view text, bool space_is_plus = false);
 
 // name=value pairs of a query or an application/x-www-form-urlencoded body, decoded, in order, at most 1024 of them.
 std::vector<std::pair<std::string, std::string>> DecodeForm(absl::string_view text);

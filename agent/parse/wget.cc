@@ -224,10 +224,7 @@ class WgetParser {
     request.method = !method_.empty() ? method_ : post_ ? "POST" : spider_ ? "HEAD" : "GET";
     SetCredentials(&request);
     http_internal::FinishRequest(&request);
-    if (request.follows_redirects && request.has_body) {
-      AddBlindSpot("a redirect may lead it elsewhere", &request.blind_spots);
-    }
-    command_.requests.push_back(std::move(request));
+    http_internal::AddRequest(std::move(request), &command_);
   }
 
   void SetBody(HttpRequest* request) {
