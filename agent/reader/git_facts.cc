@@ -1,6 +1,7 @@
 #include "agent/reader/git_facts.h"
 
 #include <git2.h>
+#include <unistd.h>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -38,6 +39,11 @@ std::string WithoutSlash(std::string path) {
 std::string Folder(const std::string& path) {
   const size_t slash = path.rfind('/');
   return slash == 0 || slash == std::string::npos ? "/" : path.substr(0, slash);
+}
+
+// `folder` where its file can be read, else empty: libgit2 gives up on a home that is somebody else's, git does not.
+std::string Readable(const std::string& folder, const std::string& file) {
+  return !folder.empty() && access((folder + file).c_str(), R_OK) == 0 ? folder : "";
 }
 
 // Where HEAD points to, also before the first commit.
@@ -137,9 +143,9 @@ GitFacts::GitFacts(const SafeFiles& files, const std::string& home, const std::s
   git_libgit2_opts(GIT_OPT_SET_MWINDOW_MAPPED_LIMIT, size_t{256} << 20);
   git_libgit2_opts(GIT_OPT_SET_SEARCH_PATH, GIT_CONFIG_LEVEL_SYSTEM, "/etc");
   git_libgit2_opts(GIT_OPT_SET_SEARCH_PATH, GIT_CONFIG_LEVEL_PROGRAMDATA, "");
-  git_libgit2_opts(GIT_OPT_SET_SEARCH_PATH, GIT_CONFIG_LEVEL_GLOBAL, home.c_str());
+  git_libgit2_opts(GIT_OPT_SET_SEARCH_PATH, GIT_CONFIG_LEVEL_GLOBAL, Readable(home, "/.gitconfig").c_str());
   const std::string config = !xdg.empty() ? xdg + "/git" : home.empty() ? "" : home + "/.config/git";
-  git_libgit2_opts(GIT_OPT_SET_SEARCH_PATH, GIT_CONFIG_LEVEL_XDG, config.c_str());
+  git_libgit2_opts(GIT_OPT_SET_SEARCH_PATH, GIT_CONFIG_LEVEL_XDG, Readable(config, "/config").c_str());
 }
 
 GitFacts::~GitFacts() {

@@ -80,6 +80,13 @@ class Session {
     if (truncate(At("sparse").c_str(), off_t{1} << 30) != 0) _exit(2);
     if (mkfifo(At("fifo").c_str(), 0666) != 0 || symlink("loop", At("loop").c_str()) != 0) _exit(2);
     mkdir(At("dir").c_str(), 0755);
+    for (const char* name : {"dir/.git", "dir/.git/objects", "dir/.git/refs"}) mkdir(At(name).c_str(), 0755);
+    Put(At("dir/.git/HEAD"), "ref: refs/heads/fix\n", 0644);
+    Put(At("dir/.git/config"), "[core]\n\trepositoryformatversion = 0\n[alias]\n\tx = !touch /tmp/y\n", 0644);
+    Put(At("dir/new"), "x", 0644);
+    for (const char* name : {"dir", "dir/.git", "dir/.git/config", "dir/.git/HEAD"}) {
+      if (chown(At(name).c_str(), uid, uid) != 0) _exit(2);
+    }
     if (chdir(At("dir").c_str()) != 0) _exit(2);
     if (setresgid(uid, uid, uid) != 0 || setresuid(uid, uid, uid) != 0) _exit(2);
   }
@@ -203,6 +210,25 @@ TEST(ReaderRootTest, SeesTheSessionsFilesAsItsUser) {
   EXPECT_EQ(facts.contents(5).problem(), "is a directory");
   EXPECT_FALSE(facts.paths(6).exists());
   EXPECT_EQ(facts.executable_sha256().size(), 64u);
+}
+
+TEST(ReaderRootTest, GitOfTheSessionsWorkingDirectory) {
+  for (const uid_t uid : {kNobody, uid_t{0}}) {
+    const Session session(uid);
+    v1::FactsWanted wanted;
+    wanted.set_budget_ms(10'000);
+    wanted.set_git_state(true);
+    wanted.add_paths(session.At("dir/new"));
+    const v1::Facts facts = Ask(session, wanted);
+    EXPECT_EQ(facts.problem(), "");
+    EXPECT_EQ(facts.git().problem(), "");
+    EXPECT_EQ(facts.git().root(), session.At("dir"));
+    EXPECT_EQ(facts.git().branch(), "fix");
+    EXPECT_EQ(facts.git().untracked_files(), 1u);
+    EXPECT_EQ(facts.git().aliases().at("x"), "!touch /tmp/y");
+    EXPECT_EQ(facts.paths(0).repository(), session.At("dir"));
+    EXPECT_FALSE(facts.paths(0).ignored());
+  }
 }
 
 TEST(ReaderRootTest, HasNoRightsWhenItReadsTheRequest) {
