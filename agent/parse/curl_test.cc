@@ -239,7 +239,23 @@ TEST(CurlBlindSpotTest, SaysWhatItCannotKnow) {
   EXPECT_THAT(spots({"http://h/[1-1000]"}), HasSubstr("more URLs"));
   EXPECT_THAT(spots({"--expand-data", "{{nope}}", "h"}), HasSubstr("--expand-data"));
   EXPECT_THAT(spots({"http://\xef\xbd\x82.example/"}), HasSubstr("not ASCII"));
+  EXPECT_THAT(spots({"--frobnicate", "h"}), HasSubstr("option not known: --frobnicate"));
+  EXPECT_EQ(spots({"--no-silent", "h"}), "{}");
   EXPECT_EQ(spots({"-sS", "-L", "https://h/x", "-o", "x"}), "{}");
+}
+
+TEST(CurlEdgeTest, OnlyAHelpThatCurlSeesEndsIt) {
+  // The value of an option that the table lacks; a line of a configuration file.
+  EXPECT_EQ(Curl({"--from-the-future", "-V", "h"}).requests.size(), 1u);
+  EXPECT_EQ(Curl({"-K", "c", "h"}, {{"c", {"version\nhelp\n", false, ""}}}).requests.size(), 1u);
+  EXPECT_EQ(Curl({"-d", "-V", "h"}).requests.size(), 1u);
+  EXPECT_EQ(Curl({"-sV", "h"}).requests.size(), 0u);
+}
+
+TEST(CurlEdgeTest, UrlsFromAFile) {
+  EXPECT_EQ(DescribeHttp(Curl({"--url", "@u"}, {{"u", {"h/1\n# no\n\n h/2\n", false, ""}}})),
+            "GET http://h:80/1\nGET http://h:80/2");
+  EXPECT_THAT(Curl({"--url", "@u"}).blind_spots, ElementsAre("URLs unseen: u"));
 }
 
 TEST(CurlRouteTest, RedirectsAreSaidByTheRequest) {

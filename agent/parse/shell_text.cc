@@ -6,23 +6,13 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
+#include "agent/parse/utf8.h"
 
 namespace holdpoint::shell_internal {
 namespace {
 
 constexpr size_t kMaxWords = 64;
 constexpr size_t kMaxExpandedWord = 4096;  // Longer ones are no list of names.
-
-void AppendUtf8(uint32_t code, std::string* out) {
-  if (code < 0x80) {
-    out->push_back(static_cast<char>(code));
-    return;
-  }
-  const int tail = code < 0x800 ? 1 : code < 0x10000 ? 2 : 3;
-  static constexpr unsigned char kLead[] = {0, 0xc0, 0xe0, 0xf0};
-  out->push_back(static_cast<char>(kLead[tail] | code >> (6 * tail)));
-  for (int i = tail - 1; i >= 0; --i) out->push_back(static_cast<char>(0x80 | (code >> (6 * i) & 0x3f)));
-}
 
 // Up to `max` digits of `base` at *at.
 uint32_t TakeDigits(absl::string_view text, int base, int max, size_t* at) {

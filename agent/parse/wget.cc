@@ -75,7 +75,12 @@ class WgetParser {
 
   HttpCommand Run(absl::Span<const std::string> argv) {
     const ParsedArgv parsed = ParseArgv(WgetOptions(), argv);
-    if (parsed.Has("help") || parsed.Has("version")) return std::move(command_);
+    for (const std::string& option : parsed.unknown) {
+      if (absl::StartsWith(option, "--no-")) continue;
+      AddBlindSpot(absl::StrCat("option not known: ", EscapeAndClip(option, 32)), &command_.blind_spots);
+    }
+    // They end wget before it sends anything, but what stands behind an unknown option may be its value.
+    if (parsed.unknown.empty() && (parsed.Has("help") || parsed.Has("version"))) return std::move(command_);
     if (!parsed.Has("no-config") && !parsed.Has("config")) ReadConfig("~/.wgetrc", /*implied=*/true);
     for (const std::string& path : parsed.Values("config")) ReadConfig(path, /*implied=*/false);
     for (const ParsedOption& option : parsed.options) Apply(option.name, option.value.value_or(""));
