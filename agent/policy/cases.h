@@ -1,0 +1,29 @@
+#pragma once
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "agent/policy/policy.h"
+
+namespace holdpoint {
+
+// Runs every case of every rule with the built-in configuration, in a staging session of the user dev (home /home/dev)
+// in the workspace /work/shop, a git checkout of the branch "feature".
+//
+// A case that fires: the rule decides, with audit or more, or with exactly the given verdict and resource. A case that
+// passes: this rule does not stop the act (another verdict than hold and above, or another rule); with a verdict given,
+// exactly that one. Modes do not count. What a case says of the world:
+//   paths: {build: "directory ignored"}   what is there: missing, file, directory, link, other; ignored, clean (tracked
+//                                         and unchanged), root (of a repository), repository=DIR, to=DIR (a link)
+//   files: {body.json: "text"}            content of a file that the command names
+//   git:   {dirty: 3, untracked: 2, branch: x, default_branch: main, upstream_local: true, alias.NAME: "..."}
+//   tags:  {session: x, destination: x, credential: x, resource: x}
+// What a case does not say is not known.
+//
+// Errors: kFailedPrecondition, "FILE:LINE:COL: rule ID: case ...: wanted X, got Y" for the first case that fails.
+absl::Status RunCases(const Policy& policy);
+
+// One rule's cases; the same.
+absl::Status RunCases(const Policy& policy, const Rule& rule);
+
+}  // namespace holdpoint

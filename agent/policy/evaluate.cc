@@ -1,0 +1,508 @@
+// Policy::Evaluate: from an act to its judgement.
+#include <algorithm>
+#include <deque>
+#include <optional>
+#include <tuple>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "agent/base/escape.h"
+#include "agent/base/utf8.h"
+#include "agent/environment/credentials.h"
+#include "agent/environment/fingerprint.h"
+#include "agent/environment/redact.h"
+#include "agent/environment/tags.h"
+#include "agent/policy/evidence.h"
+#include "agent/policy/git_alias.h"
+#include "agent/policy/match.h"
+#include "agent/policy/paths.h"
+#include "agent/policy/policy.h"
+#include "agent/policy/reason.h"
+#include "agent/policy/requests.h"
+#include "agent/policy/resource.h"
+#include "agent/policy/unwrap.h"
+
+namespace holdpoint {
+namespace {
+
+using Place = Assessment::Place;
+
+constexpr int kMaxAppletDepth = 3;
+constexpr size_t kMaxInnerActs = 64;
+constexpr size_t kMaxResources = 4096;
+constexpr size_t kMaxResourceText = 512;
+constexpr size_t kMaxBlindSpots = 16;
+
+// A rule that matched, and what it matched.
+struct Hit {
+  const Rule* rule = nullptr;
+  const ToolCall* call = nullptr;
+  RequestHit request;
+};
+
+// A hit with everything that follows from it.
+struct Scored {
+  std::string rule = "default";
+  v1::Effect effect = v1::EFFECT_UNSPECIFIED;
+  v1::Recoverability recoverability = v1::RECOVERABILITY_UNSPECIFIED;
+  v1::Verdict verdict = v1::VERDICT_ALLOW;
+  bool observed = false;
+  int conditions = 0;
+  ActTags tags;
+  v1::Resource resource;
+  std::string why, because, blind_spot;
+  const Rule* source = nullptr;
+  std::optional<Hit> hit;
+
+  // What decides between two that say the same.
+  auto Order() const { return std::make_tuple(verdict, effect, recoverability, !resource.id().empty(), conditions); }
+};
+
+Row RowOf(v1::Effect effect, v1::Recoverability recoverability) {
+  switch (effect) {
+    case v1::EFFECT_WRITE:
+      return Row::kWrite;
+    case v1::EFFECT_USE_CREDENTIAL:
+      return Row::kUseCredential;
+    case v1::EFFECT_EXPOSE:
+      return Row::kExpose;
+    case v1::EFFECT_ESCALATE:
+      return Row::kEscalate;
+    case v1::EFFECT_DESTROY:
+      return recoverability == v1::RECOVERABILITY_REGENERABLE   ? Row::kDestroyRegenerable
+             : recoverability == v1::RECOVERABILITY_RECOVERABLE ? Row::kDestroyRecoverable
+                                                                : Row::kDestroyIrreversible;
+    case v1::EFFECT_UNSEEN:
+      return Row::kUnseen;
+    default:
+      return Row::kRead;
+  }
+}
+
+class Evaluator {
+ public:
+  Evaluator(const Policy& policy, const ExecAct& act, const EvaluationContext& context, FactBook* facts)
+      : policy_(policy), act_(act), context_(context), facts_(facts) {
+    session_tag_ = MakeTag(context.configuration, context.session.environment(), context.session.environment_source());
+  }
+
+  v1::Judgement Run() {
+    CollectFrom(act_, policy_.Candidates(act_), 0);
+    FindCarriedCredentials();
+    for (const Hit& hit : Effective()) Score(hit);
+    ScoreCredential();
+    if (act_.argv_cut && listed_) ScoreUnseen("argv truncated");
+    return Compose(Choose());
+  }
+
+ private:
+  // Calls and requests keep their place: hits point to them.
+  void CollectFrom(const ExecAct& act, const std::vector<Policy::Candidate>& candidates, int depth) {
+    for (const Policy::Candidate& candidate : candidates) {
+      listed_ = true;
+      if (candidate.tool->wraps.applet || (depth > 0 && candidate.tool->wraps.any())) {
+        CollectInner(*candidate.tool, act, candidate.skip, depth);
+      }
+      std::vector<std::string> argv(act.argv.begin() + static_cast<ptrdiff_t>(std::min(candidate.skip, act.argv.size())),
+                                    act.argv.end());
+      CollectCall(*candidate.tool, act, std::move(argv));
+    }
+  }
+
+  // What a multi-call program does itself has no exec of its own.
+  void CollectInner(const ToolModel& tool, const ExecAct& act, size_t skip, int depth) {
+    if (depth >= kMaxAppletDepth) {
+      AddBlindSpot("wrappers nested too deep");
+      return;
+    }
+    Unwrapped inner = Unwrap(tool, act, skip);
+    for (std::string& blind_spot : inner.blind_spots) AddBlindSpot(std::move(blind_spot));
+    for (ExecAct& each : inner.acts) {
+      if (inner_acts_.size() >= kMaxInnerActs) break;
+      inner_acts_.push_back(std::move(each));
+      const ExecAct& kept = inner_acts_.back();
+      CollectFrom(kept, policy_.Candidates(kept), depth + 1);
+    }
+  }
+
+  void CollectCall(const ToolModel& tool, const ExecAct& act, std::vector<std::string> argv) {
+    calls_.push_back(ParseToolCall(tool, argv));
+    if (tool.git_aliases && !calls_.back().unknown_command.empty()) {
+      GitAliasResult expanded = ExpandGitAlias(calls_.back(), tool, argv, act, facts_);
+      if (!expanded.blind_spot.empty()) AddBlindSpot(std::move(expanded.blind_spot));
+      if (expanded.argv.has_value()) {
+        argv = *std::move(expanded.argv);
+        calls_.back() = ParseToolCall(tool, argv);
+      }
+    }
+    const ToolCall& call = calls_.back();
+    if (tool_name_.empty()) tool_name_ = tool.names[0];
+    acts_of_calls_.push_back(&act);
+    RequestsOfAct* requests = nullptr;
+    if (tool.requests != ToolModel::Requests::kNone) {
+      requests_.push_back(ReadRequests(tool.requests, argv, act, facts_));
+      requests = &requests_.back();
+      for (const std::string& blind_spot : requests->blind_spots) AddBlindSpot(blind_spot);
+      for (const RequestView& request : requests->requests) CollectRequest(request, call, act);
+    }
+    for (const Rule* rule : policy_.RulesFor(&tool, call.command)) {
+      if (IsOff(*rule) || !Matches(rule->call, call, act)) continue;
+      if (!rule->request.has_value()) {
+        hits_.push_back({rule, &call, {}});
+      } else if (requests != nullptr) {
+        for (const RequestView& request : requests->requests) AddRequestHits(*rule, request, call);
+      }
+    }
+  }
+
+  void CollectRequest(const RequestView& request, const ToolCall& call, const ExecAct& act) {
+    for (const std::string& blind_spot : request.http.blind_spots) AddBlindSpot(blind_spot);
+    for (const std::string& blind_spot : request.graphql.blind_spots) AddBlindSpot(absl::StrCat("GraphQL: ", blind_spot));
+    for (const Rule* rule : policy_.RulesForHosts(request.http.Hosts())) {
+      if (!IsOff(*rule) && Matches(rule->call, call, act)) AddRequestHits(*rule, request, call);
+    }
+  }
+
+  void AddRequestHits(const Rule& rule, const RequestView& request, const ToolCall& call) {
+    for (const RequestHit& hit : Hits(*rule.request, request)) hits_.push_back({&rule, &call, hit});
+  }
+
+  bool IsOff(const Rule& rule) const { return ModeOf(rule) == RuleMode::kOff; }
+  RuleMode ModeOf(const Rule& rule) const {
+    const auto it = context_.configuration.policy.rules.find(rule.id);
+    return it == context_.configuration.policy.rules.end() ? rule.mode : it->second;
+  }
+
+  // Without the hits that another one on the same call, request and field replaces.
+  std::vector<Hit> Effective() const {
+    std::vector<Hit> kept;
+    for (const Hit& hit : hits_) {
+      const bool replaced = std::any_of(hits_.begin(), hits_.end(), [&](const Hit& other) {
+        return other.call == hit.call && other.request.request == hit.request.request &&
+               (hit.request.field == nullptr || hit.request.field == other.request.field) &&
+               std::find(other.rule->replaces.begin(), other.rule->replaces.end(), hit.rule->id) !=
+                   other.rule->replaces.end();
+      });
+      if (!replaced) kept.push_back(hit);
+    }
+    return kept;
+  }
+
+  void FindCarriedCredentials() {
+    const Configuration& configuration = context_.configuration;
+    const auto add = [&](FoundCredential credential) {
+      for (const FoundCredential& have : credentials_) {
+        if (have.fingerprint == credential.fingerprint) return;
+      }
+      if (credentials_.size() < 32) credentials_.push_back(std::move(credential));
+    };
+    if (!listed_) return;
+    for (const RequestsOfAct& requests : requests_) {
+      for (const RequestView& request : requests.requests) {
+        for (const HttpCredential& credential : request.http.credentials) {
+          add(CredentialOf(credential));
+        }
+      }
+    }
+    for (FoundCredential& found : FindCredentials(configuration, context_.fingerprint_key, act_.argv, {})) {
+      add(std::move(found));
+    }
+    for (const FoundCredential& credential : credentials_) {
+      credential_tag_ = Strictest(configuration, credential_tag_, credential.tag);
+    }
+    if (context_.given != nullptr && !context_.given->credential.empty()) {
+      credential_tag_ = MakeTag(configuration, context_.given->credential, "given");
+    }
+  }
+
+  FoundCredential CredentialOf(const HttpCredential& credential) const {
+    FoundCredential found;
+    CredentialUse use;
+    use.home = act_.home;
+    switch (credential.kind) {
+      case HttpCredential::Kind::kBearer:
+        found.kind = "bearer";
+        break;
+      case HttpCredential::Kind::kBasic:
+        found.kind = "basic";
+        break;
+      case HttpCredential::Kind::kCookie:
+        found.kind = "cookie";
+        break;
+      case HttpCredential::Kind::kClientCertificate:
+        found.kind = "client certificate";
+        use.file = AbsolutePath(act_, credential.value);
+        break;
+      case HttpCredential::Kind::kUrlParameter:
+        found.kind = absl::StrCat("parameter ", credential.name);
+        break;
+      default:
+        found.kind = absl::StrCat("header ", credential.name);
+    }
+    found.fingerprint = Fingerprint(context_.fingerprint_key, credential.value);
+    use.fingerprint = found.fingerprint;
+    CredentialMatch match = CredentialTag(context_.configuration, use);
+    found.tag = std::move(match.tag);
+    found.tag_name = std::move(match.name);
+    return found;
+  }
+
+  EnvironmentTag DestinationOf(const Hit& hit) const {
+    if (context_.given != nullptr && !context_.given->destination.empty()) {
+      return MakeTag(context_.configuration, context_.given->destination, "given");
+    }
+    EnvironmentTag tag;
+    if (hit.request.request == nullptr) return tag;
+    const HttpRequest& http = hit.request.request->http;
+    if (!http.unix_socket.empty()) return tag;
+    for (const std::string& host : http.Hosts()) {
+      const Destination destination{.host = host, .address = "", .port = static_cast<uint32_t>(http.port)};
+      tag = Strictest(context_.configuration, tag, DestinationTag(context_.configuration, destination));
+    }
+    return tag;
+  }
+
+  // Fills in tags, column and verdict of one hit on one resource.
+  void Weigh(const EnvironmentTag& destination, const EnvironmentTag& resource, Place place, Scored* scored) const {
+    scored->tags = CombineTags(context_.configuration, session_tag_, destination, credential_tag_, resource,
+                               place == Place::kLocal);
+    if (scored->tags.column == Column::kUnknown && place == Place::kOrdinary) scored->tags.column = Column::kOrdinary;
+    scored->verdict = context_.configuration.policy.Cell(RowOf(scored->effect, scored->recoverability),
+                                                         scored->tags.column);
+    if (scored->verdict == v1::VERDICT_UNSPECIFIED) scored->verdict = v1::VERDICT_ALLOW;
+  }
+
+  EnvironmentTag ResourceTagOf(const Rule& rule, const std::string& id, v1::Resource* resource) const {
+    EnvironmentTag tag;
+    if (!rule.resource_type.empty()) {
+      std::string looked_up = id;
+      if (rule.resource_type == "path") looked_up = CleanPath(AbsolutePath(act_, id));
+      ResourceMatch match = ResourceTag(context_.configuration, rule.resource_type, looked_up, act_.home);
+      tag = std::move(match.tag);
+      resource->set_backups(ToValidUtf8(match.backups));
+    }
+    if (context_.given != nullptr && !context_.given->resource.empty()) {
+      tag = MakeTag(context_.configuration, context_.given->resource, "given");
+    }
+    return tag;
+  }
+
+  void Score(const Hit& hit) {
+    const Rule& rule = *hit.rule;
+    const ExecAct& act = *acts_of_calls_[IndexOf(hit.call)];
+    const EnvironmentTag destination = DestinationOf(hit);
+    std::vector<std::string> ids = ResourceIds(rule, *hit.call, hit.request, act);
+    if (ids.size() > kMaxResources) ids.resize(kMaxResources);
+    if (ids.empty()) ids.emplace_back();
+    const AssessmentInput input{act, context_.session, *hit.call, facts_};
+    std::optional<Scored> worst;
+    size_t lost = 0;
+    for (const std::string& id : ids) {
+      Scored scored = ScoreOne(hit, id, destination, input);
+      if (scored.verdict >= v1::VERDICT_HOLD) ++lost;
+      if (!worst.has_value() || scored.Order() > worst->Order()) worst = std::move(scored);
+    }
+    if (lost > 1) absl::StrAppend(&worst->because, worst->because.empty() ? "" : "; ", "and ", lost - 1, " more");
+    scored_.push_back(*std::move(worst));
+  }
+
+  Scored ScoreOne(const Hit& hit, const std::string& id, const EnvironmentTag& destination,
+                  const AssessmentInput& input) const {
+    const Rule& rule = *hit.rule;
+    Scored scored;
+    scored.rule = rule.id;
+    scored.source = &rule;
+    scored.hit = hit;
+    scored.effect = rule.effect;
+    scored.conditions = rule.conditions;
+    scored.why = rule.why;
+    scored.recoverability = rule.recoverability;
+    Assessment assessment;
+    if (rule.evidence != Evidence::kNone) {
+      const bool unseen = id.empty() && input.act.unseen_operands;
+      if (unseen) {
+        assessment.because = "on what it is given later";
+        assessment.blind_spot = "operands unseen";
+      } else {
+        assessment = Assess(rule.evidence, id, input);
+      }
+      if (rule.recoverability == v1::RECOVERABILITY_UNSPECIFIED || assessment.nothing) {
+        scored.recoverability = assessment.recoverability;
+      }
+      scored.because = assessment.because;
+      scored.blind_spot = assessment.blind_spot;
+    }
+    const EnvironmentTag resource = ResourceTagOf(rule, id, &scored.resource);
+    scored.resource.set_type(rule.resource_type);
+    std::string shown = rule.resource_type == "path" && !id.empty() ? CleanPath(AbsolutePath(input.act, id)) : id;
+    if (shown.size() > kMaxResourceText) shown.resize(kMaxResourceText);
+    scored.resource.set_id(RedactText(context_.fingerprint_key, ToValidUtf8(shown), kMaxResourceText));
+    Weigh(destination, resource, assessment.place, &scored);
+    if (rule.verdict != v1::VERDICT_UNSPECIFIED && !assessment.nothing) scored.verdict = rule.verdict;
+    scored.observed = ModeOf(rule) == RuleMode::kObserve;
+    return scored;
+  }
+
+  // A credential of another environment, whatever the act does with it.
+  void ScoreCredential() {
+    if (!credential_tag_.known() || credential_tag_.environment == session_tag_.environment) return;
+    Scored scored;
+    scored.rule = "credential.other-environment";
+    scored.effect = v1::EFFECT_USE_CREDENTIAL;
+    scored.why = "uses a credential of another environment";
+    scored.resource.set_type("credential");
+    for (const FoundCredential& credential : credentials_) {
+      if (credential.tag.environment == credential_tag_.environment) {
+        scored.resource.set_id(credential.tag_name.empty() ? credential.fingerprint : credential.tag_name);
+      }
+    }
+    EnvironmentTag destination;
+    for (const Hit& hit : hits_) destination = Strictest(context_.configuration, destination, DestinationOf(hit));
+    if (!hits_.empty()) scored.hit = hits_.front();
+    Weigh(destination, EnvironmentTag{}, Place::kUnknown, &scored);
+    scored_.push_back(std::move(scored));
+  }
+
+  void ScoreUnseen(std::string blind_spot) {
+    AddBlindSpot(blind_spot);
+    Scored scored;
+    scored.rule = "act.unseen";
+    scored.effect = v1::EFFECT_UNSEEN;
+    scored.why = absl::StrCat("can't be seen whole (", blind_spot, ")");
+    Weigh(EnvironmentTag{}, EnvironmentTag{}, Place::kUnknown, &scored);
+    scored_.push_back(std::move(scored));
+  }
+
+  // The strictest that is enforced; what is only observed shows where it would have stopped more.
+  Scored Choose() const {
+    const Scored* enforced = nullptr;
+    const Scored* observed = nullptr;
+    for (const Scored& scored : scored_) {
+      const Scored*& best = scored.observed ? observed : enforced;
+      if (best == nullptr || scored.Order() > best->Order() ||
+          (scored.Order() == best->Order() && scored.rule < best->rule)) {
+        best = &scored;
+      }
+    }
+    if (observed != nullptr && (enforced == nullptr || (observed->verdict > enforced->verdict &&
+                                                        enforced->verdict < v1::VERDICT_HOLD))) {
+      return *observed;
+    }
+    if (enforced != nullptr) return *enforced;
+    Scored none;
+    none.tags = CombineTags(context_.configuration, session_tag_, EnvironmentTag{}, credential_tag_, EnvironmentTag{},
+                            false);
+    return none;
+  }
+
+  v1::Judgement Compose(const Scored& scored) {
+    v1::Judgement judgement;
+    judgement.set_verdict(scored.verdict);
+    judgement.set_rule(scored.rule);
+    judgement.set_effect(scored.effect);
+    judgement.set_recoverability(scored.recoverability);
+    *judgement.mutable_tags() = ToProto(scored.tags);
+    if (!scored.resource.type().empty()) *judgement.mutable_resource() = scored.resource;
+    for (const FoundCredential& credential : credentials_) {
+      v1::Credential* out = judgement.add_credentials();
+      out->set_kind(ToValidUtf8(credential.kind));
+      out->set_fingerprint(credential.fingerprint);
+      out->set_tag_name(credential.tag_name);
+    }
+    if (scored.hit.has_value() && scored.hit->request.request != nullptr) {
+      judgement.set_summary(SummariseRequest(tool_name_, scored.hit->request, scored.resource.id(),
+                                             context_.fingerprint_key));
+    } else {
+      judgement.set_summary(SummariseCall(act_.argv, context_.fingerprint_key));
+    }
+    ComposeReasonOf(scored, &judgement);
+    if (scored.source != nullptr) {
+      for (const std::string& technique : scored.source->techniques) judgement.add_techniques(technique);
+      for (const std::string& blind_spot : scored.source->blind_spots) AddBlindSpot(blind_spot);
+    }
+    if (!scored.blind_spot.empty()) AddBlindSpot(scored.blind_spot);
+    if (!facts_->problem().empty()) AddBlindSpot(facts_->problem());
+    if (act_.environment_cut && listed_) AddBlindSpot("environment truncated");
+    for (const std::string& blind_spot : blind_spots_) judgement.add_blind_spots(EscapeAndClip(blind_spot, 160));
+    const EnvironmentConfig* environment = context_.configuration.Find(session_tag_.environment);
+    judgement.set_observed_only(scored.observed || (environment != nullptr && environment->mode == Mode::kObserve));
+    const Sha256Digest digest = ActDigest(IdentityOf(judgement));
+    judgement.set_act_digest(std::string(digest.begin(), digest.end()));
+    return judgement;
+  }
+
+  void ComposeReasonOf(const Scored& scored, v1::Judgement* judgement) const {
+    if (scored.why.empty()) return;
+    ReasonParts parts;
+    parts.why = scored.why;
+    parts.because = scored.because;
+    parts.backups = scored.resource.backups();
+    parts.tags = &judgement->tags();
+    parts.environment_matters = scored.verdict >= v1::VERDICT_HOLD && scored.tags.column == Column::kUnknown &&
+                                scored.hit.has_value() && scored.hit->request.request != nullptr;
+    for (const FoundCredential& credential : credentials_) {
+      if (credential.kind == "bearer" || absl::StartsWith(credential.kind, "header")) parts.credential_word = "the token";
+    }
+    judgement->set_reason(ComposeReason(parts, context_.fingerprint_key));
+  }
+
+  ActIdentity IdentityOf(const v1::Judgement& judgement) const {
+    ActIdentity identity;
+    identity.kind = "exec";
+    identity.executable = act_.executable.path;
+    identity.executable_id = act_.executable.id;
+    identity.argv = SealSecrets(context_.fingerprint_key, act_.argv);
+    identity.cwd = act_.cwd;
+    identity.contents = facts_->Used();
+    identity.resource_type = judgement.resource().type();
+    identity.resource_id = judgement.resource().id();
+    identity.tags = judgement.tags();
+    return identity;
+  }
+
+  size_t IndexOf(const ToolCall* call) const {
+    for (size_t i = 0; i < calls_.size(); ++i) {
+      if (&calls_[i] == call) return i;
+    }
+    return 0;
+  }
+
+  void AddBlindSpot(std::string text) {
+    if (blind_spots_.size() >= kMaxBlindSpots) return;
+    if (std::find(blind_spots_.begin(), blind_spots_.end(), text) == blind_spots_.end()) {
+      blind_spots_.push_back(std::move(text));
+    }
+  }
+
+  const Policy& policy_;
+  const ExecAct& act_;
+  const EvaluationContext& context_;
+  FactBook* facts_;
+  EnvironmentTag session_tag_;
+  EnvironmentTag credential_tag_;
+
+  bool listed_ = false;
+  std::string tool_name_;
+  std::deque<ExecAct> inner_acts_;
+  std::deque<ToolCall> calls_;
+  std::vector<const ExecAct*> acts_of_calls_;  // beside calls_
+  std::deque<RequestsOfAct> requests_;
+  std::vector<Hit> hits_;
+  std::vector<FoundCredential> credentials_;
+  std::vector<Scored> scored_;
+  std::vector<std::string> blind_spots_;
+};
+
+}  // namespace
+
+v1::Judgement Policy::Evaluate(const ExecAct& act, const EvaluationContext& context, FactBook* facts) const {
+  if (act.argv_cut && !act.unseen_operands) {
+    ExecAct cut = act;
+    cut.unseen_operands = true;
+    return Evaluator(*this, cut, context, facts).Run();
+  }
+  return Evaluator(*this, act, context, facts).Run();
+}
+
+}  // namespace holdpoint

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "agent/policy/act.h"
+#include "agent/policy/fact_book.h"
+#include "agent/policy/rule.h"
+#include "agent/policy/tool.h"
+#include "holdpoint/v1/judge.pb.h"
+
+namespace holdpoint {
+
+// What the host knows of one resource: how much would be lost for good, and how near it is to the session.
+//
+// Where nothing is known the strictest stands. A name may make an assessment stricter, never milder: the only names
+// that count as evidence are those of caches that tools rebuild, and only inside the workspace.
+struct Assessment {
+  enum class Place {
+    kLocal,     // the session's own and disposable: workspace, temporary or cache folder
+    kOrdinary,  // the session's own, and not disposable: history, uncommitted work, a folder nobody can rebuild
+    kUnknown,   // anybody's
+  };
+  v1::Recoverability recoverability = v1::RECOVERABILITY_IRREVERSIBLE;
+  Place place = Place::kUnknown;
+  bool nothing = false;    // there is nothing that could be lost
+  std::string because{};   // a clause for people: "ignored by git", "the home directory"
+  std::string blind_spot{};  // what could not be looked at; empty for none
+};
+
+struct AssessmentInput {
+  const ExecAct& act;
+  const v1::SessionContext& session;
+  const ToolCall& call;
+  FactBook* facts;
+};
+
+// `id` as the act names it; for paths an operand. Pure; asks `facts`.
+Assessment Assess(Evidence evidence, absl::string_view id, const AssessmentInput& input);
+
+// The parts, for paths (evidence_path.cc) and for git (evidence_git.cc).
+Assessment AssessPath(absl::string_view word, const AssessmentInput& input);
+Assessment AssessOverwrite(absl::string_view word, const AssessmentInput& input);
+Assessment AssessTreePart(absl::string_view word, const AssessmentInput& input);
+Assessment AssessWorktree(const AssessmentInput& input);
+Assessment AssessUntracked(const AssessmentInput& input);
+Assessment AssessGitPath(absl::string_view word, const AssessmentInput& input);
+Assessment AssessRepository(const AssessmentInput& input);
+Assessment AssessRemoteRef(absl::string_view id, const AssessmentInput& input);
+
+// The session's workspace, cleaned; empty where it has none or where it is no fence: the home directory or above it.
+std::string Workspace(const v1::SessionContext& session);
+
+}  // namespace holdpoint

@@ -1,0 +1,65 @@
+#include "agent/policy/fact_book.h"
+
+#include "agent/base/utf8.h"
+
+namespace holdpoint {
+
+FactBook::FactBook(const v1::Facts* facts) {
+  asked_.set_max_bytes(kMaxContentBytes);
+  asked_.set_budget_ms(kBudgetMs);
+  if (facts == nullptr) return;
+  for (const v1::PathFact& fact : facts->paths()) paths_[fact.path()] = &fact;
+  for (const v1::ContentFact& fact : facts->contents()) contents_[fact.path()] = &fact;
+  if (facts->has_git()) git_ = &facts->git();
+  problem_ = facts->problem();
+}
+
+const v1::PathFact* FactBook::Ask(const std::string& path, std::set<std::string>* asked) {
+  const auto it = paths_.find(path);
+  const v1::PathFact* known = it == paths_.end() ? nullptr : it->second;
+  if (asked->count(path) != 0) return known;
+  if (asked->size() >= kMaxPaths || !IsValidUtf8(path)) {
+    if (known == nullptr) ++dropped_;
+    return known;
+  }
+  asked->insert(path);
+  asked_.add_paths(path);
+  if (known == nullptr) wanted_.add_paths(path);
+  return known;
+}
+
+const v1::PathFact* FactBook::Path(const std::string& path) { return Ask(path, &asked_paths_); }
+const v1::PathFact* FactBook::Folder(const std::string& path) { return Ask(path, &asked_folders_); }
+
+bool FactBook::PastBound(const std::string& path) const {
+  return asked_paths_.size() >= kMaxPaths && asked_paths_.count(path) == 0 && IsValidUtf8(path);
+}
+
+const v1::ContentFact* FactBook::Content(const std::string& path) {
+  const auto it = contents_.find(path);
+  const v1::ContentFact* known = it == contents_.end() ? nullptr : it->second;
+  if (known != nullptr) used_[path] = known->sha256();
+  if (asked_contents_.count(path) != 0) return known;
+  if (asked_contents_.size() >= kMaxContents || !IsValidUtf8(path)) {
+    if (known == nullptr) ++dropped_;
+    return known;
+  }
+  asked_contents_.insert(path);
+  asked_.add_content_of(path);
+  if (known == nullptr) wanted_.add_content_of(path);
+  return known;
+}
+
+const v1::GitFact* FactBook::Git() {
+  asked_.set_git_state(true);
+  if (git_ == nullptr) wanted_.set_git_state(true);
+  return git_;
+}
+
+std::vector<ActContent> FactBook::Used() const {
+  std::vector<ActContent> used;
+  for (const auto& [name, sha256] : used_) used.push_back({name, sha256});
+  return used;
+}
+
+}  // namespace holdpoint

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "agent/policy/act.h"
+#include "holdpoint/v1/judge.pb.h"
+
+namespace holdpoint {
+
+// What the reader found out about the world of one act, and what the evaluation would still like to know. A question
+// without an answer is noted; the caller has it read and evaluates again. Borrows the facts. One thread.
+class FactBook {
+ public:
+  static constexpr size_t kMaxPaths = 64;
+  static constexpr size_t kMaxContents = 16;
+  static constexpr uint32_t kMaxContentBytes = 256 * 1024;
+  static constexpr uint32_t kBudgetMs = 150;
+
+  // `facts` may be null: nothing is known yet.
+  explicit FactBook(const v1::Facts* facts);
+
+  // Each gives null where nothing is known. A question past the bounds above is not asked and counted in `dropped`;
+  // so is one about a path that is no UTF-8, which the reader can't be asked about.
+  const v1::PathFact* Path(const std::string& path);
+  // The folder of a path that was past the bound; as many folders may be asked about again.
+  const v1::PathFact* Folder(const std::string& path);
+  bool PastBound(const std::string& path) const;
+  const v1::ContentFact* Content(const std::string& path);
+  const v1::GitFact* Git();
+
+  bool WantsMore() const { return wanted_.git_state() || wanted_.paths_size() > 0 || wanted_.content_of_size() > 0; }
+  // Everything asked for in this evaluation, known or not, so that one answer serves the next evaluation whole.
+  const v1::FactsWanted& wanted() const { return asked_; }
+  size_t dropped() const { return dropped_; }
+  const std::string& problem() const { return problem_; }
+
+  // The files whose content was looked at, by name, for the act digest.
+  std::vector<ActContent> Used() const;
+
+ private:
+  std::map<std::string, const v1::PathFact*, std::less<>> paths_;
+  std::map<std::string, const v1::ContentFact*, std::less<>> contents_;
+  const v1::GitFact* git_ = nullptr;
+  std::string problem_;
+  v1::FactsWanted wanted_;  // not known
+  v1::FactsWanted asked_;   // all
+  const v1::PathFact* Ask(const std::string& path, std::set<std::string>* asked);
+
+  std::set<std::string> asked_paths_, asked_folders_, asked_contents_;
+  std::map<std::string, std::string> used_;
+  size_t dropped_ = 0;
+};
+
+}  // namespace holdpoint

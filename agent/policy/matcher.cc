@@ -1,0 +1,132 @@
+#include "agent/policy/matcher.h"
+
+#include <re2/re2.h>
+
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "agent/base/status.h"
+#include "agent/environment/glob.h"
+
+namespace holdpoint {
+namespace {
+
+constexpr int64_t kRegexMemory = 1 << 20;
+
+}  // namespace
+
+Matcher Matcher::Exact(std::string text) {
+  Matcher m;
+  m.text_ = std::move(text);
+  return m;
+}
+
+absl::StatusOr<Matcher> Matcher::Read(const YamlValue& value) {
+  if (value.node().kind == YamlNode::Kind::kList) {
+    HP_ASSIGN_OR_RETURN(const std::vector<YamlValue> items, value.List());
+    if (items.empty()) return value.Wrong("at least one text to compare with");
+    Matcher any;
+    any.kind_ = Kind::kAny;
+    for (const YamlValue& item : items) {
+      HP_ASSIGN_OR_RETURN(Matcher part, Read(item));
+      any.parts_.push_back(std::move(part));
+    }
+    return any;
+  }
+  if (value.node().kind != YamlNode::Kind::kMap) {
+    HP_ASSIGN_OR_RETURN(std::string text, value.Scalar());
+    return Exact(std::move(text));
+  }
+  HP_ASSIGN_OR_RETURN(const YamlMap map, value.Map({"glob", "regex", "prefix", "suffix", "contains", "not", "nocase"}));
+  Matcher all;
+  all.kind_ = Kind::kAll;
+  HP_RETURN_IF_ERROR(map.Optional("nocase", &all.nocase_));
+  for (const YamlEntry& entry : value.node().entries) {
+    if (entry.key == "nocase") continue;
+    HP_ASSIGN_OR_RETURN(const YamlValue test, map.Get(entry.key));
+    Matcher part;
+    part.nocase_ = all.nocase_;
+    if (entry.key == "not") {
+      part.kind_ = Kind::kNot;
+      HP_ASSIGN_OR_RETURN(Matcher inner, Read(test));
+      part.parts_.push_back(std::move(inner));
+      all.parts_.push_back(std::move(part));
+      continue;
+    }
+    HP_ASSIGN_OR_RETURN(part.text_, test.Scalar());
+    if (entry.key == "glob") {
+      part.kind_ = Kind::kGlob;
+      if (const absl::Status ok = CheckGlob(part.text_); !ok.ok()) {
+        return test.Error(absl::StrCat("wanted a glob, got ", ok.message()));
+      }
+    } else if (entry.key == "regex") {
+      part.kind_ = Kind::kRegex;
+      re2::RE2::Options options(re2::RE2::Quiet);
+      options.set_max_mem(kRegexMemory);
+      options.set_case_sensitive(!all.nocase_);
+      options.set_never_capture(true);
+      part.regex_ = std::make_shared<const re2::RE2>(part.text_, options);
+      if (!part.regex_->ok()) {
+        return test.Error(absl::StrCat("wanted a regular expression (RE2), got one with the error: ",
+                                       part.regex_->error()));
+      }
+    } else {
+      part.kind_ = entry.key == "prefix" ? Kind::kPrefix : entry.key == "suffix" ? Kind::kSuffix : Kind::kContains;
+    }
+    if (part.nocase_) part.text_ = absl::AsciiStrToLower(part.text_);
+    all.parts_.push_back(std::move(part));
+  }
+  if (all.parts_.empty()) return value.Wrong("at least one of glob, regex, prefix, suffix, contains and not");
+  return all;
+}
+
+bool Matcher::Matches(absl::string_view text) const {
+  std::string lowered;
+  if (nocase_ && kind_ != Kind::kRegex && kind_ != Kind::kAll) {
+    lowered = absl::AsciiStrToLower(text);
+    text = lowered;
+  }
+  switch (kind_) {
+    case Kind::kExact:
+      return text == text_;
+    case Kind::kGlob:
+      return GlobMatches(text_, text);
+    case Kind::kRegex:
+      return re2::RE2::PartialMatch(re2::StringPiece(text.data(), text.size()), *regex_);
+    case Kind::kPrefix:
+      return absl::StartsWith(text, text_);
+    case Kind::kSuffix:
+      return absl::EndsWith(text, text_);
+    case Kind::kContains:
+      return absl::StrContains(text, text_);
+    case Kind::kNot:
+      return !parts_[0].Matches(text);
+    case Kind::kAny:
+      for (const Matcher& part : parts_) {
+        if (part.Matches(text)) return true;
+      }
+      return false;
+    case Kind::kAll:
+      for (const Matcher& part : parts_) {
+        if (!part.Matches(text)) return false;
+      }
+      return true;
+  }
+  return false;
+}
+
+std::vector<std::string> Matcher::ExactTexts() const {
+  if (kind_ == Kind::kExact && !nocase_) return {text_};
+  if (kind_ != Kind::kAny) return {};
+  std::vector<std::string> texts;
+  for (const Matcher& part : parts_) {
+    const std::vector<std::string> some = part.ExactTexts();
+    if (some.empty()) return {};
+    texts.insert(texts.end(), some.begin(), some.end());
+  }
+  return texts;
+}
+
+}  // namespace holdpoint

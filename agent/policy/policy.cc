@@ -1,0 +1,198 @@
+#include "agent/policy/policy.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "agent/base/status.h"
+#include "agent/policy/paths.h"
+
+namespace holdpoint {
+namespace {
+
+absl::Status At(const Rule& rule, absl::string_view message) {
+  return absl::FailedPreconditionError(absl::StrCat(rule.file, ":", rule.line, ":1: rule ", rule.id, ": ", message));
+}
+
+// Every name that an option of the tool or of one of its sub-commands is reported under.
+void CollectOptions(const CommandModel& model, std::set<std::string>* options) {
+  for (const OptionSpec& spec : model.options) options->insert(spec.names[0]);
+  for (const CommandModel& command : model.commands) CollectOptions(command, options);
+}
+
+void CollectCommands(const CommandModel& model, const std::string& prefix, std::set<std::string>* commands) {
+  for (const CommandModel& command : model.commands) {
+    const std::string name = prefix.empty() ? command.names[0] : absl::StrCat(prefix, " ", command.names[0]);
+    commands->insert(name);
+    CollectCommands(command, name, commands);
+  }
+}
+
+absl::Status CheckCall(const Rule& rule, const CallTest& test, const std::set<std::string>& options,
+                       const std::set<std::string>& commands) {
+  for (const std::string& command : test.commands) {
+    if (commands.count(command) == 0) {
+      return At(rule, absl::StrCat("wanted a sub-command that the tool's model has, got \"", command, "\""));
+    }
+  }
+  for (const auto* list : {&test.options_any, &test.options_all, &test.options_none}) {
+    for (const OptionTest& option : *list) {
+      if (options.count(option.name) == 0) {
+        return At(rule, absl::StrCat("wanted an option by the first name that the tool's model has, got \"",
+                                     option.name, "\""));
+      }
+    }
+  }
+  for (const auto* list : {&test.any_of, &test.none_of}) {
+    for (const CallTest& inner : *list) HP_RETURN_IF_ERROR(CheckCall(rule, inner, options, commands));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<const Policy>> Policy::Compile(std::vector<Pack> packs) {
+  std::shared_ptr<Policy> policy(new Policy());
+  for (Pack& pack : packs) {
+    std::move(pack.tools.begin(), pack.tools.end(), std::back_inserter(policy->tools_));
+    std::move(pack.rules.begin(), pack.rules.end(), std::back_inserter(policy->rules_));
+  }
+  HP_RETURN_IF_ERROR(policy->IndexTools());
+  HP_RETURN_IF_ERROR(policy->IndexRules());
+  return std::shared_ptr<const Policy>(std::move(policy));
+}
+
+absl::Status Policy::IndexTools() {
+  for (const ToolModel& tool : tools_) {
+    for (const std::string& name : tool.names) {
+      if (const auto [it, added] = tools_by_name_.emplace(name, &tool); !added) {
+        return absl::FailedPreconditionError(absl::StrCat("tool ", name, ": described by the pack ", it->second->family,
+                                                          " and again by the pack ", tool.family, "; want one"));
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Policy::CheckRule(const Rule& rule) const {
+  std::set<std::string> options, commands;
+  for (const std::string& name : rule.tools) {
+    const auto it = tools_by_name_.find(name);
+    if (it == tools_by_name_.end()) {
+      return At(rule, absl::StrCat("wanted a tool that a pack describes, got \"", name, "\""));
+    }
+    if (rule.request.has_value() && it->second->requests == ToolModel::Requests::kNone) {
+      return At(rule, absl::StrCat("has a request, and the tool ", name, " sends none that argv shows"));
+    }
+    CollectOptions(*it->second, &options);
+    CollectCommands(*it->second, "", &commands);
+  }
+  for (const std::string& id : rule.replaces) {
+    if (!rules_by_id_.contains(id)) return At(rule, absl::StrCat("replaces wants ids of rules, got \"", id, "\""));
+  }
+  return CheckCall(rule, rule.call, options, commands);
+}
+
+absl::Status Policy::IndexRules() {
+  for (const Rule& rule : rules_) {
+    if (const auto [it, added] = rules_by_id_.emplace(rule.id, &rule); !added) {
+      return At(rule, absl::StrCat("this id is used already, at ", it->second->file, ":", it->second->line));
+    }
+  }
+  for (const Rule& rule : rules_) {
+    HP_RETURN_IF_ERROR(CheckRule(rule));
+    if (rule.request.has_value() && rule.tools.empty()) {
+      const std::vector<std::string> hosts =
+          rule.request->host.has_value() ? rule.request->host->ExactTexts() : std::vector<std::string>();
+      for (const std::string& host : hosts) request_rules_by_host_[host].push_back(&rule);
+      if (hosts.empty()) request_rules_.push_back(&rule);
+      continue;
+    }
+    for (const std::string& name : rule.tools) {
+      ToolRules& index = rules_by_tool_[tools_by_name_.at(name)];
+      if (rule.call.commands.empty()) index.any_command.push_back(&rule);
+      for (const std::string& command : rule.call.commands) index.by_command[command].push_back(&rule);
+    }
+  }
+  return absl::OkStatus();
+}
+
+const ToolModel* Policy::FindTool(absl::string_view name) const {
+  const auto it = tools_by_name_.find(name);
+  return it == tools_by_name_.end() ? nullptr : it->second;
+}
+
+const Rule* Policy::FindRule(absl::string_view id) const {
+  const auto it = rules_by_id_.find(id);
+  return it == rules_by_id_.end() ? nullptr : it->second;
+}
+
+std::vector<std::string> Policy::ListedNames() const {
+  std::vector<std::string> names;
+  names.reserve(tools_by_name_.size());
+  for (const auto& [name, tool] : tools_by_name_) names.push_back(name);
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+std::vector<const Rule*> Policy::RulesFor(const ToolModel* tool, absl::string_view command) const {
+  const auto it = rules_by_tool_.find(tool);
+  if (it == rules_by_tool_.end()) return {};
+  std::vector<const Rule*> rules = it->second.any_command;
+  if (const auto by = it->second.by_command.find(command); by != it->second.by_command.end()) {
+    rules.insert(rules.end(), by->second.begin(), by->second.end());
+  }
+  return rules;
+}
+
+std::vector<const Rule*> Policy::RulesForHosts(const std::vector<std::string>& hosts) const {
+  std::vector<const Rule*> rules = request_rules_;
+  for (const std::string& host : hosts) {
+    const auto it = request_rules_by_host_.find(host);
+    if (it == request_rules_by_host_.end()) continue;
+    for (const Rule* rule : it->second) {
+      if (std::find(rules.begin(), rules.end(), rule) == rules.end()) rules.push_back(rule);
+    }
+  }
+  return rules;
+}
+
+std::vector<Policy::Candidate> Policy::Candidates(const ExecAct& act) const {
+  const std::string argv0(BaseName(act.argv.empty() ? absl::string_view() : absl::string_view(act.argv[0])));
+  std::vector<Candidate> candidates;
+  const auto add = [&](absl::string_view name, size_t skip) {
+    const ToolModel* tool = FindTool(name);
+    if (tool == nullptr) return;
+    for (const Candidate& have : candidates) {
+      if (have.tool == tool && have.skip == skip) return;
+    }
+    candidates.push_back({tool, skip});
+  };
+  // What a file is counts before what it is called. Of several names for one file argv[0] says which one is meant,
+  // because such a program looks at nothing else itself.
+  const std::vector<std::string>& content = act.executable.known_as;
+  const auto is_multi_call = [&](const std::string& name) {
+    const ToolModel* tool = FindTool(name);
+    return tool != nullptr && tool->wraps.applet;
+  };
+  if (const auto multi = std::find_if(content.begin(), content.end(), is_multi_call); multi != content.end()) {
+    add(*multi, 0);
+  } else if (std::find(content.begin(), content.end(), argv0) != content.end()) {
+    add(argv0, 0);
+  } else if (!content.empty()) {
+    for (const std::string& name : content) add(name, 0);
+  } else {
+    add(BaseName(act.executable.path), 0);
+  }
+  if (!act.script.empty()) {
+    const auto word = std::find(act.argv.begin() + std::min<size_t>(1, act.argv.size()), act.argv.end(), act.script);
+    const size_t skip = word == act.argv.end() ? std::min<size_t>(1, act.argv.size())
+                                               : static_cast<size_t>(word - act.argv.begin());
+    add(BaseName(act.script), skip);
+  }
+  return candidates;
+}
+
+}  // namespace holdpoint

@@ -1,0 +1,85 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "agent/environment/configuration.h"
+#include "agent/policy/act.h"
+#include "agent/policy/fact_book.h"
+#include "agent/policy/rule.h"
+#include "agent/policy/rule_reader.h"
+#include "agent/policy/tool.h"
+#include "holdpoint/v1/judge.pb.h"
+
+namespace holdpoint {
+
+// Tags that are given instead of looked up; for the cases of rules. Names of environments, empty: looked up.
+struct GivenTags {
+  std::string destination, credential, resource;
+};
+
+// Everything that one evaluation sees besides the act.
+struct EvaluationContext {
+  const Configuration& configuration;
+  absl::string_view fingerprint_key;
+  const v1::SessionContext& session;
+  const GivenTags* given = nullptr;
+};
+
+// All packs, compiled. Immutable: any thread. Evaluation is pure: the same act, session, facts and configuration give
+// the same judgement. Its cost depends on the rules of the tool and host at hand, not on how many there are in all.
+class Policy {
+ public:
+  // Errors: kFailedPrecondition, one sentence with file, line and column: an id used twice, a tool that no pack has,
+  // an option or sub-command that the tool's model does not have, a tool that two packs describe.
+  static absl::StatusOr<std::shared_ptr<const Policy>> Compile(std::vector<Pack> packs);
+
+  // What the act would do and what is to become of it. Questions without an answer are noted in `facts`; the
+  // judgement is then the strictest that an answer could give. Everything is set but policy_hash, which is the
+  // caller's; texts are redacted and valid UTF-8.
+  v1::Judgement Evaluate(const ExecAct& act, const EvaluationContext& context, FactBook* facts) const;
+
+  // The tools that this act may be, by content, by the file's name, by the script's name. Empty: nothing lists it.
+  struct Candidate {
+    const ToolModel* tool = nullptr;
+    size_t skip = 0;  // words of argv before the one that stands for argv[0] (an interpreter and its options)
+  };
+  std::vector<Candidate> Candidates(const ExecAct& act) const;
+
+  // Null where no rule and no wrapper has a tool of this name.
+  const ToolModel* FindTool(absl::string_view name) const;
+  std::vector<std::string> ListedNames() const;  // sorted
+  const std::vector<Rule>& rules() const { return rules_; }
+  const Rule* FindRule(absl::string_view id) const;
+
+  // The rules that may match a call of this tool with this sub-command, and those that may match a request to one of
+  // these hosts.
+  std::vector<const Rule*> RulesFor(const ToolModel* tool, absl::string_view command) const;
+  std::vector<const Rule*> RulesForHosts(const std::vector<std::string>& hosts) const;
+
+ private:
+  struct ToolRules {
+    std::vector<const Rule*> any_command;
+    std::map<std::string, std::vector<const Rule*>, std::less<>> by_command;
+  };
+
+  Policy() = default;
+  absl::Status IndexTools();
+  absl::Status IndexRules();
+  absl::Status CheckRule(const Rule& rule) const;
+
+  std::vector<ToolModel> tools_;
+  std::vector<Rule> rules_;
+  absl::flat_hash_map<std::string, const ToolModel*> tools_by_name_;
+  absl::flat_hash_map<const ToolModel*, ToolRules> rules_by_tool_;
+  absl::flat_hash_map<std::string, std::vector<const Rule*>> request_rules_by_host_;
+  std::vector<const Rule*> request_rules_;  // of any host
+  absl::flat_hash_map<std::string, const Rule*> rules_by_id_;
+};
+
+}  // namespace holdpoint

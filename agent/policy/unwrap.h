@@ -1,0 +1,23 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "agent/policy/act.h"
+#include "agent/policy/policy.h"
+
+namespace holdpoint {
+
+struct Unwrapped {
+  std::vector<ExecAct> acts;             // what the wrapper would start, known by name only
+  std::vector<std::string> blind_spots;  // "program text from standard input", ...
+};
+
+// The commands that a wrapper (sh -c, env, sudo, xargs, find -exec, a multi-call program) would start. Text for a shell
+// is divided without expanding anything. `skip` as in Policy::Candidate. Pure.
+Unwrapped Unwrap(const ToolModel& tool, const ExecAct& act, size_t skip);
+
+// The commands of one shell command line, with the working directory followed over plain `cd`.
+Unwrapped SplitCommandLine(absl::string_view text, const ExecAct& around);
+
+}  // namespace holdpoint
