@@ -16,14 +16,14 @@ TEST(Utf8Test, EveryBadByteIsReplacedAndTheRestStays) {
   const struct {
     std::string bad, good;
   } cases[] = {
-      {"a\xff", "a?"},                // never a first byte
-      {"\xc3", "?"},                  // cut
-      {"\xc3(", "?("},                // no continuation
-      {"\xc0\xaf", "??"},             // overlong "/"
-      {"\xe0\x80\xaf", "???"},        // overlong "/"
-      {"\xed\xa0\x80", "???"},        // surrogate
-      {"\xf4\x90\x80\x80", "????"},   // past U+10FFFF
-      {"x\x80y", "x?y"},              // lone continuation
+      {"a\xff", "a?"},               // never a first byte
+      {"\xc3", "?"},                 // cut
+      {"\xc3(", "?("},               // no continuation
+      {"\xc0\xaf", "??"},            // overlong "/"
+      {"\xe0\x80\xaf", "???"},       // overlong "/"
+      {"\xed\xa0\x80", "???"},       // surrogate
+      {"\xf4\x90\x80\x80", "????"},  // past U+10FFFF
+      {"x\x80y", "x?y"},             // lone continuation
   };
   for (const auto& [bad, good] : cases) {
     EXPECT_FALSE(IsValidUtf8(bad));

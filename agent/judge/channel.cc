@@ -48,8 +48,8 @@ absl::StatusOr<UniqueFd> SealedMemfd(const std::string& bytes) {
 
 absl::StatusOr<std::string> ReadSealedMemfd(int fd, uint64_t length) {
   if (length > JudgeChannel::kMaxMessage) {
-    return absl::DataLossError(absl::StrCat("judge channel: memfd of at most ", JudgeChannel::kMaxMessage,
-                                            " bytes wanted, got ", length));
+    return absl::DataLossError(
+        absl::StrCat("judge channel: memfd of at most ", JudgeChannel::kMaxMessage, " bytes wanted, got ", length));
   }
   const int seals = fcntl(fd, F_GET_SEALS);
   if (seals < 0 || (seals & kSeals) != kSeals) {

@@ -26,20 +26,20 @@ struct Executable {
 struct ExecAct {
   Executable executable;
   std::vector<std::string> argv;
-  std::string script;       // path as given where the kernel ran an interpreter for it
+  std::string script;  // path as given where the kernel ran an interpreter for it
   std::string interpreter;
-  std::string cwd;          // absolute
-  std::string home;         // of the session's user
+  std::string cwd;   // absolute
+  std::string home;  // of the session's user
   uint32_t uid = 0;
   std::vector<std::string> environment;  // "NAME=VALUE"
   bool argv_cut = false;
   bool environment_cut = false;
 
   // Only where the act was read from a command line's text (`holdpoint check`, sh -c), not seen by the kernel:
-  bool unexpanded = false;        // no shell has expanded variables, tildes and globs
-  bool unseen_operands = false;   // more operands follow that nobody has seen (xargs)
-  bool piped_input = false;       // its standard input is a pipe
-  bool from_descriptor = false;   // its program text comes from a pipe: bash -s, python -
+  bool unexpanded = false;       // no shell has expanded variables, tildes and globs
+  bool unseen_operands = false;  // more operands follow that nobody has seen (xargs)
+  bool piped_input = false;      // its standard input is a pipe
+  bool from_descriptor = false;  // its program text comes from a pipe: bash -s, python -
 };
 
 // A file whose content decides about the act, by its hash.

@@ -50,9 +50,10 @@ absl::StatusOr<v1::PathFact> PathFactOf(const std::string& path, const std::stri
     } else if (absl::StartsWith(word, "to=")) {
       fact.set_resolved(std::string(absl::StripPrefix(word, "to=")));
     } else {
-      return absl::InvalidArgumentError(absl::StrCat("paths: wanted missing, file, directory, link, other, ignored, "
-                                                     "clean, root, repository=DIR or to=DIR, got \"",
-                                                     word, "\""));
+      return absl::InvalidArgumentError(
+          absl::StrCat("paths: wanted missing, file, directory, link, other, ignored, "
+                       "clean, root, repository=DIR or to=DIR, got \"",
+                       word, "\""));
     }
   }
   return fact;
@@ -106,8 +107,8 @@ absl::StatusOr<v1::Facts> FactsOf(const RuleCase& c, const ExecAct& act) {
 
 // Empty where the case comes out as it says.
 std::string Problem(const Rule& rule, const RuleCase& c, const v1::Judgement& judgement) {
-  const std::string got = absl::StrCat(VerdictName(judgement.verdict()), " by ", judgement.rule(), " (",
-                                       judgement.reason(), ")");
+  const std::string got =
+      absl::StrCat(VerdictName(judgement.verdict()), " by ", judgement.rule(), " (", judgement.reason(), ")");
   if (!c.verdict.empty() && VerdictName(judgement.verdict()) != c.verdict) {
     return absl::StrCat("wanted ", c.verdict, ", got ", got);
   }
@@ -117,7 +118,8 @@ std::string Problem(const Rule& rule, const RuleCase& c, const v1::Judgement& ju
   const bool decides = judgement.rule() == rule.id;
   if (c.fires) {
     if (!decides) return absl::StrCat("wanted this rule to fire, got ", got);
-    if (c.verdict.empty() && judgement.verdict() < v1::VERDICT_AUDIT) return absl::StrCat("wanted at least audit, got ", got);
+    if (c.verdict.empty() && judgement.verdict() < v1::VERDICT_AUDIT)
+      return absl::StrCat("wanted at least audit, got ", got);
     return "";
   }
   if (decides && judgement.verdict() >= v1::VERDICT_HOLD && c.verdict.empty()) {
@@ -172,9 +174,9 @@ absl::Status RunCases(const Policy& policy, const Rule& rule) {
   for (const RuleCase& c : rule.cases) {
     const absl::StatusOr<std::string> problem = RunCase(policy, rule, c, configuration);
     if (problem.ok() && problem->empty()) continue;
-    return absl::FailedPreconditionError(absl::StrCat(
-        rule.file, ":", c.line, ":", c.column, ": rule ", rule.id, ": case ", RenderArgv(c.argv, 120), ": ",
-        problem.ok() ? absl::string_view(*problem) : problem.status().message()));
+    return absl::FailedPreconditionError(
+        absl::StrCat(rule.file, ":", c.line, ":", c.column, ": rule ", rule.id, ": case ", RenderArgv(c.argv, 120),
+                     ": ", problem.ok() ? absl::string_view(*problem) : problem.status().message()));
   }
   return absl::OkStatus();
 }

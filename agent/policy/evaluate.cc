@@ -104,8 +104,8 @@ class Evaluator {
       if (candidate.tool->wraps.applet || (depth > 0 && candidate.tool->wraps.any())) {
         CollectInner(*candidate.tool, act, candidate.skip, depth);
       }
-      std::vector<std::string> argv(act.argv.begin() + static_cast<ptrdiff_t>(std::min(candidate.skip, act.argv.size())),
-                                    act.argv.end());
+      std::vector<std::string> argv(
+          act.argv.begin() + static_cast<ptrdiff_t>(std::min(candidate.skip, act.argv.size())), act.argv.end());
       CollectCall(*candidate.tool, act, std::move(argv));
     }
   }
@@ -158,7 +158,8 @@ class Evaluator {
 
   void CollectRequest(const RequestView& request, const ToolCall& call, const ExecAct& act) {
     for (const std::string& blind_spot : request.http.blind_spots) AddBlindSpot(blind_spot);
-    for (const std::string& blind_spot : request.graphql.blind_spots) AddBlindSpot(absl::StrCat("GraphQL: ", blind_spot));
+    for (const std::string& blind_spot : request.graphql.blind_spots)
+      AddBlindSpot(absl::StrCat("GraphQL: ", blind_spot));
     for (const Rule* rule : policy_.RulesForHosts(request.http.Hosts())) {
       if (!IsOff(*rule) && Matches(rule->call, call, act)) AddRequestHits(*rule, request, call);
     }
@@ -268,8 +269,8 @@ class Evaluator {
     scored->tags = CombineTags(context_.configuration, session_tag_, destination, credential_tag_, resource,
                                place == Place::kLocal);
     if (scored->tags.column == Column::kUnknown && place == Place::kOrdinary) scored->tags.column = Column::kOrdinary;
-    scored->verdict = context_.configuration.policy.Cell(RowOf(scored->effect, scored->recoverability),
-                                                         scored->tags.column);
+    scored->verdict =
+        context_.configuration.policy.Cell(RowOf(scored->effect, scored->recoverability), scored->tags.column);
     if (scored->verdict == v1::VERDICT_UNSPECIFIED) scored->verdict = v1::VERDICT_ALLOW;
   }
 
@@ -385,14 +386,14 @@ class Evaluator {
         best = &scored;
       }
     }
-    if (observed != nullptr && (enforced == nullptr || (observed->verdict > enforced->verdict &&
-                                                        enforced->verdict < v1::VERDICT_HOLD))) {
+    if (observed != nullptr &&
+        (enforced == nullptr || (observed->verdict > enforced->verdict && enforced->verdict < v1::VERDICT_HOLD))) {
       return *observed;
     }
     if (enforced != nullptr) return *enforced;
     Scored none;
-    none.tags = CombineTags(context_.configuration, session_tag_, EnvironmentTag{}, credential_tag_, EnvironmentTag{},
-                            false);
+    none.tags =
+        CombineTags(context_.configuration, session_tag_, EnvironmentTag{}, credential_tag_, EnvironmentTag{}, false);
     return none;
   }
 
@@ -411,8 +412,8 @@ class Evaluator {
       out->set_tag_name(credential.tag_name);
     }
     if (scored.hit.has_value() && scored.hit->request.request != nullptr) {
-      judgement.set_summary(SummariseRequest(tool_name_, scored.hit->request, scored.resource.id(),
-                                             context_.fingerprint_key));
+      judgement.set_summary(
+          SummariseRequest(tool_name_, scored.hit->request, scored.resource.id(), context_.fingerprint_key));
     } else {
       judgement.set_summary(SummariseCall(act_.argv, context_.fingerprint_key));
     }
@@ -442,7 +443,8 @@ class Evaluator {
     parts.environment_matters = scored.verdict >= v1::VERDICT_HOLD && scored.tags.column == Column::kUnknown &&
                                 scored.hit.has_value() && scored.hit->request.request != nullptr;
     for (const FoundCredential& credential : credentials_) {
-      if (credential.kind == "bearer" || absl::StartsWith(credential.kind, "header")) parts.credential_word = "the token";
+      if (credential.kind == "bearer" || absl::StartsWith(credential.kind, "header"))
+        parts.credential_word = "the token";
     }
     judgement->set_reason(ComposeReason(parts, context_.fingerprint_key));
   }

@@ -24,8 +24,8 @@ struct Assessment {
   };
   v1::Recoverability recoverability = v1::RECOVERABILITY_IRREVERSIBLE;
   Place place = Place::kUnknown;
-  bool nothing = false;    // there is nothing that could be lost
-  std::string because{};   // a clause for people: "ignored by git", "the home directory"
+  bool nothing = false;      // there is nothing that could be lost
+  std::string because{};     // a clause for people: "ignored by git", "the home directory"
   std::string blind_spot{};  // what could not be looked at; empty for none
 };
 

@@ -19,15 +19,15 @@ constexpr std::array<absl::string_view, 6> kHomeCaches = {".cache",         ".np
                                                           ".gradle/caches", ".cargo/registry", ".local/state/npm"};
 // What tools put into a project and make again when it is missing.
 constexpr std::array<absl::string_view, 16> kProjectCaches = {
-    "node_modules", "__pycache__", ".pytest_cache", ".mypy_cache",   ".ruff_cache", ".tox",   ".nox",  ".cache",
-    ".next",        ".nuxt",       ".parcel-cache", ".turbo",        ".gradle",     ".nyc_output", ".ccls-cache",
-    ".svelte-kit"};
+    "node_modules", "__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache",   ".tox",
+    ".nox",         ".cache",      ".next",         ".nuxt",       ".parcel-cache", ".turbo",
+    ".gradle",      ".nyc_output", ".ccls-cache",   ".svelte-kit"};
 // Git ignores these too, and nobody can make them again.
-constexpr std::array<absl::string_view, 12> kKeptSuffixes = {".sqlite", ".sqlite3", ".db",      ".sql",  ".dump", ".pem",
-                                                             ".key",    ".p12",     ".tfstate", ".rdb", ".bak",  ".kdbx"};
-constexpr std::array<absl::string_view, 12> kKeptNames = {"data",    "db",      "database", "pgdata", "postgres-data",
-                                                          "mysql",   "volumes", "backup",   "backups", "uploads",
-                                                          "secrets", "storage"};
+constexpr std::array<absl::string_view, 12> kKeptSuffixes = {
+    ".sqlite", ".sqlite3", ".db", ".sql", ".dump", ".pem", ".key", ".p12", ".tfstate", ".rdb", ".bak", ".kdbx"};
+constexpr std::array<absl::string_view, 12> kKeptNames = {"data",          "db",      "database", "pgdata",
+                                                          "postgres-data", "mysql",   "volumes",  "backup",
+                                                          "backups",       "uploads", "secrets",  "storage"};
 constexpr std::array<absl::string_view, 6> kDevices = {"/dev/null", "/dev/stdout", "/dev/stderr",
                                                        "/dev/tty",  "/dev/zero",   "/dev/full"};
 
@@ -156,9 +156,9 @@ Assessment AssessAt(const std::string& asked, const AssessmentInput& input, bool
   const std::string workspace = Workspace(input.session);
   if (IsBelow(path, workspace)) return AssessInside(path, workspace, *fact);
   if (IsTemporary(path, input.session)) return Regenerable("a temporary or cache folder");
-  Assessment outside = Lost(Place::kUnknown, everything_below || fact->kind() == "directory"
-                                                 ? "a folder outside the workspace"
-                                                 : "outside the workspace");
+  Assessment outside =
+      Lost(Place::kUnknown, everything_below || fact->kind() == "directory" ? "a folder outside the workspace"
+                                                                            : "outside the workspace");
   if (!fact->repository().empty()) outside.because = "in another working tree";
   if (fact->kind() == "other") outside.because = "a device or a special file";
   return outside;

@@ -118,9 +118,8 @@ bool PlainMatches(const RequestTest& test, const RequestView& request) {
   for (const NamedTest& wanted : test.json) {
     if (!JsonMatches(wanted, request)) return false;
   }
-  if (!test.any_of.empty() && std::none_of(test.any_of.begin(), test.any_of.end(), [&](const RequestTest& inner) {
-        return RequestMatches(inner, request);
-      })) {
+  if (!test.any_of.empty() && std::none_of(test.any_of.begin(), test.any_of.end(),
+                                           [&](const RequestTest& inner) { return RequestMatches(inner, request); })) {
     return false;
   }
   return std::none_of(test.none_of.begin(), test.none_of.end(),

@@ -69,8 +69,8 @@ absl::StatusOr<Matcher> Matcher::Read(const YamlValue& value) {
       options.set_never_capture(true);
       part.regex_ = std::make_shared<const re2::RE2>(part.text_, options);
       if (!part.regex_->ok()) {
-        return test.Error(absl::StrCat("wanted a regular expression (RE2), got one with the error: ",
-                                       part.regex_->error()));
+        return test.Error(
+            absl::StrCat("wanted a regular expression (RE2), got one with the error: ", part.regex_->error()));
       }
     } else {
       part.kind_ = entry.key == "prefix" ? Kind::kPrefix : entry.key == "suffix" ? Kind::kSuffix : Kind::kContains;

@@ -188,8 +188,8 @@ std::vector<Policy::Candidate> Policy::Candidates(const ExecAct& act) const {
   }
   if (!act.script.empty()) {
     const auto word = std::find(act.argv.begin() + std::min<size_t>(1, act.argv.size()), act.argv.end(), act.script);
-    const size_t skip = word == act.argv.end() ? std::min<size_t>(1, act.argv.size())
-                                               : static_cast<size_t>(word - act.argv.begin());
+    const size_t skip =
+        word == act.argv.end() ? std::min<size_t>(1, act.argv.size()) : static_cast<size_t>(word - act.argv.begin());
     add(BaseName(act.script), skip);
   }
   return candidates;

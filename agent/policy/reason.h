@@ -20,7 +20,8 @@ std::string SummariseRequest(absl::string_view tool, const RequestHit& hit, absl
 // rm -rf /srv/data
 std::string SummariseCall(const std::vector<std::string>& argv, absl::string_view key);
 
-// deletes a volume for good, its backups are on the same volume; the token is tagged production, this session is staging
+// deletes a volume for good, its backups are on the same volume; the token is tagged production, this session is
+// staging
 struct ReasonParts {
   std::string why;
   std::string because;

@@ -12,8 +12,8 @@ namespace {
 using Kind = ResourceSource::Kind;
 
 bool LastNameIs(absl::string_view path, absl::string_view name) {
-  return path == name || (absl::EndsWith(path, name) && path.size() > name.size() &&
-                          path[path.size() - name.size() - 1] == '.');
+  return path == name ||
+         (absl::EndsWith(path, name) && path.size() > name.size() && path[path.size() - name.size() - 1] == '.');
 }
 
 void FromCall(const ResourceSource& source, const ToolCall& call, std::vector<std::string>* ids) {

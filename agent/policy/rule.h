@@ -36,13 +36,13 @@ struct RequestTest {
 
   std::optional<Matcher> method;  // as sent or with an override applied, upper case
   std::optional<Matcher> scheme;
-  std::optional<Matcher> host;    // any of the names and addresses that the request may reach
+  std::optional<Matcher> host;         // any of the names and addresses that the request may reach
   std::optional<Matcher> only_host;    // all of them: what makes a rule milder must hold for each
   std::optional<Matcher> unix_socket;  // path of the socket that it goes to instead; no match where there is none
-  std::optional<Matcher> path;    // normalised
+  std::optional<Matcher> path;         // normalised
   std::vector<NamedTest> headers;
-  std::vector<NamedTest> query;   // decoded parameters of the URL
-  std::vector<NamedTest> json;    // dotted paths into a JSON body; a text, number or boolean as written
+  std::vector<NamedTest> query;  // decoded parameters of the URL
+  std::vector<NamedTest> json;   // dotted paths into a JSON body; a text, number or boolean as written
   Body body = Body::kAny;
   std::optional<GraphqlTest> graphql;
   std::vector<RequestTest> any_of;
@@ -66,7 +66,7 @@ struct CallTest {
 struct ResourceSource {
   enum class Kind {
     kNone,
-    kFixed,          // `id` itself
+    kFixed,  // `id` itself
     kWorkingDirectory,
     kOperands,       // each one is a resource
     kOperand,        // number `index`, negative from the end
@@ -97,8 +97,8 @@ struct RuleCase {
   std::map<std::string, std::string> files;  // path to content
   bool git_known = false;
   std::map<std::string, std::string> git;
-  std::map<std::string, std::string> tags;   // session, destination, credential, resource to an environment
-  std::string verdict;   // empty: any that stands above or below, see cases.h
+  std::map<std::string, std::string> tags;  // session, destination, credential, resource to an environment
+  std::string verdict;                      // empty: any that stands above or below, see cases.h
   std::optional<std::string> resource;
 };
 

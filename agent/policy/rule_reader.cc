@@ -15,12 +15,10 @@ namespace {
 
 constexpr std::array<absl::string_view, 7> kEffects = {"read",     "write",   "use_credential", "expose",
                                                        "escalate", "destroy", "unseen"};
-constexpr std::array<absl::string_view, 4> kRecoverability = {"by-facts", "regenerable", "recoverable",
-                                                              "irreversible"};
-constexpr std::array<absl::string_view, 7> kVerdicts = {"",     "allow",  "audit", "hold",
-                                                        "refuse", "kill", "kill_session"};
+constexpr std::array<absl::string_view, 4> kRecoverability = {"by-facts", "regenerable", "recoverable", "irreversible"};
+constexpr std::array<absl::string_view, 7> kVerdicts = {"", "allow", "audit", "hold", "refuse", "kill", "kill_session"};
 constexpr std::array<absl::string_view, 3> kModes = {"enforce", "observe", "off"};
-constexpr std::array<absl::string_view, 9> kEvidence = {"none",      "path",      "overwrite",  "tree-part", "worktree",
+constexpr std::array<absl::string_view, 9> kEvidence = {"none",      "path",     "overwrite",  "tree-part", "worktree",
                                                         "untracked", "git-path", "repository", "remote-ref"};
 
 bool IsRuleId(absl::string_view id) {
@@ -97,8 +95,8 @@ absl::Status ReadTextMap(const YamlMap& map, absl::string_view key, std::map<std
 }
 
 absl::StatusOr<RuleCase> ReadCase(const YamlValue& value, bool fires) {
-  HP_ASSIGN_OR_RETURN(const YamlMap map, value.Map({"argv", "cwd", "env", "paths", "files", "git", "tags", "verdict",
-                                                    "resource"}));
+  HP_ASSIGN_OR_RETURN(const YamlMap map,
+                      value.Map({"argv", "cwd", "env", "paths", "files", "git", "tags", "verdict", "resource"}));
   RuleCase c;
   c.fires = fires;
   c.line = value.node().line;

@@ -108,9 +108,9 @@ absl::Status ReadGraphql(const YamlValue& value, GraphqlTest* test, int* count) 
 }
 
 absl::Status ReadRequest(const YamlValue& value, int depth, RequestTest* test, int* count) {
-  HP_ASSIGN_OR_RETURN(const YamlMap map, value.Map({"method", "scheme", "host", "only_host", "unix_socket", "path",
-                                                    "headers", "query", "json", "body", "graphql", "any_of",
-                                                    "none_of"}));
+  HP_ASSIGN_OR_RETURN(const YamlMap map,
+                      value.Map({"method", "scheme", "host", "only_host", "unix_socket", "path", "headers", "query",
+                                 "json", "body", "graphql", "any_of", "none_of"}));
   HP_RETURN_IF_ERROR(ReadMatcher(map, "method", &test->method, count));
   HP_RETURN_IF_ERROR(ReadMatcher(map, "scheme", &test->scheme, count));
   HP_RETURN_IF_ERROR(ReadMatcher(map, "host", &test->host, count));

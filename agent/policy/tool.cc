@@ -81,9 +81,8 @@ absl::StatusOr<CommandModel> ReadCommand(const YamlValue& value, const std::vect
 }
 
 absl::StatusOr<Wraps> ReadWraps(const YamlValue& value) {
-  HP_ASSIGN_OR_RETURN(const YamlMap map,
-                      value.Map({"operand", "assignments", "unseen_operands", "flag_text", "option_text",
-                                 "option_words", "exec_options", "applet"}));
+  HP_ASSIGN_OR_RETURN(const YamlMap map, value.Map({"operand", "assignments", "unseen_operands", "flag_text",
+                                                    "option_text", "option_words", "exec_options", "applet"}));
   Wraps wraps;
   if (map.Has("operand")) {
     uint32_t operand = 0;
@@ -160,10 +159,9 @@ const std::string* ToolCall::Value(absl::string_view option) const {
 }
 
 absl::StatusOr<ToolModel> ReadToolModel(const YamlValue& value, absl::string_view family) {
-  HP_ASSIGN_OR_RETURN(const YamlMap map,
-                      value.Map({"names", "options", "commands", "known", "syntax", "stop_at_first_operand",
-                                 "single_dash_long", "abbreviations", "globals_first", "git_aliases", "requests",
-                                 "wraps"}));
+  HP_ASSIGN_OR_RETURN(const YamlMap map, value.Map({"names", "options", "commands", "known", "syntax",
+                                                    "stop_at_first_operand", "single_dash_long", "abbreviations",
+                                                    "globals_first", "git_aliases", "requests", "wraps"}));
   ToolModel tool;
   tool.family = std::string(family);
   HP_ASSIGN_OR_RETURN(tool.names, ReadNames(map));

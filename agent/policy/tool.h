@@ -18,14 +18,14 @@ namespace holdpoint {
 // How a tool starts another command; for `holdpoint check` and multi-call programs. Real execs are judged when the
 // inner one comes.
 struct Wraps {
-  int operand = -1;              // index of the operand at which the started command begins; -1: none
-  bool assignments = false;      // NAME=VALUE operands before it belong to the wrapper (env)
-  bool unseen_operands = false;  // it adds operands of its own (xargs)
-  std::string flag_text;         // with this flag the first operand is shell text: sh -c TEXT
-  std::string option_text;       // the value of this option is shell text: su -c TEXT
-  std::string option_words;      // the value of this option is divided into words: env -S
+  int operand = -1;                       // index of the operand at which the started command begins; -1: none
+  bool assignments = false;               // NAME=VALUE operands before it belong to the wrapper (env)
+  bool unseen_operands = false;           // it adds operands of its own (xargs)
+  std::string flag_text;                  // with this flag the first operand is shell text: sh -c TEXT
+  std::string option_text;                // the value of this option is shell text: su -c TEXT
+  std::string option_words;               // the value of this option is divided into words: env -S
   std::vector<std::string> exec_options;  // find's -exec and its kin
-  bool applet = false;           // a multi-call program: argv[0] or the first operand names the tool
+  bool applet = false;                    // a multi-call program: argv[0] or the first operand names the tool
 
   bool any() const {
     return operand >= 0 || !flag_text.empty() || !option_text.empty() || !option_words.empty() ||
@@ -60,7 +60,7 @@ struct ToolModel : CommandModel {
 // One command line of a modelled tool. Words are copies: hostile, unescaped.
 struct ToolCall {
   const ToolModel* tool = nullptr;
-  std::string command;  // canonical names of the sub-commands, "stash drop"; empty for none
+  std::string command;                  // canonical names of the sub-commands, "stash drop"; empty for none
   std::vector<ParsedOption> options;    // the tool's and the sub-command's, in order
   std::vector<ParsedOperand> operands;  // after the sub-command's name
   std::optional<size_t> dashdash;       // index in argv of the "--"

@@ -43,9 +43,8 @@ void UnwrapFind(const ToolModel& tool, const ExecAct& act, absl::Span<const std:
   if (starts.empty()) starts.push_back(".");
   for (size_t i = 0; i < argv.size(); ++i) {
     const absl::string_view word = argv[i];
-    if (!absl::StartsWith(word, "-") ||
-        std::find(tool.wraps.exec_options.begin(), tool.wraps.exec_options.end(), word.substr(1)) ==
-            tool.wraps.exec_options.end()) {
+    if (!absl::StartsWith(word, "-") || std::find(tool.wraps.exec_options.begin(), tool.wraps.exec_options.end(),
+                                                  word.substr(1)) == tool.wraps.exec_options.end()) {
       continue;
     }
     std::vector<std::string> words;
@@ -68,8 +67,7 @@ void UnwrapFind(const ToolModel& tool, const ExecAct& act, absl::Span<const std:
 Unwrapped Unwrap(const ToolModel& tool, const ExecAct& act, size_t skip) {
   Unwrapped out;
   const Wraps& wraps = tool.wraps;
-  const absl::Span<const std::string> argv =
-      absl::MakeConstSpan(act.argv).subspan(std::min(skip, act.argv.size()));
+  const absl::Span<const std::string> argv = absl::MakeConstSpan(act.argv).subspan(std::min(skip, act.argv.size()));
   if (argv.empty()) return out;
   if (wraps.applet) {
     const std::string name(BaseName(argv[0]));

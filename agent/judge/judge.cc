@@ -1,0 +1,292 @@
+#include "agent/judge/judge.h"
+
+#include <algorithm>
+#include <exception>
+#include <set>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "agent/base/escape.h"
+#include "agent/base/utf8.h"
+#include "agent/environment/configured.h"
+#include "agent/environment/redact.h"
+#include "agent/environment/session_verdict.h"
+#include "agent/environment/tags.h"
+#include "agent/judge/connect_verdict.h"
+
+namespace holdpoint {
+namespace {
+
+constexpr size_t kMaxIdentities = 65'536;
+constexpr size_t kMaxDescribed = 4096;
+
+void AddWords(absl::string_view key, absl::string_view raw_argv, google::protobuf::RepeatedPtrField<std::string>* out) {
+  for (const std::string& word : RedactArgv(key, SplitRawArgv(raw_argv))) *out->Add() = ToValidUtf8(word);
+}
+
+ExecAct ActOf(const v1::ConsultExec& consult) {
+  const v1::Process& process = consult.process();
+  ExecAct act;
+  act.executable.path = consult.raw_executable().empty() ? process.executable() : consult.raw_executable();
+  act.executable.id = FileId{process.device(), process.inode(), consult.ctime_ns()};
+  act.argv = SplitRawArgv(consult.raw_argv());
+  act.script = consult.raw_script().empty() ? process.script() : consult.raw_script();
+  act.interpreter = process.interpreter();
+  act.cwd = consult.raw_working_directory().empty() ? process.working_directory() : consult.raw_working_directory();
+  act.home = consult.session().home();
+  act.uid = process.uid();
+  act.environment = SplitRawArgv(consult.raw_environment());
+  act.argv_cut = consult.argv_cut();
+  act.environment_cut = consult.environment_cut();
+  return act;
+}
+
+void Merge(const v1::Facts& more, v1::Facts* facts) {
+  facts->mutable_paths()->MergeFrom(more.paths());
+  facts->mutable_contents()->MergeFrom(more.contents());
+  if (!more.executable_sha256().empty()) facts->set_executable_sha256(more.executable_sha256());
+  if (more.has_git()) *facts->mutable_git() = more.git();
+  if (!more.problem().empty()) facts->set_problem(ToValidUtf8(more.problem()));
+}
+
+}  // namespace
+
+Judge::Judge() = default;
+Judge::~Judge() = default;
+
+std::vector<v1::FromJudge> Judge::Handle(const v1::ToJudge& message) {
+  std::vector<v1::FromJudge> answers;
+  try {
+    Dispatch(message, &answers);
+  } catch (const std::exception& error) {
+    // A library threw over something that a session wrote. One act is not judged; the next one is.
+    waiting_.erase(message.id());
+    answers.clear();
+    answers.push_back(FailMode(message, absl::StrCat("the judge failed: ", error.what())));
+  }
+  return answers;
+}
+
+void Judge::Dispatch(const v1::ToJudge& message, std::vector<v1::FromJudge>* answers) {
+  v1::FromJudge answer;
+  answer.set_id(message.id());
+  switch (message.body_case()) {
+    case v1::ToJudge::kConfigure:
+      *answer.mutable_configured() = HandleConfigure(message.configure());
+      break;
+    case v1::ToJudge::kConnect:
+      if (policy_ == nullptr) {
+        answer = FailMode(message, "the judge has no policy yet");
+      } else {
+        *answer.mutable_connect() = JudgeConnect(policy_->configuration, policy_->hash, message.connect());
+      }
+      break;
+    case v1::ToJudge::kDescribe:
+      *answer.mutable_described() = Describe(message.describe());
+      break;
+    case v1::ToJudge::kExec:
+    case v1::ToJudge::kSession:
+      return Consult(message.id(), Waiting{.message = message, .facts = {}, .asked = {}, .rounds = 0}, answers);
+    case v1::ToJudge::kFacts: {
+      auto waiting = waiting_.extract(message.id());
+      if (waiting.empty()) return;  // Answered with the fail mode meanwhile.
+      Merge(message.facts(), &waiting.mapped().facts);
+      return Consult(message.id(), std::move(waiting.mapped()), answers);
+    }
+    case v1::ToJudge::BODY_NOT_SET:
+      return;
+  }
+  answers->push_back(std::move(answer));
+}
+
+v1::Configured Judge::HandleConfigure(const v1::Configure& configure) {
+  v1::Configured configured;
+  std::vector<PolicyFile> packs;
+  for (const v1::Configure::File& file : configure.rules()) packs.push_back({file.name(), file.content()});
+  auto loaded = LoadPolicy({configure.configuration().name(), configure.configuration().content()}, packs,
+                           configure.fingerprint_key());
+  if (!loaded.ok()) {
+    configured.set_problem(ToValidUtf8(loaded.status().message()));
+    return configured;  // The last good one stays.
+  }
+  policy_ = *std::move(loaded);
+  known_files_ = KnownFiles(configure.known_files());
+  identities_.clear();
+  FillConfigured(policy_->configuration, *policy_->agents, &configured);
+  configured.set_accepted(true);
+  configured.set_policy_hash(policy_->hash);
+  configured.set_rules(static_cast<uint32_t>(policy_->policy->rules().size()));
+  for (const std::string& name : policy_->policy->ListedNames()) configured.add_listed_names(name);
+  return configured;
+}
+
+void Judge::Consult(uint64_t id, Waiting waiting, std::vector<v1::FromJudge>* answers) {
+  if (policy_ == nullptr) {
+    answers->push_back(FailMode(waiting.message, "the judge has no policy yet"));
+    return;
+  }
+  v1::FromJudge answer;
+  answer.set_id(id);
+  const bool may_ask =
+      waiting.rounds < kMaxRounds && !(waiting.message.has_exec() && waiting.message.exec().describe_only());
+  v1::FactsWanted wanted;
+  if (waiting.message.has_exec()) {
+    *answer.mutable_exec() = JudgeExec(waiting.message.exec(), waiting.facts, &wanted);
+  } else {
+    *answer.mutable_session() = JudgeSession(waiting.message.session(), waiting.facts, waiting.rounds, &wanted);
+  }
+  if (may_ask) wanted = OnlyNew(wanted, &waiting.asked);
+  const bool asks =
+      wanted.paths_size() > 0 || wanted.content_of_size() > 0 || wanted.executable_sha256() || wanted.git_state();
+  if (!may_ask || !asks) {
+    answers->push_back(std::move(answer));
+    return;
+  }
+  if (waiting_.size() >= kMaxWaiting) {
+    auto oldest = waiting_.extract(waiting_.begin());
+    v1::ToJudge& message = oldest.mapped().message;
+    answers->push_back(FailMode(message, "too many acts wait to be judged"));
+  }
+  ++waiting.rounds;
+  v1::FromJudge question;
+  question.set_id(id);
+  *question.mutable_facts_wanted() = std::move(wanted);
+  waiting_[id] = std::move(waiting);
+  answers->push_back(std::move(question));
+}
+
+v1::ExecVerdict Judge::JudgeExec(const v1::ConsultExec& consult, const v1::Facts& facts, v1::FactsWanted* wanted) {
+  const Policy& policy = *policy_->policy;
+  ExecAct act = ActOf(consult);
+  const Identity identity = Identify(consult, facts, wanted);
+  act.executable.known_as = identity.names;
+  act.executable.sha256 = identity.sha256;
+  v1::ExecVerdict verdict;
+  const bool listed = !policy.Candidates(act).empty();
+  FactBook book(&facts);
+  *verdict.mutable_judgement() =
+      policy.Evaluate(act, {policy_->configuration, policy_->fingerprint_key, consult.session(), nullptr}, &book);
+  v1::Judgement& judgement = *verdict.mutable_judgement();
+  judgement.set_policy_hash(policy_->hash);
+  if (book.WantsMore()) wanted->MergeFrom(book.wanted());
+  if (!identity.settled) {
+    wanted->set_max_bytes(FactBook::kMaxContentBytes);
+    wanted->set_budget_ms(std::max(wanted->budget_ms(), FactBook::kBudgetMs));
+    if (!consult.describe_only()) judgement.add_blind_spots("executable not identified by its content");
+  }
+  // A file that nobody could identify is asked about again.
+  verdict.set_executable_class(!identity.settled ? v1::EXECUTABLE_CLASS_UNKNOWN
+                               : listed          ? v1::EXECUTABLE_CLASS_ARGUMENTS
+                                                 : v1::EXECUTABLE_CLASS_HARMLESS);
+  verdict.set_executable_sha256(identity.sha256);
+  AddWords(policy_->fingerprint_key, consult.raw_argv(), verdict.mutable_argv());
+  return verdict;
+}
+
+Judge::Identity Judge::Identify(const v1::ConsultExec& consult, const v1::Facts& facts, v1::FactsWanted* wanted) {
+  const FileId id{consult.process().device(), consult.process().inode(), consult.ctime_ns()};
+  Identity identity;
+  if (const std::vector<std::string>* names = known_files_.ByIdentity(id)) {
+    identity.settled = true;
+    identity.names = *names;
+    return identity;
+  }
+  if (const auto seen = identities_.find(id); seen != identities_.end()) return seen->second;
+  const uint64_t size = consult.executable_size();
+  if (known_files_.empty() || (size != 0 && !known_files_.HasSize(size))) {
+    identity.settled = true;
+  } else if (!facts.executable_sha256().empty()) {
+    identity.settled = true;
+    identity.sha256 = ToValidUtf8(facts.executable_sha256());
+    if (const std::vector<std::string>* names = known_files_.ByContent(identity.sha256)) identity.names = *names;
+  } else {
+    wanted->set_executable_sha256(true);
+    return identity;
+  }
+  if (identities_.size() >= kMaxIdentities) identities_.clear();
+  identities_[id] = identity;
+  return identity;
+}
+
+v1::SessionVerdict Judge::JudgeSession(const v1::ConsultSession& consult, const v1::Facts& facts, int rounds,
+                                       v1::FactsWanted* wanted) const {
+  if (rounds == 0) {
+    if (std::optional<v1::FactsWanted> session_wants = SessionFactsWanted(consult, *policy_->agents)) {
+      *wanted = *std::move(session_wants);
+      return {};
+    }
+  }
+  return HandleConsultSession(consult, rounds == 0 ? nullptr : &facts, policy_->configuration, *policy_->agents,
+                              policy_->fingerprint_key);
+}
+
+v1::Described Judge::Describe(const v1::Describe& describe) const {
+  v1::Described described;
+  const absl::string_view key = policy_ == nullptr ? absl::string_view() : absl::string_view(policy_->fingerprint_key);
+  for (int i = 0; i < describe.raw_argv_size(); ++i) {
+    v1::Described::Argv* argv = described.add_argv();
+    if (static_cast<size_t>(i) < kMaxDescribed) AddWords(key, describe.raw_argv(i), argv->mutable_words());
+  }
+  return described;
+}
+
+v1::FromJudge Judge::FailMode(const v1::ToJudge& message, absl::string_view why) const {
+  v1::FromJudge answer;
+  answer.set_id(message.id());
+  v1::Judgement judgement;
+  const std::string& environment =
+      message.has_connect() ? message.connect().session().environment() : message.exec().session().environment();
+  const EnvironmentConfig* config = policy_ == nullptr ? nullptr : policy_->configuration.Find(environment);
+  judgement.set_verdict(config != nullptr && config->fail_closed ? v1::VERDICT_REFUSE : v1::VERDICT_AUDIT);
+  judgement.set_rule("fail-mode");
+  judgement.set_effect(v1::EFFECT_UNSEEN);
+  judgement.set_reason(EscapeAndClip(why, 160));
+  judgement.add_blind_spots(EscapeAndClip(absl::StrCat("not judged: ", why), 160));
+  if (config != nullptr) judgement.set_observed_only(config->mode == Mode::kObserve);
+  if (policy_ != nullptr) judgement.set_policy_hash(policy_->hash);
+  switch (message.body_case()) {
+    case v1::ToJudge::kConnect:
+      *answer.mutable_connect()->mutable_judgement() = std::move(judgement);
+      break;
+    case v1::ToJudge::kSession:
+      // Who can't be recognised is a session: losing one is worse than watching one too many.
+      answer.mutable_session()->set_is_session(true);
+      answer.mutable_session()->set_recognised_by("not judged");
+      answer.mutable_session()->set_problem(ToValidUtf8(why));
+      break;
+    case v1::ToJudge::kConfigure:
+      answer.mutable_configured()->set_problem(ToValidUtf8(why));
+      break;
+    case v1::ToJudge::kDescribe:
+      for (int i = 0; i < message.describe().raw_argv_size(); ++i) answer.mutable_described()->add_argv();
+      break;
+    default:
+      *answer.mutable_exec()->mutable_judgement() = std::move(judgement);
+  }
+  return answer;
+}
+
+v1::FactsWanted Judge::OnlyNew(const v1::FactsWanted& wanted, v1::FactsWanted* asked) {
+  v1::FactsWanted fresh;
+  const auto add = [](const google::protobuf::RepeatedPtrField<std::string>& from,
+                      google::protobuf::RepeatedPtrField<std::string>* before,
+                      google::protobuf::RepeatedPtrField<std::string>* to) {
+    std::set<std::string> known(before->begin(), before->end());
+    for (const std::string& path : from) {
+      if (!known.insert(path).second) continue;
+      *to->Add() = path;
+      *before->Add() = path;
+    }
+  };
+  add(wanted.paths(), asked->mutable_paths(), fresh.mutable_paths());
+  add(wanted.content_of(), asked->mutable_content_of(), fresh.mutable_content_of());
+  fresh.set_git_state(wanted.git_state() && !asked->git_state());
+  fresh.set_executable_sha256(wanted.executable_sha256() && !asked->executable_sha256());
+  asked->set_git_state(asked->git_state() || wanted.git_state());
+  asked->set_executable_sha256(asked->executable_sha256() || wanted.executable_sha256());
+  fresh.set_max_bytes(wanted.max_bytes());
+  fresh.set_budget_ms(wanted.budget_ms());
+  return fresh;
+}
+
+}  // namespace holdpoint

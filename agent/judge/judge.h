@@ -1,0 +1,67 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "agent/judge/known_files.h"
+#include "agent/judge/loaded_policy.h"
+#include "agent/policy/policy.h"
+#include "holdpoint/v1/judge.pb.h"
+
+namespace holdpoint {
+
+// Answers the gate's messages: values in, values out. No file, no clock, no thread of its own; what it remembers is the
+// loaded policy, the identity of executables it has seen, and the consults that wait for facts.
+//
+// Every consult gets exactly one verdict, whatever happens inside: an error becomes the fail mode of the session's
+// environment with a blind spot that says so. A consult that waits for facts stands in nobody's way; past kMaxWaiting
+// the oldest one is answered with the fail mode.
+class Judge {
+ public:
+  static constexpr size_t kMaxWaiting = 1024;
+  static constexpr int kMaxRounds = 4;  // of asking for facts for one consult
+
+  Judge();
+  ~Judge();
+
+  std::vector<v1::FromJudge> Handle(const v1::ToJudge& message);
+
+ private:
+  struct Waiting {
+    v1::ToJudge message;
+    v1::Facts facts;
+    v1::FactsWanted asked;  // in all rounds: nothing is asked twice
+    int rounds = 0;
+  };
+  struct Identity {
+    bool settled = false;  // its content is known to be, or not to be, one of the listed tools
+    std::vector<std::string> names;
+    std::string sha256;
+  };
+
+  void Dispatch(const v1::ToJudge& message, std::vector<v1::FromJudge>* answers);
+  v1::Configured HandleConfigure(const v1::Configure& configure);
+  // Answers, or asks for facts and lets the consult wait.
+  void Consult(uint64_t id, Waiting waiting, std::vector<v1::FromJudge>* answers);
+  v1::ExecVerdict JudgeExec(const v1::ConsultExec& consult, const v1::Facts& facts, v1::FactsWanted* wanted);
+  v1::SessionVerdict JudgeSession(const v1::ConsultSession& consult, const v1::Facts& facts, int rounds,
+                                  v1::FactsWanted* wanted) const;
+  v1::Described Describe(const v1::Describe& describe) const;
+
+  // Which listed tool the executable is. Asks for what it needs in `wanted`.
+  Identity Identify(const v1::ConsultExec& consult, const v1::Facts& facts, v1::FactsWanted* wanted);
+  v1::FromJudge FailMode(const v1::ToJudge& message, absl::string_view why) const;
+  // What of `wanted` was not asked before; adds it to `asked`.
+  static v1::FactsWanted OnlyNew(const v1::FactsWanted& wanted, v1::FactsWanted* asked);
+
+  std::shared_ptr<const LoadedPolicy> policy_;
+  KnownFiles known_files_;
+  std::map<FileId, Identity> identities_;  // of executables that are no known file; bounded
+  std::map<uint64_t, Waiting> waiting_;    // by consult id, which only grows: the first is the oldest
+};
+
+}  // namespace holdpoint
