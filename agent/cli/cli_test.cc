@@ -515,6 +515,15 @@ TEST_F(CliTest, DoctorWorksWithoutADaemonAndSaysSo) {
   EXPECT_THAT(Run({"doctor"}).out, HasSubstr("no daemon answers"));
 }
 
+TEST_F(CliTest, DoctorTellsALowerRungFromAMissingOne) {
+  ServeReply(0, "", DoctorBodies({{.check = "lower", .ok = true, .advice = "a", .warning = true}, {.check = "gone"}}));
+  const std::vector<json> rows = JsonLines(Run({"doctor", "--json"}).out);
+  ASSERT_GE(rows.size(), 2u);
+  EXPECT_EQ(rows[rows.size() - 2]["level"], "warning");
+  EXPECT_EQ(rows[rows.size() - 2]["ok"], true);
+  EXPECT_EQ(rows[rows.size() - 1]["level"], "bad");
+}
+
 TEST_F(CliTest, DoctorShowsTheDaemonsRowsToo) {
   ServeReply(0, "", DoctorBodies({{.check = "hold guard", .ok = false, .detail = "d\x1b", .advice = "a"}}));
   const Ended ended = Run({"doctor"});

@@ -29,8 +29,10 @@ void AskTheDaemon(const Context& context, std::vector<ProbeResult>& rows) {
   }
   rows.push_back({"daemon", Level::kOk, absl::StrCat("answers at ", context.SocketPath())});
   for (const Json& row : *said) {
-    rows.push_back({TextOf(row, "check"), FlagOf(row, "ok") ? Level::kOk : Level::kBad, TextOf(row, "detail"),
-                    TextOf(row, "advice")});
+    const Level level = !FlagOf(row, "ok")                  ? Level::kBad
+                        : TextOf(row, "level") == "warning" ? Level::kWarning
+                                                            : Level::kOk;
+    rows.push_back({TextOf(row, "check"), level, TextOf(row, "detail"), TextOf(row, "advice")});
   }
 }
 

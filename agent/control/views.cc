@@ -64,7 +64,13 @@ Json ToJson(const HoldView& hold) {
 }
 
 Json ToJson(const DoctorRow& row) {
-  return {{"check", Clip(row.check)}, {"ok", row.ok}, {"detail", Clip(row.detail)}, {"advice", Clip(row.advice)}};
+  return {{"check", Clip(row.check)},
+          {"ok", row.ok},
+          {"level", !row.ok       ? "bad"
+                    : row.warning ? "warning"
+                                  : "ok"},
+          {"detail", Clip(row.detail)},
+          {"advice", Clip(row.advice)}};
 }
 
 // One object {"KEY":[...]} per body, as many rows in each as fit. Rows are bounded by Clip: where one is too large

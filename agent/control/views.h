@@ -84,6 +84,7 @@ struct DoctorRow {
   bool ok = false;
   std::string detail = {};
   std::string advice = {};  // what to do; empty where nothing is
+  bool warning = false;     // ok, and yet to be known: a lower rung is in use
 };
 
 // Bodies of an answer: each is one JSON object of at most kControlBodyMax bytes and pure ASCII, with the list in

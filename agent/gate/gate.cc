@@ -346,6 +346,7 @@ void Gate::StatusReport(std::vector<std::string>* bodies) {
   }
   const int environments = policy_.configured().environments_size();
   view.mode = options_.observe || enforcing == 0 ? "observe" : enforcing == environments ? "enforce" : "mixed";
+  view.state = options_.state;
   view.uptime_s = absl::ToInt64Seconds(clock_.Boot() - started_);
   for (const Session* session : sessions_->All()) view.sessions += session->state == SessionState::kConfirmed ? 1 : 0;
   view.holds = tickets_.Held();
@@ -371,7 +372,7 @@ void Gate::DoctorReport(std::vector<std::string>* bodies) {
   std::vector<DoctorRow> rows;
   rows.push_back({"gate", true, absl::StrCat("instance ", options_.instance, ", pid ", getpid()), ""});
   for (const Rung& rung : kernel_->Rungs()) {
-    rows.push_back({rung.capability, rung.missing.empty(), rung.in_use, rung.missing});
+    rows.push_back({rung.capability, rung.in_use != "none", rung.in_use, rung.missing, !rung.missing.empty()});
   }
   rows.push_back({"judge", judge_->alive(), judge_->alive() ? "answers" : "not answering: the fail mode decides",
                   judge_->alive() ? "" : "see the daemon's log"});
