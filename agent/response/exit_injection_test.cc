@@ -100,7 +100,9 @@ TEST_F(ExitInjectionTest, OtherSystemCallIsNoticedBeforeItHappens) {
 
 TEST_F(ExitInjectionTest, SameNumberOfThe32BitTableIsAnotherCall) {
   ASSERT_TRUE(PrepareExit(pid_).ok());
-  OverwriteCode(InstructionPointer(), "\xcd\x80");  // int $0x80
+  OverwriteCode(InstructionPointer(), std::string("\xbb\x7e\x00\x00\x00"  // mov $126, %ebx
+                                                  "\xcd\x80",             // int $0x80
+                                                  7));
   ASSERT_TRUE(WIFSTOPPED(ToEntry()));
   EXPECT_EQ(CheckExitEntry(pid_).code(), absl::StatusCode::kAborted);
   EXPECT_EQ(KillAndRead(), "");
