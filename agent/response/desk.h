@@ -7,22 +7,28 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "agent/response/response.h"
 
-// For tests: a Responder with a state writer that remembers, and the loop that waits for results.
+// For tests: a Responder with a state writer that remembers (and asks another one), and the loop that waits for
+// results.
 namespace holdpoint::stage {
 
 class Desk {
  public:
-  Desk() {
-    auto made = Responder::Create([this](const StoppedTask& task, hp_task_state state) {
-      std::lock_guard lock(mutex_);
-      states_[task.exec_id].push_back(state);
-      return fail_ == state ? absl::InternalError("the map is gone") : absl::OkStatus();
-    });
+  explicit Desk(TaskStateWriter write_state = {}) {
+    auto made =
+        Responder::Create([this, write_state = std::move(write_state)](const StoppedTask& task, hp_task_state state) {
+          {
+            std::lock_guard lock(mutex_);
+            states_[task.exec_id].push_back(state);
+            if (fail_ == state) return absl::InternalError("the map is gone");
+          }
+          return write_state ? write_state(task, state) : absl::OkStatus();
+        });
     if (made.ok()) responder_ = std::move(*made);
   }
 
