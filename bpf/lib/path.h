@@ -37,11 +37,11 @@ static long hp_walk_step(__u32 index, struct hp_walk *walk)
 
 	mount_root = BPF_CORE_READ(vfsmount, mnt_root);
 	parent = BPF_CORE_READ(dentry, d_parent);
-	if (dentry == mount_root || dentry == parent) {
+	if (dentry == mount_root) {
 		struct mount *mount = (void *)vfsmount - bpf_core_field_offset(struct mount, mnt);
 		struct mount *above = BPF_CORE_READ(mount, mnt_parent);
 
-		if (dentry != mount_root || above == mount) {
+		if (above == mount) {
 			walk->done = 1;
 			return 1;
 		}
@@ -69,7 +69,8 @@ static long hp_walk_step(__u32 index, struct hp_walk *walk)
 	walk->buffer->text[pos] = '/';
 	walk->pos = pos;
 	walk->dentry = parent;
-	return 0;
+	walk->done = dentry == parent; /* in no directory: a memfd */
+	return walk->done;
 }
 _Static_assert(HP_PATH_MAX == 1024 && HP_NAME_MAX == 255, "the masks of hp_walk_step");
 
