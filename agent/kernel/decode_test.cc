@@ -25,8 +25,9 @@ absl::Span<const std::byte> Span(const std::string& bytes) {
   return absl::MakeConstSpan(reinterpret_cast<const std::byte*>(bytes.data()), bytes.size());
 }
 
-std::string ExecRecord(const std::string& executable, const std::string& filename, const std::string& cwd,
-                       const std::string& argv, void (*change)(hp_exec_event&) = [](hp_exec_event&) {}) {
+std::string ExecRecord(
+    const std::string& executable, const std::string& filename, const std::string& cwd, const std::string& argv,
+    void (*change)(hp_exec_event&) = [](hp_exec_event&) {}) {
   hp_exec_event raw{};
   raw.hdr.kind = HP_EVENT_ASK;
   raw.hdr.tgid = 41;
@@ -74,8 +75,7 @@ TEST(DecodeTest, NoArgvIsNoWords) {
 }
 
 TEST(DecodeTest, RejectsTextsLongerThanTheRecord) {
-  const std::string record =
-      ExecRecord("/bin/x", "x", "/", "x", [](hp_exec_event& raw) { raw.argv_len = 100; });
+  const std::string record = ExecRecord("/bin/x", "x", "/", "x", [](hp_exec_event& raw) { raw.argv_len = 100; });
   const absl::StatusOr<KernelEvent> event = DecodeEvent(Span(record));
   EXPECT_EQ(event.status().code(), absl::StatusCode::kDataLoss);
   EXPECT_THAT(std::string(event.status().message()), HasSubstr("100"));
@@ -149,7 +149,8 @@ TEST(DecodeTest, SeedsOfTheFuzzerDecode) {
   const char* source = std::getenv("HP_SOURCE_DIR");
   ASSERT_NE(source, nullptr) << "run by ctest, or set HP_SOURCE_DIR";
   int seeds = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(std::string(source) + "/tests/fuzz/corpus/fuzz_decode")) {
+  for (const auto& entry :
+       std::filesystem::directory_iterator(std::string(source) + "/tests/fuzz/corpus/fuzz_decode")) {
     std::ifstream file(entry.path(), std::ios::binary);
     const std::string record((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
     EXPECT_TRUE(DecodeEvent(Span(record)).ok()) << entry.path() << " " << DecodeEvent(Span(record)).status();

@@ -171,6 +171,8 @@ class KernelImpl final : public Kernel {
   absl::StatusOr<std::vector<uint64_t>> Stats() override;
 
   absl::Status Detach() override {
+    // A forked child may hold descriptors of links still: its programs do nothing from here on.
+    StoreField<__u32>(config_.get()->active_loader, 0);
     DetachAll();
     return pins_.RemoveAll();
   }
@@ -228,11 +230,8 @@ absl::Status KernelImpl::LoadAndAttach() {
   HP_RETURN_IF_ERROR(session_.Attach(links, scope_.fd.get()));
   HP_RETURN_IF_ERROR(exec_.Attach(links, scope_.fd.get()));
 
-  const LadderContext ladder{.pins = pins_,
-                             .load = load_,
-                             .cgroup_fd = scope_.fd.get(),
-                             .without = options_.without,
-                             .rungs = rungs_};
+  const LadderContext ladder{
+      .pins = pins_, .load = load_, .cgroup_fd = scope_.fd.get(), .without = options_.without, .rungs = rungs_};
   rungs_.push_back({.capability = "exec", .in_use = "sched_process_exec + SIGSTOP", .missing = ""});
   guards_.Try(ladder);
   connect_ = TryConnect(ladder);
@@ -309,8 +308,8 @@ absl::StatusOr<std::vector<Kernel::LabelledTask>> KernelImpl::LabelledTasks() {
   std::vector<LabelledTask> tasks;
   for (const hp_task_row& row : rows) {
     if (row.label.session == 0) continue;
-    tasks.push_back({.id = {.tgid = static_cast<pid_t>(row.tgid), .start_boot_ns = row.start_boot_ns},
-                     .label = row.label});
+    tasks.push_back(
+        {.id = {.tgid = static_cast<pid_t>(row.tgid), .start_boot_ns = row.start_boot_ns}, .label = row.label});
   }
   return tasks;
 }

@@ -121,13 +121,13 @@ absl::StatusOr<UniqueFd> ClaimScope(const Scope& scope, const std::string& regis
     const Claim claim = ParseClaim(ReadAll(other.get()));
     if (Overlap(claim.lineage, scope.lineage)) {
       return absl::AlreadyExistsError(absl::StrCat("scope ", scope.directory, " overlaps ", claim.directory,
-                                                   ", which the daemon with pid ", claim.pid, " watches: stop it first"));
+                                                   ", which the daemon with pid ", claim.pid,
+                                                   " watches: stop it first"));
     }
   }
   const std::string path = absl::StrCat(registry, "/", getpid(), "-", scope.lineage.back());
   UniqueFd mine(open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-  const std::string text =
-      absl::StrCat(getpid(), "\n", absl::StrJoin(scope.lineage, " "), "\n", scope.directory, "\n");
+  const std::string text = absl::StrCat(getpid(), "\n", absl::StrJoin(scope.lineage, " "), "\n", scope.directory, "\n");
   if (!mine.ok() || flock(mine.get(), LOCK_EX | LOCK_NB) != 0 ||
       write(mine.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
     return ErrnoStatus(absl::StrCat("claim ", path));

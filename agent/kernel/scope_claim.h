@@ -11,10 +11,10 @@ namespace holdpoint {
 
 // The cgroup v2 directory that a daemon watches, resolved.
 struct Scope {
-  std::string directory;         // absolute
-  UniqueFd fd;                   // O_DIRECTORY
+  std::string directory;          // absolute
+  UniqueFd fd;                    // O_DIRECTORY
   std::vector<uint64_t> lineage;  // cgroup ids from the root of cgroup v2 down to the directory
-  bool host = false;             // the root itself
+  bool host = false;              // the root itself
 };
 
 // Finds the mount of cgroup v2, by /proc/self/mounts. kFailedPrecondition where there is none.

@@ -84,8 +84,7 @@ absl::Status TaskLabels::Set(int pidfd, const hp_label& label) const {
 absl::Status TaskLabels::SetState(int pidfd, uint64_t exec_id, hp_task_state state) const {
   HP_ASSIGN_OR_RETURN(hp_label label, storage_.Get(pidfd));
   if (label.exec_id != exec_id) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("the task is at exec ", label.exec_id, " now, not at ", exec_id));
+    return absl::FailedPreconditionError(absl::StrCat("the task is at exec ", label.exec_id, " now, not at ", exec_id));
   }
   label.state = state;
   return storage_.Put(pidfd, label, BPF_EXIST);

@@ -74,8 +74,8 @@ class ConnectTest : public KernelTest {
 
   // 127.9.0.0/16 and ::1 are production on the database's port; crossing into it is refused.
   void Protect() {
-    const hp_dest_range range{.port_low = kPort, .port_high = kPort, .environment = kProduction,
-                              .refuse = HP_REFUSE_CROSSING};
+    const hp_dest_range range{
+        .port_low = kPort, .port_high = kPort, .environment = kProduction, .refuse = HP_REFUSE_CROSSING};
     ASSERT_TRUE(kernel_
                     ->SetDestinations({{.address = Packed("127.9.0.0"), .prefix_length = 16, .ranges = {range}},
                                        {.address = Packed("::1"), .prefix_length = 128, .ranges = {range}}})
@@ -155,9 +155,8 @@ TEST_F(ConnectTest, OutsideEverySessionIsNotSeen) {
 }
 
 TEST_F(ConnectTest, ApprovalLetsOneConnectThrough) {
-  Child root = InScope([] {
-    return Connect("127.9.1.1", kPort) == ECONNREFUSED && Connect("127.9.1.1", kPort) == EPERM ? 0 : 1;
-  });
+  Child root = InScope(
+      [] { return Connect("127.9.1.1", kPort) == ECONNREFUSED && Connect("127.9.1.1", kPort) == EPERM ? 0 : 1; });
   hp_connect_key key{};
   key.session = Label(root, kEnforce);
   std::memcpy(key.address, Packed("::ffff:127.9.1.1").data(), sizeof(key.address));

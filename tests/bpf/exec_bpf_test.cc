@@ -185,7 +185,9 @@ TEST_F(ExecTest, StaleHeartbeatFailsClosed) {
   gate_->beating = false;
   kernel_->Beat(BootTime{1});
   EXPECT_EQ(RunSession(kEnforce | HP_SESSION_FAIL_CLOSED,
-                       [] { return RunProgram({"/bin/true", "closed"}) == SIGKILL ? 0 : 1; }),
+                       [] {
+                         return RunProgram({"/bin/true", "closed"}) == SIGKILL ? 0 : 1;
+                       }),
             0);
   EXPECT_EQ(Only("closed").head.kind, HP_EVENT_KILLED);
   EXPECT_EQ(Only("closed").reason, HP_REASON_STALE);

@@ -46,7 +46,7 @@ class GuardTest : public KernelTest {
   struct Result {
     int bytes = 0;  // instructions that ran, one byte each
     int asked = 0;
-    int by_kill = 0;  // ended by SIGKILL
+    int by_kill = 0;                 // ended by SIGKILL
     std::map<uint32_t, int> guards;  // ended by which guard
     std::string Guards() const { return absl::StrJoin(guards, ", ", absl::PairFormatter(": ")); }
   };
@@ -141,8 +141,7 @@ class GuardTest : public KernelTest {
   static std::string Premapped() { return Program("write_byte_n"); }
 };
 
-const std::vector<std::string> kNoGuards = {"guard-return", "guard-fault", "guard-signal",
-                                            "guard-lsm"};
+const std::vector<std::string> kNoGuards = {"guard-return", "guard-fault", "guard-signal", "guard-lsm"};
 
 TEST_F(GuardTest, TenThousandHeldAndKilledRunNothing) {
   Reopen({});
@@ -160,7 +159,10 @@ TEST_F(GuardTest, TheAttacksWorkWithoutGuards) {
   EXPECT_EQ(Hold(Plain(), 20, ReadItsEntryThenContinue, false, leave).bytes, 20);
   EXPECT_EQ(Hold(Premapped(), 20, Continue, false, leave).bytes, 20);
   EXPECT_EQ(Hold(Plain(), 20, SeizeAndContinue, false, leave).bytes, 20);
-  EXPECT_EQ(Hold(Plain(), 20, [](pid_t) {}, true, leave).bytes, 20);
+  EXPECT_EQ(Hold(
+                Plain(), 20, [](pid_t) {}, true, leave)
+                .bytes,
+            20);
 }
 
 // The rung below misses exactly these: a declared blind spot where guard_return does not load.
@@ -199,7 +201,8 @@ TEST_F(GuardTest, SeizedByAHostileTracerRunsNothing) {
 
 TEST_F(GuardTest, InAnOrphanedGroupRunsNothing) {
   Reopen({});
-  const Result result = Hold(Plain(), 500, [](pid_t) {}, true);
+  const Result result = Hold(
+      Plain(), 500, [](pid_t) {}, true);
   EXPECT_EQ(result.by_kill, 500);
   EXPECT_EQ(result.bytes, 0) << result.Guards();
 }
