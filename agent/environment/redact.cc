@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "agent/base/utf8.h"
 #include "agent/environment/fingerprint.h"
 #include "agent/environment/secrets.h"
 
@@ -38,6 +39,7 @@ std::string Replace(absl::string_view key, absl::string_view text, const std::ve
     from = span.begin + span.size;
   }
   if (complete) keep(text.size());
+  out = ToValidUtf8(out);  // A cut may have gone through a character.
   if (from < whole_size) absl::StrAppend(&out, "...(+", whole_size - from, " bytes)");
   return out;
 }

@@ -13,7 +13,8 @@ inline constexpr size_t kMaxRedactedWord = 512;
 
 // The argv as it may be recorded: each secret (secrets.h) is replaced by "<redacted fp:0123456789abcdef>", each word is
 // cut to kMaxRedactedWord bytes ("...(+N bytes)"), and words past kMaxRedactedWords become one "...(+N words)".
-// What is cut off is not looked at; what is kept was looked at whole. The bytes are not escaped. `key` is the
+// What is cut off is not looked at; what is kept was looked at whole. The result is valid UTF-8 (other bytes become "?")
+// and not escaped. `key` is the
 // fingerprint key; without one the mark is "<redacted>". Pure.
 std::vector<std::string> RedactArgv(absl::string_view key, absl::Span<const std::string> argv);
 

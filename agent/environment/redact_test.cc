@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
+#include "agent/base/utf8.h"
 #include "agent/environment/fingerprint.h"
 #include "agent/environment/secrets.h"
 
@@ -198,6 +199,14 @@ TEST(RedactArgvTest, SecretAcrossTheCutIsNotHalved) {
 TEST(RedactArgvTest, RedactingTwiceChangesNothing) {
   const std::vector<std::string> once = RedactArgv(kKey, {"curl", "-u", "a:" + Body(20), "--password=" + Body(9)});
   EXPECT_EQ(RedactArgv(kKey, once)[3], once[3]);
+}
+
+// One bad byte would make the whole message that carries it unreadable.
+TEST(RedactArgvTest, ResultIsValidUtf8AlsoWhereTheCutGoesThroughACharacter) {
+  EXPECT_EQ(RedactArgv(kKey, {"a\xff"})[0], "a?");
+  std::string word(kMaxRedactedWord - 1, 'x');
+  word += "\xc3\xa9 and more";
+  EXPECT_TRUE(IsValidUtf8(RedactArgv(kKey, {word})[0]));
 }
 
 TEST(SplitRawArgvTest, EmptyWordsCount) {

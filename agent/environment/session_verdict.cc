@@ -7,6 +7,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "agent/base/escape.h"
+#include "agent/base/utf8.h"
 #include "agent/environment/redact.h"
 #include "agent/environment/tags.h"
 
@@ -152,7 +153,7 @@ v1::SessionVerdict HandleConsultSession(const v1::ConsultSession& consult, const
   session.unattended = Unattended(configuration, program.environment);
 
   *verdict.mutable_environment() = ToProto(SessionTag(configuration, session));
-  verdict.set_workspace(session.workspace);
+  verdict.set_workspace(ToValidUtf8(session.workspace));
   verdict.set_git_branch(session.branch);
   verdict.set_unattended(session.unattended);
   for (std::string& word : RedactArgv(key, program.argv)) verdict.add_argv(std::move(word));

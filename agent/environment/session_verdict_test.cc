@@ -109,8 +109,24 @@ TEST(RecogniseAgentTest, InstallationsAndTheirNeighbours) {
                 "/home/u/bin/mini",
                 "print('small')",
                 ""},
-           Case{
-               "OwnMiniShellScript", "/bin/dash", {"sh", "/home/u/bin/mini"}, "/home/u/bin/mini", "# minisweagent", ""},
+           Case{"OwnMiniShellScript",
+                "/bin/dash",
+                {"sh", "/home/u/bin/mini"},
+                "/home/u/bin/mini",
+                "# not minisweagent",
+                ""},
+           Case{"MiniBehindAShell",
+                "/bin/dash",
+                {"/bin/sh", "/a/long/venv/bin/mini"},
+                "/a/long/venv/bin/mini",
+                "#!/bin/sh\n'''exec' /a/python3 \"$0\" \"$@\"\n' '''\nfrom minisweagent.run.mini import app\n",
+                "mini-swe-agent"},
+           Case{"CodexLauncherWhileEnvRuns",
+                "/usr/bin/env",
+                {"/usr/bin/env", "node", "/opt/n/node_modules/.bin/codex"},
+                "/opt/n/node_modules/@openai/codex/bin/codex.js",
+                "#!/usr/bin/env node",
+                "codex"},
            Case{
                "OpenCode", "/opt/n/node_modules/opencode-ai/bin/opencode.exe", {"opencode", "run"}, "", "", "opencode"},
            Case{"Gemini",
@@ -128,7 +144,9 @@ TEST(RecogniseAgentTest, InstallationsAndTheirNeighbours) {
            Case{"PlainNode", node, {"node", "server.js"}, "", "", ""},
            Case{"PlainShell", "/bin/bash", {"bash"}, "", "", ""},
        }) {
-    const v1::ConsultSession consult = Consult(c.executable, c.argv);
+    v1::ConsultSession consult = Consult(c.executable, c.argv);
+    // As the kernel says it: the file that was executed, where an interpreter runs it.
+    if (absl::StrContains(c.name, "WhileEnvRuns")) consult.mutable_process()->set_script(c.argv.back());
     v1::Facts facts;
     const auto wanted = SessionFactsWanted(consult, BuiltInCodingAgents());
     if (wanted) {

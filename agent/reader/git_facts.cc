@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "agent/base/escape.h"
+#include "agent/base/utf8.h"
 #include "agent/reader/git_tree.h"
 
 namespace holdpoint::reader {
@@ -14,7 +15,7 @@ namespace {
 
 constexpr int kMaxStatusEntries = 20'000;
 constexpr int kMaxNames = 256;
-constexpr size_t kMaxText = 1024;
+constexpr size_t kMaxText = 4096;
 
 template <typename T, void (*kFree)(T*)>
 struct Freed {
@@ -30,6 +31,9 @@ std::string LastError() {
   const git_error* const error = git_error_last();
   return absl::StrCat("git: ", error == nullptr ? "failed" : EscapeAndClip(error->message, 200));
 }
+
+// What a repository says, fit for a message: bounded, and without the one bad byte that makes all of it unreadable.
+std::string Text(absl::string_view text) { return ToValidUtf8(text.substr(0, kMaxText)); }
 
 std::string WithoutSlash(std::string path) {
   while (path.size() > 1 && path.back() == '/') path.pop_back();
@@ -52,7 +56,7 @@ void SetBranch(git_repository* repository, v1::GitFact* fact) {
   if (git_reference_lookup(&raw, repository, "HEAD") != 0) return;
   const ReferencePtr head(raw);
   const char* const target = git_reference_symbolic_target(head.get());
-  if (target != nullptr) fact->set_branch(std::string(absl::StripPrefix(target, "refs/heads/")));
+  if (target != nullptr) fact->set_branch(Text(absl::StripPrefix(target, "refs/heads/")));
 }
 
 void SetDefaultBranch(git_repository* repository, v1::GitFact* fact) {
@@ -60,7 +64,7 @@ void SetDefaultBranch(git_repository* repository, v1::GitFact* fact) {
   if (git_reference_lookup(&raw, repository, "refs/remotes/origin/HEAD") != 0) return;
   const ReferencePtr head(raw);
   const char* const target = git_reference_symbolic_target(head.get());
-  if (target != nullptr) fact->set_default_branch(std::string(absl::StripPrefix(target, "refs/remotes/origin/")));
+  if (target != nullptr) fact->set_default_branch(Text(absl::StripPrefix(target, "refs/remotes/origin/")));
 }
 
 // The branch's remote-tracking reference has its commit here: what a forced push overwrites still exists.
@@ -85,12 +89,12 @@ void SetRemotes(git_repository* repository, v1::GitFact* fact) {
     git_remote* raw = nullptr;
     if (git_remote_lookup(&raw, repository, names.strings[i]) != 0) continue;
     const RemotePtr remote(raw);
-    const std::string name = std::string(names.strings[i]).substr(0, kMaxText);
+    const std::string name = Text(names.strings[i]);
     if (const char* const url = git_remote_url(remote.get()); url != nullptr) {
-      (*fact->mutable_remotes())[name] = WithoutCredentials(url).substr(0, kMaxText);
+      (*fact->mutable_remotes())[name] = Text(WithoutCredentials(url));
     }
     if (const char* const url = git_remote_pushurl(remote.get()); url != nullptr) {
-      (*fact->mutable_remotes())[absl::StrCat(name, " (push)")] = WithoutCredentials(url).substr(0, kMaxText);
+      (*fact->mutable_remotes())[absl::StrCat(name, " (push)")] = Text(WithoutCredentials(url));
     }
   }
   git_strarray_dispose(&names);
@@ -105,9 +109,8 @@ void SetAliases(git_repository* repository, v1::GitFact* fact) {
   const IteratorPtr iterator(raw_iterator);
   git_config_entry* entry = nullptr;
   while (fact->aliases_size() < kMaxNames && git_config_next(&entry, iterator.get()) == 0) {
-    const std::string name(absl::StripPrefix(entry->name, "alias."));
-    (*fact->mutable_aliases())[name.substr(0, kMaxText)] =
-        entry->value == nullptr ? "" : std::string(entry->value).substr(0, kMaxText);
+    (*fact->mutable_aliases())[Text(absl::StripPrefix(entry->name, "alias."))] =
+        entry->value == nullptr ? "" : Text(entry->value);
   }
 }
 
@@ -179,7 +182,7 @@ void GitFacts::Names(const std::string& folder, v1::GitFact* fact) {
   fact->set_problem(problem);
   if (repository == nullptr) return;
   const char* const root = git_repository_workdir(repository);
-  if (root != nullptr) fact->set_root(WithoutSlash(root));
+  if (root != nullptr) fact->set_root(Text(WithoutSlash(root)));
   SetBranch(repository, fact);
   SetDefaultBranch(repository, fact);
   fact->set_upstream_in_local_objects(UpstreamIsHere(repository, fact->branch()));
@@ -219,7 +222,7 @@ void GitFacts::Path(v1::PathFact* fact) {
   if (is_folder) fact->set_contains_repository(ContainsRepository(place));
   if (repository == nullptr || git_repository_workdir(repository) == nullptr) return;
   const std::string root = WithoutSlash(git_repository_workdir(repository));
-  fact->set_repository(root);
+  fact->set_repository(Text(root));
   // The root itself and .git are never clean or ignored.
   if (!absl::StartsWith(place, root == "/" ? root : root + "/")) return;
   const std::string below = place.substr(root == "/" ? 1 : root.size() + 1);

@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "agent/base/file_id.h"
 #include "agent/base/sha256.h"
+#include "agent/base/utf8.h"
 
 namespace holdpoint::reader {
 namespace {
@@ -61,6 +62,11 @@ void DescribePath(const std::string& path, v1::PathFact* fact) {
   fact->set_exists(true);
   fact->set_resolved(path.back() == '/' && path.size() > 1 ? RealPath(path) : ResolveUpToParent(path));
   fact->set_target(RealPath(path));
+  for (std::string* const text : {fact->mutable_resolved(), fact->mutable_target()}) {
+    if (IsValidUtf8(*text)) continue;
+    fact->set_problem("leads to a name that is not UTF-8");
+    text->clear();
+  }
   const std::string kind = KindOf(st.st_mode);
   fact->set_kind(kind == "file" || kind == "directory" || kind == "link" ? kind : "other");
   fact->set_size(static_cast<uint64_t>(st.st_size));

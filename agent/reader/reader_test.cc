@@ -299,6 +299,19 @@ TEST_F(GitTest, StateOfTheRepository) {
   EXPECT_EQ(fact.aliases().at("st"), "status");
 }
 
+// One bad byte would make the whole answer unreadable.
+TEST_F(GitTest, BytesThatAreNoUtf8DoNotSpoilTheAnswer) {
+  Write("repo/.git/config", "[alias]\n\tx = \xff\n");
+  Write("repo/.git/HEAD", "ref: refs/heads/a\xff\n");
+  v1::Facts facts;
+  *facts.mutable_git() = State("repo");
+  Write("bad\xff/x", "x");
+  ASSERT_EQ(symlink("bad\xff", At("link").c_str()), 0);
+  *facts.add_paths() = Look("link/x");
+  EXPECT_EQ(facts.paths(0).problem(), "leads to a name that is not UTF-8");
+  EXPECT_TRUE(v1::Facts().ParseFromString(facts.SerializeAsString()));
+}
+
 TEST_F(GitTest, RepositoryWithoutACommit) {
   git_repository* empty = nullptr;
   ASSERT_EQ(git_repository_init(&empty, At("empty").c_str(), 0), 0);
