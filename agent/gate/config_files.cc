@@ -84,6 +84,15 @@ absl::StatusOr<v1::Configure> ReadConfigFiles(const Options& options) {
     configure.mutable_configuration()->set_name(config);
     configure.mutable_configuration()->set_content(std::move(content));
   }
+  // Beside the configuration, wherever that is.
+  const std::string agents =
+      (config.empty() ? std::filesystem::path("/etc/holdpoint") : std::filesystem::path(config).parent_path()) /
+      "agents.yaml";
+  if (access(agents.c_str(), F_OK) == 0) {
+    HP_ASSIGN_OR_RETURN(std::string content, ReadTrusted(agents));
+    configure.mutable_agents()->set_name(agents);
+    configure.mutable_agents()->set_content(std::move(content));
+  }
 
   std::error_code error;
   std::vector<std::filesystem::path> packs;

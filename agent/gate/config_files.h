@@ -9,8 +9,9 @@
 
 namespace holdpoint {
 
-// Reads the configuration, the rule packs and the fingerprint key as bytes, for the judge to understand. Each file must
-// be owned by root (or by us) and writable by nobody else: what a session's user can write decides nothing.
+// Reads the configuration, agents.yaml beside it (where there is one), the rule packs and the fingerprint key as
+// bytes, for the judge to understand. Each file must be owned by root (or by us) and writable by nobody else: what a
+// session's user can write decides nothing.
 //
 // Errors: kFailedPrecondition with the file, what is wrong and what to do.
 absl::StatusOr<v1::Configure> ReadConfigFiles(const Options& options);

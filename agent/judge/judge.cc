@@ -104,7 +104,7 @@ v1::Configured Judge::HandleConfigure(const v1::Configure& configure) {
   std::vector<PolicyFile> packs;
   for (const v1::Configure::File& file : configure.rules()) packs.push_back({file.name(), file.content()});
   auto loaded = LoadPolicy({configure.configuration().name(), configure.configuration().content()}, packs,
-                           configure.fingerprint_key());
+                           configure.fingerprint_key(), {configure.agents().name(), configure.agents().content()});
   if (!loaded.ok()) {
     configured.set_problem(ToValidUtf8(loaded.status().message()));
     return configured;  // The last good one stays.
@@ -112,7 +112,7 @@ v1::Configured Judge::HandleConfigure(const v1::Configure& configure) {
   policy_ = *std::move(loaded);
   known_files_ = KnownFiles(configure.known_files());
   identities_.clear();
-  FillConfigured(policy_->configuration, *policy_->agents, &configured);
+  FillConfigured(policy_->configuration, policy_->agents, &configured);
   configured.set_accepted(true);
   configured.set_policy_hash(policy_->hash);
   configured.set_rules(static_cast<uint32_t>(policy_->policy->rules().size()));
@@ -211,12 +211,12 @@ Judge::Identity Judge::Identify(const v1::ConsultExec& consult, const v1::Facts&
 v1::SessionVerdict Judge::JudgeSession(const v1::ConsultSession& consult, const v1::Facts& facts, int rounds,
                                        v1::FactsWanted* wanted) const {
   if (rounds == 0) {
-    if (std::optional<v1::FactsWanted> session_wants = SessionFactsWanted(consult, *policy_->agents)) {
+    if (std::optional<v1::FactsWanted> session_wants = SessionFactsWanted(consult, policy_->agents)) {
       *wanted = *std::move(session_wants);
       return {};
     }
   }
-  return HandleConsultSession(consult, rounds == 0 ? nullptr : &facts, policy_->configuration, *policy_->agents,
+  return HandleConsultSession(consult, rounds == 0 ? nullptr : &facts, policy_->configuration, policy_->agents,
                               policy_->fingerprint_key);
 }
 

@@ -18,13 +18,15 @@ void AppendFramed(absl::string_view text, std::string* out) { absl::StrAppend(ou
 
 absl::StatusOr<std::shared_ptr<const LoadedPolicy>> LoadPolicy(const PolicyFile& configuration,
                                                                const std::vector<PolicyFile>& packs,
-                                                               std::string fingerprint_key) {
+                                                               std::string fingerprint_key,
+                                                               const PolicyFile& agents) {
   auto loaded = std::make_shared<LoadedPolicy>();
   HP_ASSIGN_OR_RETURN(loaded->configuration, LoadConfiguration(configuration.name, configuration.bytes));
-  loaded->agents = &BuiltInCodingAgents();
+  HP_ASSIGN_OR_RETURN(loaded->agents, LoadCodingAgents(agents.name, agents.bytes));
   loaded->fingerprint_key = std::move(fingerprint_key);
   std::string all = "holdpoint policy v1;";
   AppendFramed(configuration.bytes, &all);
+  AppendFramed(agents.bytes, &all);
   std::vector<Pack> read;
   for (const PolicyFile& file : packs) {
     AppendFramed(file.name, &all);

@@ -15,10 +15,10 @@ namespace holdpoint {
 // Everything that was loaded together. Immutable.
 struct LoadedPolicy {
   Configuration configuration;
-  const CodingAgents* agents = nullptr;  // lives as long as the process
+  CodingAgents agents;
   std::shared_ptr<const Policy> policy;
   std::string fingerprint_key;
-  std::string hash;  // hexadecimal: over names and bytes of the configuration and every pack
+  std::string hash;  // hexadecimal: over names and bytes of the configuration, the agents and every pack
 };
 
 struct PolicyFile {
@@ -26,10 +26,11 @@ struct PolicyFile {
   std::string bytes;
 };
 
-// Reads the configuration and the packs, compiles them, and runs every case of every rule: a rule whose case does not
+// Reads the configuration, the packs and how coding agents are recognised (empty: as built in), compiles them, and runs every case of every rule: a rule whose case does not
 // come out as it says does not load. Errors: kFailedPrecondition, one sentence with file, line and column.
 absl::StatusOr<std::shared_ptr<const LoadedPolicy>> LoadPolicy(const PolicyFile& configuration,
                                                                const std::vector<PolicyFile>& packs,
-                                                               std::string fingerprint_key);
+                                                               std::string fingerprint_key,
+                                                               const PolicyFile& agents = {});
 
 }  // namespace holdpoint
