@@ -23,7 +23,7 @@ struct ChildSpec {
   std::vector<std::string> args;  // without the program's name
   struct Inherit {
     int fd;     // of ours
-    int as;     // its number in the child, 3 or more
+    int as;  // its number in the child; 1 replaces /dev/null
   };
   std::vector<Inherit> inherit;
 };

@@ -1,6 +1,7 @@
 #include "agent/gate/owners.h"
 
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <set>
 #include <utility>
@@ -27,6 +28,7 @@ void Owners::Refresh(const v1::Configured& configured, std::function<void()> don
   request.spec.path = presence_program_;
   request.spec.args = {"--resolve"};
   request.spec.args.insert(request.spec.args.end(), names.begin(), names.end());
+  request.output_as = STDOUT_FILENO;
   request.budget = kResolveBudget;
   RunHelper(loop_, clock_, std::move(request), [this, done](absl::StatusOr<HelperResult> result) {
     if (result.ok() && result->wait_status != 0) {

@@ -1,5 +1,7 @@
 """The gate on the real kernel, with small programs in place of a coding agent: what happens when things go wrong."""
 
+import errno
+import json
 import os
 import signal
 import socket
@@ -58,12 +60,24 @@ class GateTest(unittest.TestCase):
         argv = self.world.scope.command(
             [self.gate.bin / 'holdpoint', '--run', self.gate.run, 'run', '--env', environment, '--', 'sh', '-c', shell],
             uid=self.world.uid)
-        return subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                cwd=self.world.workspace, env=self.world.environment(), text=True, **options)
+        options.setdefault('stdin', subprocess.DEVNULL)
+        return subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=self.world.workspace,
+                                env=self.world.environment(), text=True, **options)
 
     def finish(self, process):
         out, err = process.communicate(timeout=60)
         return process.returncode, out, err
+
+    def await_event(self, kind):
+        """The first event of a kind; follows the record until it is there."""
+        follow = subprocess.Popen([self.gate.bin / 'holdpoint', '--run', self.gate.run, 'events', '-f', '--json'],
+                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+        try:
+            return next(e for e in map(json.loads, follow.stdout) if e['type'] == kind)
+        finally:
+            follow.kill()
+            follow.wait()
+            follow.stdout.close()
 
     def kinds(self):
         return [e['type'] for e in self.gate.events()]
@@ -204,21 +218,17 @@ class GateKilled(GateTest):
         self.assertEqual(self.fail_mode('staging'), 'xrc=0\n')
 
     def test_killed_while_refusing_nothing_refused_ever_runs(self):
-        storm = self.session(f'while :; do rm {self.precious}/a && echo RAN; done')
-        events = subprocess.Popen([str(self.gate.bin / 'holdpoint'), '--run', str(self.gate.run), 'events', '-f',
-                                   '--json'], stdout=subprocess.PIPE, text=True)
-        for line in events.stdout:
-            if '"outcome"' in line:
-                break
-        # staging fails open: without a gate this rm would pass. So take the session's way out first.
-        os.killpg(os.getpgid(storm.pid), 0)
-        self.world.scope.end()
+        # A protected session: without a gate it fails closed, so its rm may not run before, during or after the kill.
+        storm = self.session(f'while :; do rm {self.precious}/a && echo RAN; done 2>/dev/null', 'production')
+        self.await_event('outcome')
         self.gate.kill()
-        events.kill()
-        events.wait()
-        events.stdout.close()
+        self.gate.start()
+        self.await_event('outcome')
+        self.world.scope.end()
         self.assertNotIn('RAN', self.finish(storm)[1])
         self.assertTrue((self.precious / 'a').exists())
+        done = self.gate.cli('verify', '--state', self.gate.state)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
 
 class ConnectRefused(GateTest):
@@ -226,7 +236,7 @@ class ConnectRefused(GateTest):
 
     def config(self):
         return super().config().replace(
-            'destinations:', 'destinations:\n  - {cidr: "127.0.9.0/24", ports: [5432], environment: production}')
+            'destinations:', 'destinations:\n  - {cidr: ["127.0.9.0/24"], ports: [5432], environment: production}')
 
     def serve(self, address, port):
         server = socket.create_server((address, port))
@@ -235,23 +245,36 @@ class ConnectRefused(GateTest):
     def test_only_the_tagged_range_and_port_is_refused_and_passes_once_after_approval(self):
         for port in (5432, 5433):
             self.serve('127.0.9.1', port)
-        script = ('import socket,sys\n'
-                  'for port in map(int, sys.argv[1:]):\n'
-                  '    try:\n'
-                  '        socket.create_connection(("127.0.9.1", port)).close(); print("ok")\n'
-                  '    except OSError as e: print(e.errno)\n')
         path = self.world.root / 'try.py'
-        path.write_text(script)
-        run = lambda: self.finish(self.session(f'/usr/bin/python3 {path} 5432 5433'))[1]
-        self.assertEqual(run(), '1\nok\n')
-        done = self.gate.events()
-        self.assertTrue(any(e['type'] == 'connect' for e in done))
+        path.write_text('import socket, sys\n'
+                        'for line in sys.stdin:\n'
+                        '    try:\n'
+                        '        socket.create_connection(("127.0.9.1", int(line))).close()\n'
+                        '        print("ok", flush=True)\n'
+                        '    except OSError as error:\n'
+                        '        print(error.errno, flush=True)\n')
+        session = self.session(f'exec /usr/bin/python3 {path}', stdin=subprocess.PIPE)
+
+        def attempt(port):
+            session.stdin.write(f'{port}\n')
+            session.stdin.flush()
+            return session.stdout.readline().strip()
+
+        self.assertEqual(attempt(5433), 'ok')
+        self.assertEqual(attempt(5432), str(errno.EPERM))
+        refused = self.await_event('outcome')
+        self.assertEqual(refused['outcome']['what'], 'connect refused')
+        done = self.gate.decide('approve', refused['outcome']['ticket'], DANA)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(attempt(5432), 'ok')
+        self.assertEqual(attempt(5432), str(errno.EPERM))
+        self.finish(session)
 
 
 class BadInput(GateTest):
     def start_another(self, *flags):
         argv = [self.gate.bin / 'holdpointd', '--scope', self.world.scope.path, '--config', self.gate.config,
-                '--rules', self.gate.rules(), '--state', self.world.root / 'other', '--run',
+                '--rules', gate._SOURCE / 'rules', '--state', self.world.root / 'other', '--run',
                 self.world.root / 'other-run', '--pin', f'/sys/fs/bpf/other-{self.world.root.name}', '--bin',
                 self.gate.bin, '--instance', 'other', *flags]
         return subprocess.run(list(map(str, argv)), capture_output=True, text=True, timeout=60, check=False)

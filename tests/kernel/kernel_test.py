@@ -23,7 +23,7 @@ CONFIG = '''environments:
   - name: staging
     owners: {approval: [dana], rollback: [dana], incident: [dana]}
 destinations:
-  - {cidr: "127.0.9.0/24", ports: [5432], environment: production}
+  - {cidr: ["127.0.9.0/24"], ports: [5432], environment: production}
 resources:
   - {type: path, id: "/precious/*", environment: production}
 limits: {hold_ms: 3000, consult_ms: 20000}
