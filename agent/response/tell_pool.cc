@@ -7,6 +7,8 @@
 #include <thread>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "agent/base/clock.h"
 #include "agent/response/blocked_signals.h"
 #include "agent/response/told_fd.h"
 
@@ -14,9 +16,10 @@ namespace holdpoint {
 
 struct TellPool::State {
   struct Job {
-    UniqueFd fd;
+    std::shared_ptr<UniqueFd> pidfd;
+    ProcessId id;
     std::string text;
-    absl::Duration patience;
+    BootTime deadline;
     Done done;
   };
 
@@ -30,6 +33,17 @@ struct TellPool::State {
   size_t idle = 0;
   bool stopped = false;
 
+  // Late texts are not written: who would read them has been told something else.
+  static Told Work(const Job& job) {
+    if (Clock::Real().Boot() >= job.deadline) return {false, "nobody was free to write to its stderr"};
+    ToldFd place = FindStderr(job.pidfd->get(), job.id);
+    if (!place.fd.ok()) return {false, std::move(place.detail)};
+    std::string problem = WriteAll(place.fd.get(), job.text, job.deadline - Clock::Real().Boot());
+    const bool whole = problem.empty();
+    if (!whole && !place.detail.empty()) problem = absl::StrCat(place.detail, ": ", problem);
+    return {whole, whole ? std::move(place.detail) : std::move(problem)};
+  }
+
   static void Run(const std::shared_ptr<State>& state) {
     std::unique_lock lock(state->mutex);
     for (;;) {
@@ -40,9 +54,7 @@ struct TellPool::State {
       Job job = std::move(state->jobs.front());
       state->jobs.pop_front();
       lock.unlock();
-      std::string problem = WriteAll(job.fd.get(), job.text, job.patience);
-      job.fd.reset();
-      Told told{.whole = problem.empty(), .detail = std::move(problem)};
+      Told told = Work(job);
       lock.lock();
       // Under the lock: after the destructor nobody is called.
       if (!state->stopped) job.done(std::move(told));
@@ -59,7 +71,8 @@ TellPool::~TellPool() {
   state_->wake.notify_all();
 }
 
-void TellPool::Tell(UniqueFd fd, std::string text, absl::Duration patience, Done done) {
+void TellPool::Tell(std::shared_ptr<UniqueFd> pidfd, const ProcessId& id, std::string text, absl::Duration patience,
+                    Done done) {
   std::unique_lock lock(state_->mutex);
   if (state_->idle <= state_->jobs.size() && state_->threads < state_->most_threads) {
     // SIGPIPE among them: a write to a pipe without a reader is an error here and not the end of the daemon.
@@ -76,7 +89,7 @@ void TellPool::Tell(UniqueFd fd, std::string text, absl::Duration patience, Done
     done(Told{.whole = false, .detail = "nobody was free to write to its stderr"});
     return;
   }
-  state_->jobs.push_back({std::move(fd), std::move(text), patience, std::move(done)});
+  state_->jobs.push_back({std::move(pidfd), id, std::move(text), Clock::Real().Boot() + patience, std::move(done)});
   state_->wake.notify_one();
 }
 

@@ -21,8 +21,10 @@ struct ToldFd {
 // the coding agent's own terminal.
 //
 // What may be written to: files on file systems that keep data (never proc, sysfs, cgroup and their like, where
-// writing is a command), pipes, sockets, terminals. The task must be stopped. Does not block beyond the kernel's own
-// locks. Any thread.
+// writing is a command), pipes, sockets, terminals.
+//
+// Can block for ever, and so can closing what it returns: a file system that does not answer (FUSE), a parent that is
+// in an exec. For a thread that may be lost.
 ToldFd FindStderr(int pidfd, const ProcessId& id);
 
 // Writes all of `text` without letting a full pipe, a stopped terminal or an unread socket block for longer than

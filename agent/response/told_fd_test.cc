@@ -16,6 +16,7 @@
 #include "agent/response/blocked_signals.h"
 #include "agent/response/desk.h"
 #include "agent/response/stage.h"
+#include "agent/response/stuck_file.h"
 #include "agent/response/tell_pool.h"
 
 namespace holdpoint {
@@ -247,12 +248,13 @@ TEST(ToldTest, TextLargerThanATerminalPieceIsWhole) {
 }
 
 TEST(TellPoolTest, WhenEveryThreadIsStuckTheNextTextIsGivenUpAtOnce) {
-  Pipe full;
+  Pipe full, results;
   FillPipe(full.write.get());
-  Pipe results;
+  Stage stage({.argv = {FirstByte()}, .err = full.write.get()});
+  full.write.reset();
   TellPool pool(2);
   const auto tell = [&] {
-    pool.Tell(UniqueFd(dup(full.write.get())), kText, absl::Hours(1),
+    pool.Tell(stage.task().pidfd, stage.task().id, kText, absl::Hours(1),
               [&](const TellPool::Told& told) { (void)!write(results.write.get(), told.whole ? "y" : "n", 1); });
   };
   for (int i = 0; i < 2 + 8; ++i) tell();  // two at work, eight in the queue, or less while the threads start
@@ -263,13 +265,52 @@ TEST(TellPoolTest, WhenEveryThreadIsStuckTheNextTextIsGivenUpAtOnce) {
 
 TEST(TellPoolTest, MoreTextsThanThreadsAllArrive) {
   Pipe out, results;
+  Stage stage({.argv = {FirstByte()}, .err = out.write.get()});
   TellPool pool(2);
   for (int i = 0; i < 8; ++i) {
-    pool.Tell(UniqueFd(dup(out.write.get())), "text\n", absl::Seconds(10),
+    pool.Tell(stage.task().pidfd, stage.task().id, "text\n", absl::Seconds(10),
               [&](const TellPool::Told& told) { (void)!write(results.write.get(), told.whole ? "y" : "n", 1); });
   }
   EXPECT_EQ(ReadUntil(results.read.get(), 8), "yyyyyyyy");
   EXPECT_EQ(ReadUntil(out.read.get(), 40).size(), 40u);
+}
+
+TEST(TellPoolTest, LateTextIsNotWritten) {
+  Pipe out, results;
+  Stage stage({.argv = {FirstByte()}, .err = out.write.get()});
+  out.write.reset();
+  {
+    TellPool pool(1);
+    pool.Tell(stage.task().pidfd, stage.task().id, kText, absl::ZeroDuration(),
+              [&](const TellPool::Told& told) { (void)!write(results.write.get(), told.whole ? "y" : "n", 1); });
+    EXPECT_EQ(ReadUntil(results.read.get(), 1), "n");
+  }
+  kill(stage.pid(), SIGKILL);
+  EXPECT_EQ(ReadToEnd(out.read.get()), "");
+}
+
+TEST(ToldTest, FileSystemThatNeverAnswersHoldsNobodyElseUp) {
+  stage::StuckFile file;
+  ASSERT_TRUE(file.fd() >= 0);
+  Desk desk;
+  Pipe err;
+  Stage stuck({.argv = {FirstByte()}, .err = file.fd()});
+  Stage other({.argv = {FirstByte()}, .err = err.write.get()});
+  err.write.reset();
+  file.StopAnswering();
+  std::vector<ResponseResult> first, second;
+  desk.responder().Refuse(stuck.task(), kText, [&](const ResponseResult& r) { first.push_back(r); });
+  desk.responder().Refuse(other.task(), kText, [&](const ResponseResult& r) { second.push_back(r); });
+  ASSERT_TRUE(desk.DispatchUntil([&] { return !second.empty(); }));
+  EXPECT_TRUE(first.empty()) << "it waits for its text";
+  EXPECT_EQ(second[0].what, What::kRefused) << second[0].detail;
+  EXPECT_TRUE(second[0].told) << second[0].detail;
+  EXPECT_EQ(ReadUntil(err.read.get(), sizeof(kText) - 1), kText);
+  // Its exit closes the file, which does not answer that either; but it has been killed and runs nothing.
+  ASSERT_TRUE(desk.DispatchUntil([&] { return !first.empty(); }));
+  EXPECT_EQ(first[0].what, What::kKilled) << first[0].detail;
+  EXPECT_FALSE(first[0].told);
+  file.End();
 }
 
 }  // namespace

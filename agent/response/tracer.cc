@@ -14,7 +14,6 @@
 #include "agent/response/exit_injection.h"
 #include "agent/response/proc.h"
 #include "agent/response/sys.h"
-#include "agent/response/told_fd.h"
 
 namespace holdpoint {
 namespace {
@@ -90,43 +89,49 @@ void Tracer::Begin(Task& task) {
       Finish(task, What::kGone);
       return;
     case Command::Kind::kKill:
-      return TellAndKill(task, "");
+      if (command.text.empty()) return Kill(task, "");
+      break;
     case Command::Kind::kOwn:
     case Command::Kind::kRefuse:
-      return Seize(task);
+      break;
   }
+  Enter(task, Phase::kSettling);
+  TrySettled(task);
+}
+
+// The kernel's SIGSTOP takes effect on the task's way out of exec, some microseconds after it was told to us. Whatever
+// is done to a task that is not stopped can wait for locks that the task holds, in an exec of a file that never
+// answers for example; a stopped one holds none.
+void Tracer::TrySettled(Task& task) {
+  auto dir = ProcDir::Open(task.task.id);
+  auto stat = dir.ok() ? dir->Stat() : absl::StatusOr<ProcStat>(dir.status());
+  if (!stat.ok() || (stat->state != 'T' && stat->state != 't')) return;
+  if (task.commands.front().kind == Command::Kind::kKill) return TellAndKill(task, "");
+  Seize(task);
 }
 
 void Tracer::Seize(Task& task) {
   constexpr long kOptions = PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD;
-  if (ptrace(PTRACE_SEIZE, task.pid(), nullptr, kOptions) != 0) return SeizeFailed(task, errno);
+  if (ptrace(PTRACE_SEIZE, task.pid(), nullptr, kOptions) != 0) {
+    Append(task.detail, absl::StrCat("it cannot be traced: ", strerror(errno)));
+    return TellAndKill(task, kInstead);
+  }
   task.traced = true;
   ptrace(PTRACE_INTERRUPT, task.pid(), nullptr, nullptr);
   Enter(task, Phase::kSeizing);
 }
 
-void Tracer::SeizeFailed(Task& task, int error) {
-  const pid_t tracer = ForeignTracer(task);
-  Append(task.detail, tracer > 0 ? absl::StrCat("process ", tracer, " traces it")
-                                 : absl::StrCat("the kernel does not let it be traced: ", strerror(error)));
-  TellAndKill(task, kInstead);
-}
-
-pid_t Tracer::ForeignTracer(const Task& task) const {
-  auto dir = ProcDir::Open(task.task.id);
-  return dir.ok() ? dir->Tracer().value_or(0) : 0;
-}
-
-// A task that is not ours. Its caller should read the text before it reads the end; but where somebody else's tracer
-// can let it run at any moment, or nothing holds it any more, its end comes first.
+// A task that is not ours. Its caller should read the text before it reads the end; but where somebody else traces it,
+// and can let it run at any moment, the end comes first and nothing is told.
 void Tracer::TellAndKill(Task& task, absl::string_view why) {
-  if (task.commands.front().text.empty()) return Kill(task, why);
-  Enter(task, Phase::kTelling);
-  StartTelling(task);
   auto dir = ProcDir::Open(task.task.id);
-  auto stat = dir.ok() ? dir->Stat() : absl::StatusOr<ProcStat>(dir.status());
-  const bool stays = stat.ok() && stat->state == 'T' && ForeignTracer(task) == 0;
-  if (!stays || task.tell == 0) Kill(task, why);
+  if (const pid_t tracer = dir.ok() ? dir->Tracer().value_or(0) : 0; tracer > 0) {
+    Append(task.detail, absl::StrCat("process ", tracer, " traces it"));
+    return Kill(task, why);
+  }
+  if (task.commands.front().text.empty()) return Kill(task, why);
+  Append(task.detail, why);
+  StartTelling(task);
 }
 
 void Tracer::OnOwned(Task& task) {
@@ -156,9 +161,7 @@ void Tracer::RunCommands(Task& task) {
       case Command::Kind::kRefuse:
       case Command::Kind::kKill:
       case Command::Kind::kTell:
-        Enter(task, Phase::kTelling);
         StartTelling(task);
-        if (task.tell == 0) AfterTelling(task);
         break;
     }
   }
@@ -176,14 +179,12 @@ void Tracer::ReleaseOwned(Task& task) {
 }
 
 void Tracer::StartTelling(Task& task) {
+  Enter(task, Phase::kTelling);
   std::string text = task.commands.front().text;
   task.told = false;
-  if (text.empty()) return;
-  ToldFd place = FindStderr(task.pidfd(), task.task.id);
-  Append(task.detail, place.detail);
-  if (!place.fd.ok()) return;
+  if (text.empty()) return AfterTelling(task);
   task.tell = next_tell_++;
-  pool_.Tell(std::move(place.fd), std::move(text), kTellPatience,
+  pool_.Tell(task.task.pidfd, task.task.id, std::move(text), kTellPatience,
              [told = world_.told, number = task.number, tell = task.tell](TellPool::Told result) {
                told(number, tell, std::move(result));
              });
@@ -196,8 +197,7 @@ void Tracer::Told(uint64_t number, uint64_t tell, TellPool::Told told) {
   task.tell = 0;
   task.told = told.whole;
   Append(task.detail, told.detail);
-  if (task.phase == Phase::kTelling) return AfterTelling(task);
-  if (task.ended) Finish(task, Outcome(task));
+  if (task.phase == Phase::kTelling) AfterTelling(task);
 }
 
 void Tracer::AfterTelling(Task& task) {
@@ -207,7 +207,7 @@ void Tracer::AfterTelling(Task& task) {
       Enter(task, Phase::kOwned);
       return RunCommands(task);
     case Command::Kind::kRefuse:
-      return task.traced ? Inject(task) : Kill(task, kInstead);
+      return task.traced ? Inject(task) : Kill(task, "");
     default:
       return Kill(task, "");
   }
@@ -273,7 +273,6 @@ void Tracer::OnDeadline(Task& task) {
     case Phase::kExiting:
       return Kill(task, "it did not come to its exit in time; killed instead");
     case Phase::kDying:
-      if (task.ended) return Finish(task, Outcome(task));
       Append(task.detail, "SIGKILL was sent and it has not ended yet");
       while (!task.commands.empty()) CompleteFront(task, What::kKilled);
       busy_.erase(task.number);  // Its pidfd tells when it has.
@@ -283,9 +282,9 @@ void Tracer::OnDeadline(Task& task) {
   }
 }
 
-ResponseResult::What Tracer::Outcome(Task& task) const {
+ResponseResult::What Tracer::Outcome(const Task& task, int status) const {
   constexpr int kRefusedStatus = 126;
-  if (task.phase == Phase::kExiting && WIFEXITED(task.status) && WEXITSTATUS(task.status) == kRefusedStatus) {
+  if (task.phase == Phase::kExiting && WIFEXITED(status) && WEXITSTATUS(status) == kRefusedStatus) {
     return What::kRefused;
   }
   return task.killed ? What::kKilled : What::kGone;
@@ -293,12 +292,8 @@ ResponseResult::What Tracer::Outcome(Task& task) const {
 
 void Tracer::OnEnded(Task& task, int status) {
   moved_ = true;
-  task.ended = true;
   task.traced = false;
-  task.status = status;
-  epoll_ctl(world_.epoll, EPOLL_CTL_DEL, task.pidfd(), nullptr);
-  if (task.phase == Phase::kDying && task.tell != 0) return;  // Its text is still being written.
-  Finish(task, Outcome(task));
+  Finish(task, Outcome(task, status));
 }
 
 void Tracer::Ended(uint64_t number) {
@@ -307,9 +302,9 @@ void Tracer::Ended(uint64_t number) {
 
 // Takes what the kernel has to say of one task; it may be gone from the table afterwards.
 void Tracer::Wait(Task& task) {
-  if (task.ended) return;
   if (!task.traced) {
-    if (sys::PidfdEnded(task.pidfd())) OnEnded(task, 0);
+    if (sys::PidfdEnded(task.pidfd())) return OnEnded(task, 0);
+    if (task.phase == Phase::kSettling) TrySettled(task);
     return;
   }
   int status = 0;
@@ -336,7 +331,7 @@ absl::Duration Tracer::Advance(BootTime now) {
   absl::Duration wait = absl::InfiniteDuration();
   for (uint64_t number : busy_) {
     const Task& task = tasks_[number];
-    soon |= task.traced && task.phase != Phase::kTelling;
+    soon |= task.phase == Phase::kSettling || (task.traced && task.phase != Phase::kTelling);
     wait = std::min(wait, std::max(task.deadline - now, absl::ZeroDuration()));
   }
   if (!soon) return wait;

@@ -31,9 +31,9 @@ struct Command {
 // The state machine of every task that the Responder works on. All calls from one thread, the only one that makes
 // ptrace calls; none of them blocks.
 //
-//   (new) --seize--> Seizing --event stop--> Owned --text--> Telling --> Injecting --entry--> Exiting --> gone
-//                       |                      |                |            |                   |
-//                       +-- refused by kernel, bound passed, check failed: SIGKILL --> Dying ----+--> gone
+//   Settling --stopped--> Seizing --event stop--> Owned --text--> Telling --> Injecting --entry--> Exiting --> gone
+//       |                    |                      |                |            |                   |
+//       +---- refused by the kernel, bound passed, a check failed: SIGKILL --> Dying -----------------+--> gone
 //
 // Statuses are asked for one task at a time with __WNOTHREAD: children and tracees of other threads are never reaped.
 // ptrace stops have no descriptor that becomes readable; while a task is on its way to one (microseconds) Advance()
@@ -58,7 +58,7 @@ class Tracer {
   absl::Duration Advance(BootTime now);
 
  private:
-  enum class Phase { kNew, kSeizing, kOwned, kTelling, kInjecting, kExiting, kDying };
+  enum class Phase { kNew, kSettling, kSeizing, kOwned, kTelling, kInjecting, kExiting, kDying };
   struct Task {
     uint64_t number = 0;
     StoppedTask task;
@@ -66,8 +66,6 @@ class Tracer {
     BootTime deadline;  // of this phase; unused in kOwned
     bool traced = false;
     bool killed = false;  // by us
-    bool ended = false;   // reaped; waits for its text to be written
-    int status = 0;       // as wait(2) gives it, where known
     uint64_t tell = 0;    // number of the text on its way, 0 for none
     std::deque<Command> commands;
     int taken = 0;  // commands, from the beginning
@@ -81,9 +79,8 @@ class Tracer {
   void Enter(Task& task, Phase phase);
   void Begin(Task& task);
   void Seize(Task& task);
-  void SeizeFailed(Task& task, int error);
+  void TrySettled(Task& task);
   void TellAndKill(Task& task, absl::string_view why);
-  pid_t ForeignTracer(const Task& task) const;
   void OnOwned(Task& task);
   void RunCommands(Task& task);
   void ReleaseOwned(Task& task);
@@ -99,7 +96,7 @@ class Tracer {
   void Finish(Task& task, ResponseResult::What what);
   void Drop(Task& task);
   void CompleteFront(Task& task, ResponseResult::What what);
-  ResponseResult::What Outcome(Task& task) const;
+  ResponseResult::What Outcome(const Task& task, int status) const;
 
   World world_;
   TellPool pool_;

@@ -219,10 +219,10 @@ TEST_F(ResponseBpfTest, UnderAStormOfContinuesFromTheStartRunsNothing) {
       });
       child.Go();
     }
-    const Outcome outcome = Run(program, 500, [&](const StoppedTask& task) {
+    const Outcome outcome = Run(program, 250, [&](const StoppedTask& task) {
       if (desk_->Own(task).what == What::kOwned) desk_->Refuse(task, "");
     });
-    EXPECT_EQ(outcome.ends.refused + outcome.ends.killed, 500);
+    EXPECT_EQ(outcome.ends.refused + outcome.ends.killed, 250);
     EXPECT_EQ(outcome.bytes, 0) << program;
   }
 }
