@@ -40,6 +40,7 @@ void AddAdministration(CLI::App& app, Context& context);  // kill, reload
 void AddDoctor(CLI::App& app, Context& context);
 void AddRecord(CLI::App& app, Context& context);         // events, verify
 void AddConfiguration(CLI::App& app, Context& context);  // config, fingerprint
+void AddPolicy(CLI::App& app, Context& context);         // check, rules
 
 // Writes to standard output. What could not be written is an error of FlushOutput, kUnavailable.
 void Print(const std::string& text);

@@ -131,6 +131,14 @@ Unwrapped SplitCommandLine(absl::string_view text, const ExecAct& around) {
   out.blind_spots = script->blind_spots;
   std::string cwd = around.cwd;
   for (ShellCommand& command : script->commands) {
+    for (const ShellRedirection& redirection : command.redirections) {
+      // What a shell does itself has no exec: it is judged as the tool ">" (rules/files.yaml).
+      if (redirection.op != ">" && redirection.op != ">|" && redirection.op != "&>") continue;
+      ExecAct write = Inner(around, {">", redirection.target});
+      write.cwd = cwd;
+      write.unexpanded = true;
+      out.acts.push_back(std::move(write));
+    }
     if (command.argv.empty()) continue;
     ExecAct act = Inner(around, std::move(command.argv));
     act.cwd = cwd;
