@@ -4,9 +4,14 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <fstream>
+#include <iterator>
+#include <map>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "agent/base/fd.h"
 #include "agent/base/log.h"
 #include "agent/base/status.h"
@@ -58,14 +63,29 @@ absl::Status Take(RecordSource& source, Store& store, bool until_idle, const Uni
   return status;
 }
 
-absl::Status RunConsume(Flags& flags) {
-  for (const std::string& setting : flags.settings) {
-    const size_t equals = setting.find('=');
-    if (equals == std::string::npos || equals == 0) {
-      return absl::InvalidArgumentError("--set: want NAME=VALUE with a property of librdkafka");
+// NAME=VALUE, or NAME.file=PATH for what is no command line's business.
+absl::StatusOr<std::map<std::string, std::string>> KafkaProperties(const std::vector<std::string>& texts) {
+  std::map<std::string, std::string> properties;
+  for (const std::string& text : texts) {
+    const std::vector<std::string> parts = absl::StrSplit(text, absl::MaxSplits('=', 1));
+    absl::string_view name = parts[0];
+    if (parts.size() != 2 || name.empty()) {
+      return absl::InvalidArgumentError("--set: want NAME=VALUE with a property of librdkafka, or NAME.file=PATH");
     }
-    flags.kafka.settings[setting.substr(0, equals)] = setting.substr(equals + 1);
+    std::string value = parts[1];
+    if (absl::ConsumeSuffix(&name, ".file")) {
+      std::ifstream file(parts[1]);
+      if (!file) return ErrnoStatus(parts[1]);
+      value.assign(std::istreambuf_iterator<char>(file), {});
+      absl::StripAsciiWhitespace(&value);
+    }
+    properties[std::string(name)] = std::move(value);
   }
+  return properties;
+}
+
+absl::Status RunConsume(Flags& flags) {
+  HP_ASSIGN_OR_RETURN(flags.kafka.settings, KafkaProperties(flags.settings));
   HP_ASSIGN_OR_RETURN(const UniqueFd stop, StopSignals());  // Before librdkafka's threads: they inherit the mask.
   HP_ASSIGN_OR_RETURN(const auto store, Store::Open(flags.db));
   HP_ASSIGN_OR_RETURN(const auto source, KafkaSource::Open(flags.kafka, *store));
@@ -133,7 +153,7 @@ int main(int argc, char** argv) {
   consume->add_option("--brokers", flags.kafka.brokers, "host:port[,host:port...]")->required();
   consume->add_option("--topic", flags.kafka.topic, "the topic")->capture_default_str();
   consume->add_option("--group", flags.kafka.group, "the consumer group")->capture_default_str();
-  consume->add_option("--set", flags.settings, "a property of librdkafka, NAME=VALUE (repeatable)");
+  consume->add_option("--set", flags.settings, "a property of librdkafka, NAME=VALUE or NAME.file=PATH (repeatable)");
   consume->add_flag("--until-idle", flags.until_idle, "end when the topic is read to its end");
 
   CLI::App* ingest = app.add_subcommand("ingest", "take records from a spool on this host");

@@ -9,6 +9,7 @@
 #include "agent/base/escape.h"
 #include "agent/base/status.h"
 #include "agent/event/json.h"
+#include "agent/event/recorder.h"
 #include "agent/event/render.h"
 #include "holdpoint/v1/event.pb.h"
 
@@ -78,7 +79,7 @@ absl::Status PrintSessions(Query& query, bool json) {
 absl::Status PrintEvents(Query& query, const EventFilter& filter, bool json, bool color) {
   return query.Events(filter, [&](absl::string_view host, absl::string_view record) {
     v1::Envelope event;
-    if (!event.ParseFromArray(record.data(), static_cast<int>(record.size()))) return;  // It parsed when it was stored.
+    if (!ParseRecord(record, &event)) return;  // It parsed when it was stored.
     PutLine(json ? EventToJson(event) : absl::StrCat(EscapeAndClip(host, kCellMax), " ", RenderEvent(event, color)));
   });
 }

@@ -101,7 +101,7 @@ struct LimitsConfig {
 
 struct KafkaConfig {
   std::vector<std::string> brokers;  // empty: the spool is the store
-  std::string topic = "holdpoint.events";
+  std::string topic = "holdpoint.events.v1";
   std::map<std::string, std::string> settings;
 };
 

@@ -1,11 +1,14 @@
 #include "agent/event/recorder.h"
 
+#include <climits>
+
 #include "absl/strings/str_cat.h"
 #include "agent/base/status.h"
 #include "agent/event/body.h"
 #include "agent/event/utf8.h"
 #include "google/protobuf/io/coded_stream.h"
 #include "google/protobuf/io/zero_copy_stream_impl_lite.h"
+#include "google/protobuf/stubs/logging.h"
 
 namespace holdpoint {
 namespace {
@@ -24,6 +27,11 @@ void SerializeRecord(const v1::Envelope& event, std::string* out) {
   google::protobuf::io::CodedOutputStream coded(&stream);
   coded.SetSerializationDeterministic(true);
   event.SerializeToCodedStream(&coded);
+}
+
+bool ParseRecord(absl::string_view record, v1::Envelope* event) {
+  const google::protobuf::LogSilencer quiet;
+  return record.size() <= INT_MAX && event->ParseFromArray(record.data(), static_cast<int>(record.size()));
 }
 
 Recorder::Recorder(v1::StreamId stream, const Clock& clock, RecordSink& sink)

@@ -95,4 +95,8 @@ class Recorder {
 // The bytes that the chain covers: deterministic serialisation of the whole envelope.
 void SerializeRecord(const v1::Envelope& event, std::string* out);
 
+// Reads a record back. False for bytes that are no envelope; says nothing on stderr, unlike protobuf itself: whoever
+// can write to a topic could fill a log with it.
+bool ParseRecord(absl::string_view record, v1::Envelope* event);
+
 }  // namespace holdpoint

@@ -19,6 +19,7 @@
 #include "agent/base/status.h"
 #include "agent/control/views.h"
 #include "agent/event/stream_id.h"
+#include "agent/spool/cursor.h"
 #include "agent/gate/config_files.h"
 #include "agent/kernel/decode.h"
 
@@ -88,7 +89,7 @@ Gate::~Gate() {
 absl::Status Gate::OpenRecord() {
   HP_ASSIGN_OR_RETURN(v1::StreamId stream, MakeStreamId(options_.state, options_.instance));
   SpoolOptions spool;
-  spool.cursor_path = absl::StrCat(options_.state, "/cursor");
+  spool.cursor_path = CursorPath(options_.state);
   HP_ASSIGN_OR_RETURN(spool_, Spool::Open(absl::StrCat(options_.state, "/spool"), stream.run_id(), spool));
   if (!spool_->report().note.empty()) LogWarning(spool_->report().note);
   recorder_ = std::make_unique<Recorder>(std::move(stream), clock_, *spool_);
@@ -171,7 +172,11 @@ absl::Status Gate::MakeDesks() {
   v1::DaemonState& state = *started.mutable_daemon();
   state.set_state("started");
   state.set_version("0.1.0");
-  state.set_previous_run_id(spool_->report().previous_run_id);
+  if (const Spool::Report& before = spool_->report(); before.previous_last_sequence > 0) {
+    state.set_previous_run_id(before.previous_run_id);
+    state.set_previous_last_sequence(before.previous_last_sequence);
+    state.set_previous_last_hash(before.previous_last_hash.data(), before.previous_last_hash.size());
+  }
   for (const Rung& rung : kernel_->Rungs()) (*state.mutable_rungs())[rung.capability] = rung.in_use;
   ledger_->Write(nullptr, std::move(started));
   ledger_->Write(nullptr, std::move(loaded));

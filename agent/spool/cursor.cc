@@ -25,6 +25,8 @@ absl::Status NoCursor(const std::string& path, absl::string_view why) {
 
 }  // namespace
 
+std::string CursorPath(const std::string& state_dir) { return absl::StrCat(state_dir, "/stream/cursor"); }
+
 absl::StatusOr<Cursor> ReadCursor(const std::string& path) {
   UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   if (!fd.ok()) {

@@ -23,6 +23,9 @@ struct Cursor {
   }
 };
 
+// STATE/stream/cursor. The stream process makes the directory.
+std::string CursorPath(const std::string& state_dir);
+
 // A missing file is an empty cursor. Errors: kDataLoss for a file that is no cursor, those of read(2).
 absl::StatusOr<Cursor> ReadCursor(const std::string& path);
 

@@ -9,6 +9,7 @@
 #include "absl/strings/str_join.h"
 #include "agent/base/escape.h"
 #include "agent/base/status.h"
+#include "agent/event/recorder.h"
 #include "agent/spool/layout.h"
 #include "agent/spool/segment.h"
 
@@ -78,7 +79,7 @@ absl::Status Verifier::ReadSegment(const SegmentFile& file, bool last_of_all, St
 
 void Verifier::Take(const SegmentFile& file, const SegmentReader& reader, State& state) {
   v1::Envelope event;
-  if (!event.ParseFromArray(reader.payload().data(), static_cast<int>(reader.payload().size()))) {
+  if (!ParseRecord(reader.payload(), &event)) {
     AddDamage(state, absl::StrCat(file.path, ": record ", reader.sequence(), " is no envelope"));
     return;
   }

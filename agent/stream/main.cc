@@ -21,7 +21,6 @@ struct Flags {
   std::string brokers;
   std::string topic = "holdpoint.events.v1";
   std::vector<std::string> settings;
-  std::string settings_file;
   bool once = false;
 };
 
@@ -49,7 +48,6 @@ absl::StatusOr<UniqueFd> StopSignals() {
 
 absl::Status Run(const Flags& flags) {
   KafkaSettings settings;
-  if (!flags.settings_file.empty()) HP_RETURN_IF_ERROR(AddKafkaSettingsFromFile(flags.settings_file, &settings));
   for (const std::string& setting : flags.settings) HP_RETURN_IF_ERROR(AddKafkaSetting(setting, &settings));
   if (const std::string trap = ScramTrap(rd_kafka_version(), settings); !trap.empty()) LogWarning(trap);
 
@@ -57,7 +55,7 @@ absl::Status Run(const Flags& flags) {
   const std::string dir = absl::StrCat(flags.state, "/stream");
   HP_ASSIGN_OR_RETURN(const UniqueFd lock, LockDir(dir));
   Drain drain({.spool_dir = absl::StrCat(flags.state, "/spool"),
-               .cursor_path = absl::StrCat(dir, "/cursor"),
+               .cursor_path = CursorPath(flags.state),
                .topic = flags.topic,
                .settings = ProducerSettings(flags.brokers, settings, KafkaFeatures()),
                .once = flags.once,
@@ -79,8 +77,7 @@ int main(int argc, char** argv) {
   app.add_option("--state", flags.state, "state directory of holdpointd")->capture_default_str();
   app.add_option("--brokers", flags.brokers, "host:port[,host:port...]")->required();
   app.add_option("--topic", flags.topic, "topic for the events")->capture_default_str();
-  app.add_option("--set", flags.settings, "a property of librdkafka, NAME=VALUE (repeatable)");
-  app.add_option("--settings-file", flags.settings_file, "file with such properties, one a line; for secrets");
+  app.add_option("--set", flags.settings, "a property of librdkafka, NAME=VALUE, or NAME.file=PATH (repeatable)");
   app.add_flag("--once", flags.once, "end when everything in the spool is delivered");
   try {
     app.parse(argc, argv);

@@ -9,6 +9,7 @@
 #include "agent/base/log.h"
 #include "agent/base/status.h"
 #include "agent/event/body.h"
+#include "agent/event/recorder.h"
 
 namespace holdpoint {
 namespace {
@@ -83,7 +84,7 @@ Producer::~Producer() {
 
 absl::Status Producer::Produce(uint64_t number, absl::string_view record) {
   v1::Envelope event;  // For key and headers only: the value is the bytes as they were stored.
-  const bool parsed = event.ParseFromArray(record.data(), static_cast<int>(record.size()));
+  const bool parsed = ParseRecord(record, &event);
   const std::string& key = event.session().empty() ? event.stream().host_id() : event.session();
   const std::string type = absl::StrCat("holdpoint.v1.", parsed ? EventType(event) : "unknown");
   const std::string id = absl::StrCat(event.stream().run_id(), "/", event.sequence());

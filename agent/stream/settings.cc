@@ -2,12 +2,15 @@
 
 #include <algorithm>
 #include <fstream>
+#include <iterator>
+#include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "agent/base/status.h"
 
 namespace holdpoint {
@@ -38,20 +41,11 @@ bool IsOneOf(absl::string_view name, const absl::string_view (&names)[N]) {
   return std::find(std::begin(names), std::end(names), name) != std::end(names);
 }
 
-absl::Status Add(absl::string_view text, bool public_source, KafkaSettings* settings) {
-  const std::vector<absl::string_view> parts = absl::StrSplit(text, absl::MaxSplits('=', 1));
-  const absl::string_view name = absl::StripAsciiWhitespace(parts[0]);
-  if (parts.size() != 2 || name.empty()) {
-    // Not the text itself: a password without its name would be shown.
-    return absl::InvalidArgumentError("want NAME=VALUE with a property of librdkafka, such as ssl.ca.location=FILE");
-  }
-  if (public_source && IsOneOf(name, kSecret)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(name, " is a secret and a command line is public: put it in a file for --settings-file"));
-  }
-  HP_RETURN_IF_ERROR(CheckKafkaSetting(name));
-  (*settings)[std::string(name)] = std::string(absl::StripAsciiWhitespace(parts[1]));
-  return absl::OkStatus();
+absl::StatusOr<std::string> ReadValue(absl::string_view path) {
+  std::ifstream file{std::string(path)};
+  if (!file) return ErrnoStatus(path);
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  return std::string(absl::StripAsciiWhitespace(text));
 }
 
 }  // namespace
@@ -62,19 +56,22 @@ absl::Status CheckKafkaSetting(absl::string_view name) {
       absl::StrCat(name, " is not to be set: an event counts as sent only when all in-sync brokers have it"));
 }
 
-absl::Status AddKafkaSetting(absl::string_view text, KafkaSettings* settings) { return Add(text, true, settings); }
-
-absl::Status AddKafkaSettingsFromFile(const std::string& path, KafkaSettings* settings) {
-  std::ifstream file(path);
-  if (!file) return ErrnoStatus(path);
-  std::string line;
-  for (int number = 1; std::getline(file, line); ++number) {
-    const absl::string_view text = absl::StripAsciiWhitespace(line);
-    if (text.empty() || text[0] == '#') continue;
-    if (absl::Status status = Add(text, false, settings); !status.ok()) {
-      return absl::InvalidArgumentError(absl::StrCat(path, ":", number, ": ", status.message()));
-    }
+absl::Status AddKafkaSetting(absl::string_view text, KafkaSettings* settings) {
+  const std::vector<absl::string_view> parts = absl::StrSplit(text, absl::MaxSplits('=', 1));
+  absl::string_view name = parts[0];
+  if (parts.size() != 2 || name.empty()) {
+    // Not the text itself: a password without its name would be shown.
+    return absl::InvalidArgumentError("want NAME=VALUE with a property of librdkafka, such as ssl.ca.location=FILE");
   }
+  std::string value(parts[1]);
+  if (absl::ConsumeSuffix(&name, ".file")) {
+    HP_ASSIGN_OR_RETURN(value, ReadValue(parts[1]));
+  } else if (IsOneOf(name, kSecret)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(name, " is a secret and a command line is public: write it into a file and set ", name, ".file"));
+  }
+  HP_RETURN_IF_ERROR(CheckKafkaSetting(name));
+  (*settings)[std::string(name)] = std::move(value);
   return absl::OkStatus();
 }
 

@@ -13,13 +13,10 @@ namespace holdpoint {
 // librdkafka's configuration properties, by name.
 using KafkaSettings = std::map<std::string, std::string>;
 
-// "name=value" of the command line. Errors: kInvalidArgument for another form, for a name that carries a secret (those
-// come from a file: a command line is public), and for one that would take away a guarantee (see CheckKafkaSetting).
+// "name=value" of the command line. "name.file=/path" takes the value from a file, without white space around it.
+// Errors: kInvalidArgument for another form, for a secret that is given as it is (a command line is public), and for a
+// property that would take away a guarantee (see CheckKafkaSetting); those of reading the file.
 absl::Status AddKafkaSetting(absl::string_view text, KafkaSettings* settings);
-
-// Lines "name=value"; empty ones and those that start with '#' are skipped. Errors: those of reading, kInvalidArgument
-// with file and line.
-absl::Status AddKafkaSettingsFromFile(const std::string& path, KafkaSettings* settings);
 
 // kInvalidArgument for properties that are ours to set: acks, enable.idempotence, message.timeout.ms and their kin.
 // With another value an event would count as sent that no broker has.

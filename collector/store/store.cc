@@ -10,6 +10,7 @@
 #include "agent/base/sha256.h"
 #include "agent/base/status.h"
 #include "agent/event/body.h"
+#include "agent/event/recorder.h"
 #include "agent/spool/layout.h"
 #include "collector/store/schema.h"
 
@@ -151,7 +152,7 @@ absl::Status Store::InsertOne(absl::string_view record, const Position& position
                          .Bind(3, position.next_offset)
                          .Run());
   v1::Envelope event;
-  if (!event.ParseFromArray(record.data(), static_cast<int>(record.size()))) {
+  if (!ParseRecord(record, &event)) {
     return Reject(position, "it does not parse as an envelope");
   }
   if (const std::string why = WhyNotARecord(event); !why.empty()) return Reject(position, why);

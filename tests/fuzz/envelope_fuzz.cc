@@ -25,7 +25,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (!IsValidUtf8(ToValidUtf8(bytes)) || !IsAscii(JsonString(bytes), false)) std::abort();
 
   v1::Envelope event;
-  if (event.ParseFromArray(data, static_cast<int>(size))) {
+  if (ParseRecord(bytes, &event)) {
     if (!IsAscii(EventToJson(event), false) || !IsAscii(RenderEvent(event, false), true)) std::abort();
     ChainChecker checker;
     checker.Add(LinkOf(event, bytes));
