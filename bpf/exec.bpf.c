@@ -50,6 +50,11 @@ static long hp_find_slash(__u32 index, struct hp_tail *tail)
 	return 0;
 }
 
+static __always_inline bool hp_is_listed(const struct hp_basename *name)
+{
+	return bpf_map_lookup_elem(&hp_agents, name) != NULL;
+}
+
 /* Is the text's base name one of a coding agent's? `len` counts the terminating zero. Only the last HP_BASENAME_MAX
  * bytes are looked at: longer names are in no list. Verified on its own: nothing is known of its arguments. */
 __noinline int hp_is_agent_name(const struct hp_given *given, __u32 len)
@@ -79,20 +84,33 @@ __noinline int hp_is_agent_name(const struct hp_given *given, __u32 len)
 	asm volatile("%0 &= 4095" : "+r"(start));
 	if (bpf_probe_read_kernel(name.name, used, given->text + start))
 		return 0;
-	return bpf_map_lookup_elem(&hp_agents, &name) != NULL;
+	return hp_is_listed(&name);
 }
 
-/* By the file as given, the name of the file that runs, and the first argument (the program of an interpreter). */
+#define HP_COMM_MAX 16
+
+/* By the file as given, the name of the file that runs, and the first argument (the program of an interpreter).
+ * At exec the kernel has made comm the base name of the file as given, cut at 15 characters: only where it may be cut
+ * is the name itself looked for. */
 static __always_inline bool hp_recognise(struct hp_given *given, struct task_struct *task, struct linux_binprm *bprm)
 {
 	unsigned long arg_start = task->mm->arg_start;
+	struct hp_basename name = {};
 	long len;
 
-	len = bpf_probe_read_kernel_str(given->text, HP_GIVEN_MAX, bprm->filename);
-	if (len > 0 && hp_is_agent_name(given, len))
+	len = bpf_probe_read_kernel_str(name.name, HP_COMM_MAX, task->comm);
+	if (len == HP_COMM_MAX) {
+		len = bpf_probe_read_kernel_str(given->text, HP_GIVEN_MAX, bprm->filename);
+		if (len > 0 && hp_is_agent_name(given, len))
+			return true;
+	} else if (hp_is_listed(&name)) {
 		return true;
-	len = bpf_probe_read_kernel_str(given->text, HP_GIVEN_MAX, BPF_CORE_READ(bprm, file, f_path.dentry, d_name.name));
-	if (len > 0 && hp_is_agent_name(given, len))
+	}
+	__builtin_memset(&name, 0, sizeof(name));
+	len = bpf_probe_read_kernel_str(name.name, sizeof(name.name),
+					BPF_CORE_READ(bprm, file, f_path.dentry, d_name.name));
+	/* A name of HP_BASENAME_MAX or more arrives cut, and is in no list: that of 31 characters is the longest. */
+	if (len > 1 && hp_is_listed(&name) && BPF_CORE_READ(bprm, file, f_path.dentry, d_name.len) == len - 1)
 		return true;
 	len = bpf_probe_read_user_str(given->text, HP_GIVEN_MAX, (void *)arg_start);
 	if (len <= 0 || arg_start + len >= task->mm->arg_end)

@@ -100,7 +100,12 @@ class KernelImpl final : public Kernel {
   void Beat(BootTime now) override { StoreField<__u64>(*beat_.get(), now.ns); }
 
   absl::StatusOr<hp_label> Label(int pidfd) override { return labels_.Get(pidfd); }
-  absl::Status SetLabel(int pidfd, const hp_label& label) override { return labels_.Set(pidfd, label); }
+  absl::Status SetLabel(int pidfd, const hp_label& label) override {
+    absl::StatusOr<pid_t> tgid = PidOfPidfd(pidfd);
+    HP_RETURN_IF_ERROR(labels_.Set(pidfd, label));
+    if (label.session == 0 && tgid.ok() && iterator_ != nullptr) return iterator_->Unlabel(*tgid);
+    return absl::OkStatus();
+  }
   absl::Status SetTaskState(int pidfd, uint64_t exec_id, hp_task_state state) override {
     return labels_.SetState(pidfd, exec_id, state);
   }
@@ -190,7 +195,7 @@ class KernelImpl final : public Kernel {
   }
   void Activate();
   absl::StatusOr<std::vector<hp_task_row>> ListTasks() const {
-    return iterator_ != nullptr ? ListTasksByIterator(iterator_.get()) : ListTasksByProc(labels_);
+    return iterator_ != nullptr ? iterator_->List() : ListTasksByProc(labels_);
   }
 
   Options options_;
@@ -206,7 +211,7 @@ class KernelImpl final : public Kernel {
   LoadedObject connect_;
   LoadedObject iter_;
   Guards guards_;
-  BpfLinkPtr iterator_;
+  std::unique_ptr<TaskIterator> iterator_;
 
   MappedValue<hp_config> config_;
   MappedValue<__u64> beat_;

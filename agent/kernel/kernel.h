@@ -64,6 +64,8 @@ class Kernel {
 
   // What the kernel holds of a task. `pidfd` is a pidfd of a thread group leader. kNotFound: no label, or gone.
   virtual absl::StatusOr<hp_label> Label(int pidfd) = 0;
+  // Session 0 takes the label off the process and all its threads (where the iterator does not load, threads made
+  // after the label keep theirs).
   virtual absl::Status SetLabel(int pidfd, const hp_label& label) = 0;
   // Changes the state only if the label's exec_id still is `exec_id`: kFailedPrecondition otherwise.
   virtual absl::Status SetTaskState(int pidfd, uint64_t exec_id, hp_task_state state) = 0;
@@ -84,6 +86,8 @@ class Kernel {
 
   // Triage tables. A new generation makes all older classes stale at once.
   virtual absl::Status SetPolicyGeneration(uint32_t generation) = 0;
+  // A file whose ctime is younger than 50 ms gets no class, and is asked again: it could be written once more without
+  // its ctime changing.
   virtual absl::Status SetClass(const FileId& file, hp_class_value value, uint32_t generation) = 0;
   virtual absl::Status SetAgentNames(const std::vector<std::string>& names) = 0;
   virtual absl::Status SetRecognition(bool on, uint32_t default_flags, uint32_t default_environment) = 0;

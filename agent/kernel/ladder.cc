@@ -87,22 +87,27 @@ LoadedObject TryConnect(const LadderContext& context) {
   return object.ok() ? *std::move(object) : LoadedObject();
 }
 
-BpfLinkPtr TryIterator(const LadderContext& context, LoadedObject& object) {
+std::unique_ptr<TaskIterator> TryIterator(const LadderContext& context, LoadedObject& object) {
   Rung rung{.capability = "task list", .in_use = "iterator", .missing = ""};
-  BpfLinkPtr link;
+  std::unique_ptr<TaskIterator> iterator;
   absl::StatusOr<LoadedObject> loaded = absl::UnimplementedError("switched off by an option");
   if (!context.Without("iterator")) loaded = LoadedObject::Load(IterImage(), context.pins, context.load);
   if (loaded.ok()) {
     object = *std::move(loaded);
-    link.reset(bpf_program__attach_iter(object.Program("hp_list_tasks"), nullptr));
-    if (link == nullptr) loaded = ErrnoStatus("attach");
+    BpfLinkPtr list(bpf_program__attach_iter(object.Program("hp_list_tasks"), nullptr));
+    BpfLinkPtr unlabel(bpf_program__attach_iter(object.Program("hp_unlabel"), nullptr));
+    if (list != nullptr && unlabel != nullptr) {
+      iterator = std::make_unique<TaskIterator>(std::move(list), std::move(unlabel), object.MapFd("hp_tmp_unlabel"));
+    } else {
+      loaded = ErrnoStatus("attach");
+    }
   }
-  if (link == nullptr) {
+  if (iterator == nullptr) {
     rung.in_use = "/proc";
     rung.missing = absl::StrCat("task iterator: ", loaded.status().message());
   }
   context.rungs.push_back(rung);
-  return link;
+  return iterator;
 }
 
 }  // namespace holdpoint

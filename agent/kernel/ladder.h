@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -7,6 +8,7 @@
 #include "agent/kernel/kernel.h"
 #include "agent/kernel/loader.h"
 #include "agent/kernel/pins.h"
+#include "agent/kernel/tasks.h"
 
 namespace holdpoint {
 
@@ -42,7 +44,7 @@ class Guards {
 // Attached when this returns; an empty object where no rung loads.
 LoadedObject TryConnect(const LadderContext& context);
 
-// The iterator over tasks; null: /proc has to do. Rung: "iterator".
-BpfLinkPtr TryIterator(const LadderContext& context, LoadedObject& object);
+// The iterators over tasks, of `object`; null: /proc has to do. Rung: "iterator".
+std::unique_ptr<TaskIterator> TryIterator(const LadderContext& context, LoadedObject& object);
 
 }  // namespace holdpoint

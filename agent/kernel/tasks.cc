@@ -27,6 +27,18 @@ std::string ReadSmallFile(const std::string& path) {
   return text.str();
 }
 
+// Reads an iterator to its end: its program runs for every task.
+absl::StatusOr<std::string> RunIterator(const bpf_link* link) {
+  UniqueFd fd(bpf_iter_create(bpf_link__fd(link)));
+  if (!fd.ok()) return ErrnoStatus("task iterator");
+  std::string bytes;
+  char buffer[16384];
+  ssize_t n;
+  while ((n = read(fd.get(), buffer, sizeof(buffer))) > 0) bytes.append(buffer, static_cast<size_t>(n));
+  if (n < 0) return ErrnoStatus("task iterator");
+  return bytes;
+}
+
 // The fourth field of /proc/PID/stat; the second may hold spaces and parentheses.
 uint32_t ParentFromStat(const std::string& stat) {
   const size_t paren = stat.rfind(')');
@@ -90,18 +102,16 @@ absl::Status TaskLabels::SetState(int pidfd, uint64_t exec_id, hp_task_state sta
   return storage_.Put(pidfd, label, BPF_EXIST);
 }
 
-absl::StatusOr<std::vector<hp_task_row>> ListTasksByIterator(const bpf_link* link) {
-  UniqueFd fd(bpf_iter_create(bpf_link__fd(link)));
-  if (!fd.ok()) return ErrnoStatus("task iterator");
-  std::vector<hp_task_row> rows;
-  std::string bytes;
-  char buffer[16384];
-  ssize_t n;
-  while ((n = read(fd.get(), buffer, sizeof(buffer))) > 0) bytes.append(buffer, static_cast<size_t>(n));
-  if (n < 0) return ErrnoStatus("task iterator");
-  rows.resize(bytes.size() / sizeof(hp_task_row));
+absl::StatusOr<std::vector<hp_task_row>> TaskIterator::List() const {
+  HP_ASSIGN_OR_RETURN(const std::string bytes, RunIterator(list_.get()));
+  std::vector<hp_task_row> rows(bytes.size() / sizeof(hp_task_row));
   std::memcpy(rows.data(), bytes.data(), rows.size() * sizeof(hp_task_row));
   return rows;
+}
+
+absl::Status TaskIterator::Unlabel(pid_t tgid) const {
+  HP_RETURN_IF_ERROR((MapView<uint32_t, uint32_t>(unlabel_map_, "hp_tmp_unlabel").Put(0, static_cast<uint32_t>(tgid))));
+  return RunIterator(unlabel_.get()).status();
 }
 
 absl::StatusOr<std::vector<hp_task_row>> ListTasksByProc(const TaskLabels& labels) {

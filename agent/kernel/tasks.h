@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -37,8 +38,24 @@ absl::StatusOr<pid_t> PidOfPidfd(int pidfd);
 // kNotFound: no such process.
 absl::StatusOr<UniqueFd> OpenPidfd(pid_t pid);
 
-// All processes, with their labels, by the iterator program; `link` is its link.
-absl::StatusOr<std::vector<hp_task_row>> ListTasksByIterator(const bpf_link* link);
+// The iterator programs of bpf/iter.bpf.c, where they load.
+class TaskIterator {
+ public:
+  // `unlabel_map` is the map that names the process to hp_unlabel.
+  TaskIterator(BpfLinkPtr list, BpfLinkPtr unlabel, int unlabel_map)
+      : list_(std::move(list)), unlabel_(std::move(unlabel)), unlabel_map_(unlabel_map) {}
+
+  // All processes, with their labels.
+  absl::StatusOr<std::vector<hp_task_row>> List() const;
+  // Takes the label off every thread of a process. Not the entry by tgid.
+  absl::Status Unlabel(pid_t tgid) const;
+
+ private:
+  BpfLinkPtr list_;
+  BpfLinkPtr unlabel_;
+  int unlabel_map_;
+};
+
 // The same from /proc, where the iterator does not load: start_boot_ns is 0 for processes without a label.
 absl::StatusOr<std::vector<hp_task_row>> ListTasksByProc(const TaskLabels& labels);
 

@@ -167,6 +167,7 @@ struct signal_struct {
 struct task_struct {
 	unsigned int ptrace;
 	int exit_code;
+	char comm[16];
 	int pid;
 	int tgid;
 	struct task_struct *real_parent;

@@ -22,6 +22,7 @@ struct hp_walk {
 	struct hp_path_buffer *buffer;
 	struct dentry *dentry;
 	struct vfsmount *vfsmount;
+	struct dentry *mount_root; /* of vfsmount */
 	__u32 pos; /* first byte of the text; HP_PATH_MAX: empty */
 	__u32 cut;
 	__u32 done;
@@ -31,13 +32,11 @@ static long hp_walk_step(__u32 index, struct hp_walk *walk)
 {
 	struct vfsmount *vfsmount = walk->vfsmount;
 	struct dentry *dentry = walk->dentry;
-	struct dentry *parent, *mount_root;
+	struct dentry *parent;
 	const unsigned char *name;
 	__u32 len, pos;
 
-	mount_root = BPF_CORE_READ(vfsmount, mnt_root);
-	parent = BPF_CORE_READ(dentry, d_parent);
-	if (dentry == mount_root) {
+	if (dentry == walk->mount_root) {
 		struct mount *mount = (void *)vfsmount - bpf_core_field_offset(struct mount, mnt);
 		struct mount *above = BPF_CORE_READ(mount, mnt_parent);
 
@@ -46,9 +45,12 @@ static long hp_walk_step(__u32 index, struct hp_walk *walk)
 			return 1;
 		}
 		walk->dentry = BPF_CORE_READ(mount, mnt_mountpoint);
-		walk->vfsmount = (void *)above + bpf_core_field_offset(struct mount, mnt);
+		vfsmount = (void *)above + bpf_core_field_offset(struct mount, mnt);
+		walk->vfsmount = vfsmount;
+		walk->mount_root = BPF_CORE_READ(vfsmount, mnt_root);
 		return 0;
 	}
+	parent = BPF_CORE_READ(dentry, d_parent);
 	len = BPF_CORE_READ(dentry, d_name.len);
 	name = BPF_CORE_READ(dentry, d_name.name);
 	pos = walk->pos;
@@ -87,10 +89,12 @@ __noinline int hp_walk_path(struct hp_path_buffer *buffer, __u64 dentry, __u64 v
 		.vfsmount = (struct vfsmount *)vfsmount,
 		.pos = HP_PATH_MAX,
 	};
+	struct vfsmount *mount = walk.vfsmount;
 	int cut;
 
 	if (!buffer)
 		return HP_WALK_CUT;
+	walk.mount_root = BPF_CORE_READ(mount, mnt_root);
 	bpf_loop(HP_PATH_DEPTH, hp_walk_step, &walk, 0);
 	cut = !walk.done || walk.cut ? HP_WALK_CUT : 0;
 	if (walk.pos == HP_PATH_MAX) {

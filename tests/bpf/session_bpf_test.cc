@@ -112,6 +112,53 @@ TEST_F(SessionTest, EventsSayWhatRan) {
   EXPECT_EQ(gate_->exits[0].exec_id, event.exec_id);
 }
 
+TEST_F(SessionTest, ThreadsThatRanBeforeTheLabelAreInIt) {
+  int ready[2], go[2];
+  ASSERT_EQ(pipe(ready), 0);
+  ASSERT_EQ(pipe(go), 0);
+  Child root = InScope([&] {
+    std::thread worker([&] {
+      char byte;
+      (void)!write(ready[1], "r", 1);
+      if (read(go[0], &byte, 1) == 1) RunProgram({"/bin/true", "worker"});
+    });
+    worker.join();
+    return 0;
+  });
+  root.Go();
+  char byte;
+  ASSERT_EQ(read(ready[0], &byte, 1), 1);
+  const SessionNumber session = Label(root, kObserve);
+  ASSERT_EQ(write(go[1], "g", 1), 1);
+  EXPECT_EQ(gate_->RunUntilEnd(root), 0);
+  const std::vector<ExecEvent> events = gate_->Find(HP_EVENT_EXEC, "worker");
+  ASSERT_EQ(events.size(), 1u);
+  EXPECT_EQ(events[0].head.session, session);
+}
+
+TEST_F(SessionTest, LabelTakenOffIsTakenOffItsThreads) {
+  int ready[2], go[2];
+  ASSERT_EQ(pipe(ready), 0);
+  ASSERT_EQ(pipe(go), 0);
+  Child root = InScope([&] {
+    std::thread worker([&] {
+      char byte;
+      (void)!write(ready[1], "r", 1);
+      if (read(go[0], &byte, 1) == 1) RunProgram({"/bin/true", "worker"});
+    });
+    worker.join();
+    return 0;
+  });
+  Label(root, kObserve);  // So the thread is born with a label of its own.
+  root.Go();
+  char byte;
+  ASSERT_EQ(read(ready[0], &byte, 1), 1);
+  ASSERT_TRUE(kernel_->SetLabel(root.pidfd(), hp_label{}).ok());
+  ASSERT_EQ(write(go[1], "g", 1), 1);
+  EXPECT_EQ(gate_->RunUntilEnd(root), 0);
+  EXPECT_TRUE(gate_->execs.empty());
+}
+
 TEST_F(SessionTest, OutsideTheScopeNothingIsRecognised) {
   ASSERT_TRUE(kernel_->SetAgentNames({"true"}).ok());
   ASSERT_TRUE(kernel_->SetRecognition(true, kObserve, 0).ok());
