@@ -1,0 +1,114 @@
+"""scripts/bench: what an exec, a connect and a consult cost, as ratios within one run. Not a test: nothing is asserted.
+
+Each row is measured in rounds that alternate with the row "no daemon", so that a busy machine disturbs both alike; the
+medians are compared. bpftrace and auditd are measured too where they are installed.
+"""
+
+import json
+import os
+import pathlib
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import threading
+
+from e2e import fixture_config, gate, isolation, people, world
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROUNDS = int(os.environ.get('HP_BENCH_ROUNDS', '5'))
+EXECS, CONNECTS, ASKS = 3000, 20000, 1000
+
+
+class Bench:
+    def __init__(self, place):
+        self.world = world.World(place)
+        people.move_in(self.world, [people.Person('dana', 61010, 'dana')])
+        self.tool = self.world.root / 'spawn'
+        subprocess.run(['gcc', '-O2', '-o', self.tool, HERE / 'spawn.c'], check=True)
+        self.server = socket.create_server(('127.0.0.1', 0), backlog=4096)
+        threading.Thread(target=self.serve, daemon=True).start()
+        self.port = str(self.server.getsockname()[1])
+        self.rows = []
+
+    def serve(self):
+        while True:
+            try:
+                self.server.accept()[0].close()
+            except OSError:
+                return
+
+    def measure(self, work, before=()):
+        out = subprocess.run([*map(str, before), str(self.tool), *work], capture_output=True, text=True, check=True,
+                             cwd=self.world.workspace, env=self.world.environment()).stdout
+        return tuple(map(float, out.split()[-2:]))
+
+    def inside(self, watch):
+        return self.world.scope.command([watch.bin / 'holdpoint', '--run', watch.run, 'run', '--env', 'staging', '--'],
+                                        uid=self.world.uid)
+
+    def compare(self, name, work, start, stop, before=lambda state: ()):
+        plain, with_it = [], []
+        for number in range(ROUNDS):
+            print(f'\r{name}: round {number + 1} of {ROUNDS}  ', end='', file=sys.stderr, flush=True)
+            plain.append(self.measure(work))
+            state = start()
+            try:
+                self.measure([work[0], '20', *work[2:]], before(state))  # Classes are learned outside the measurement.
+                with_it.append(self.measure(work, before(state)))
+            finally:
+                stop(state)
+        print(file=sys.stderr)
+        middle = lambda rows, i: statistics.median(row[i] for row in rows)
+        row = {'what': name, 'wall_us': middle(with_it, 0) / 1000, 'plain_wall_us': middle(plain, 0) / 1000,
+               'wall_ratio': middle(with_it, 0) / middle(plain, 0),
+               'cpu_ratio': middle(with_it, 1) / max(middle(plain, 1), 1)}
+        self.rows.append(row)
+
+    def holdpoint(self, name, work, inside):
+        def start():
+            return gate.Gate(self.world, fixture_config.text(self.world, hold_ms=1))
+        self.compare(name, work, start, lambda watch: watch.stop(),
+                     (lambda watch: self.inside(watch)) if inside else (lambda watch: ()))
+
+    def other(self, name, command, work):
+        if not shutil.which(command[0]):
+            print(f'{name}: {command[0]} is not installed, left out', file=sys.stderr)
+            return
+
+        def start():
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+            process.stdout.readline()  # "Attaching ..." or the first line: it is attached
+            return process
+
+        def stop(process):
+            process.terminate()
+            process.communicate()
+        self.compare(name, work, start, stop)
+
+
+def main():
+    place = isolation.enter()
+    bench = Bench(place)
+    true, rm = ['exec', str(EXECS), '/bin/true'], ['exec', str(ASKS), '/bin/rm', '--version']
+    connect = ['connect', str(CONNECTS), bench.port]
+    try:
+        bench.holdpoint('exec outside a session', true, inside=False)
+        bench.holdpoint('exec inside a session', true, inside=True)
+        bench.holdpoint('connect inside a session', connect, inside=True)
+        bench.holdpoint('exec that is asked about', rm, inside=True)
+        bench.other('exec under bpftrace', ['bpftrace', '-e', 'tracepoint:syscalls:sys_enter_execve { join(args->argv) }'],
+                    true)
+    finally:
+        bench.server.close()
+        bench.world.close()
+    print(f'{"":28} {"plain us":>9} {"with us":>9} {"wall":>7} {"cpu":>7}')
+    for row in bench.rows:
+        print(f'{row["what"]:28} {row["plain_wall_us"]:9.1f} {row["wall_us"]:9.1f} {row["wall_ratio"]:6.2f}x '
+              f'{row["cpu_ratio"]:6.2f}x')
+    print(json.dumps(bench.rows))
+
+
+if __name__ == '__main__':
+    main()
