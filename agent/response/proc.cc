@@ -40,6 +40,15 @@ uint64_t Number(const std::vector<absl::string_view>& fields, size_t index) {
   return index < fields.size() && absl::SimpleAtoi(fields[index], &value) ? value : 0;
 }
 
+// Bytes of a pointer on the stack of this process. The kernel's copy of the auxiliary vector is in words of that size
+// and begins with a small number: read as 64-bit words, that of a 32-bit program begins with a large one.
+absl::StatusOr<size_t> WordWidth(const ProcDir& dir) {
+  HP_ASSIGN_OR_RETURN(UniqueFd fd, dir.OpenFile("auxv", O_RDONLY));
+  uint64_t first;
+  if (pread(fd.get(), &first, sizeof(first), 0) != sizeof(first)) return absl::DataLossError("/proc/PID/auxv: empty");
+  return first >> 32 == 0 ? sizeof(uint64_t) : sizeof(uint32_t);
+}
+
 }  // namespace
 
 absl::StatusOr<ProcDir> ProcDir::OpenPid(pid_t pid) {
@@ -51,8 +60,8 @@ absl::StatusOr<ProcDir> ProcDir::OpenPid(pid_t pid) {
 
 absl::StatusOr<ProcDir> ProcDir::Open(const ProcessId& id) {
   HP_ASSIGN_OR_RETURN(ProcDir dir, OpenPid(id.tgid));
-  HP_ASSIGN_OR_RETURN(ProcStat stat, dir.Stat());
-  if (stat.start_ticks != id.start_boot_ns / kNsPerTick) {
+  HP_RETURN_IF_ERROR(dir.LearnAddresses());
+  if (dir.stat_->start_ticks != id.start_boot_ns / kNsPerTick) {
     return absl::NotFoundError(absl::StrCat("process ", id.tgid, " has ended: its pid is another process now"));
   }
   return dir;
@@ -87,15 +96,23 @@ absl::StatusOr<ProcStat> ProcDir::Stat() const {
   return stat;
 }
 
-absl::StatusOr<ProcText> ProcDir::Memory(uint64_t start, uint64_t end, size_t max, const char* what) const {
+absl::Status ProcDir::LearnAddresses() {
+  if (stat_.has_value()) return absl::OkStatus();
+  HP_ASSIGN_OR_RETURN(stat_, Stat());
+  return absl::OkStatus();
+}
+
+absl::StatusOr<ProcText> ProcDir::Memory(uint64_t start, uint64_t end, size_t max, const char* what) {
   if (start == 0 || end < start) return absl::DataLossError(absl::StrCat(what, ": its place in memory is not known"));
+  if (!memory_.ok()) {
+    HP_ASSIGN_OR_RETURN(memory_, OpenFile("mem", O_RDONLY));
+  }
   ProcText text;
   text.cut = end - start > max;
   text.bytes.resize(std::min<uint64_t>(end - start, max));
-  HP_ASSIGN_OR_RETURN(UniqueFd mem, OpenFile("mem", O_RDONLY));
   for (size_t done = 0; done < text.bytes.size();) {
     const ssize_t got =
-        pread(mem.get(), text.bytes.data() + done, text.bytes.size() - done, static_cast<off_t>(start + done));
+        pread(memory_.get(), text.bytes.data() + done, text.bytes.size() - done, static_cast<off_t>(start + done));
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0) {
       return absl::DataLossError(absl::StrCat(what, ": read ", done, " of ", text.bytes.size(),
@@ -106,40 +123,43 @@ absl::StatusOr<ProcText> ProcDir::Memory(uint64_t start, uint64_t end, size_t ma
   return text;
 }
 
-absl::StatusOr<ProcText> ProcDir::Argv(size_t max) const {
-  HP_ASSIGN_OR_RETURN(ProcStat stat, Stat());
-  return Memory(stat.argv_start, stat.argv_end, max, "argv");
+absl::StatusOr<ProcText> ProcDir::Argv(size_t max) {
+  HP_RETURN_IF_ERROR(LearnAddresses());
+  return Memory(stat_->argv_start, stat_->argv_end, max, "argv");
 }
 
-absl::StatusOr<ProcText> ProcDir::Environ(size_t max) const {
-  HP_ASSIGN_OR_RETURN(ProcStat stat, Stat());
-  return Memory(stat.environ_start, stat.environ_end, max, "environment");
+absl::StatusOr<ProcText> ProcDir::Environ(size_t max) {
+  HP_RETURN_IF_ERROR(LearnAddresses());
+  return Memory(stat_->environ_start, stat_->environ_end, max, "environment");
 }
 
-absl::Status ProcDir::CheckArgvPointers() const {
-  constexpr uint64_t kMaxArguments = 1 << 20;  // execve's own bound on memory is lower
-  HP_ASSIGN_OR_RETURN(ProcStat stat, Stat());
-  HP_ASSIGN_OR_RETURN(ProcText argv, Memory(stat.argv_start, stat.argv_end, 8 << 20, "argv"));
-  uint64_t count = 0;
-  HP_ASSIGN_OR_RETURN(ProcText head, Memory(stat.stack_start, stat.stack_start + sizeof(count), sizeof(count), "argc"));
-  std::memcpy(&count, head.bytes.data(), sizeof(count));
-  if (argv.cut || count > kMaxArguments) return absl::DataLossError("argv: more arguments than execve allows");
-  const uint64_t array = stat.stack_start + sizeof(count);
-  const size_t size = (count + 1) * sizeof(uint64_t);
-  HP_ASSIGN_OR_RETURN(ProcText raw, Memory(array, array + size, size, "argument pointers"));
+absl::Status ProcDir::CheckArgvPointers() {
+  constexpr uint64_t kArgumentsMax = 1 << 20;  // execve's own bound on memory is lower
+  HP_RETURN_IF_ERROR(LearnAddresses());
+  HP_ASSIGN_OR_RETURN(ProcText argv, Memory(stat_->argv_start, stat_->argv_end, 8 << 20, "argv"));
+  HP_ASSIGN_OR_RETURN(const size_t width, WordWidth(*this));
+  const auto word = [width](const ProcText& text, size_t index) {
+    uint64_t value = 0;  // little-endian, as every machine that this is built for
+    std::memcpy(&value, text.bytes.data() + index * width, width);
+    return value;
+  };
+  const uint64_t stack = stat_->stack_start;
+  HP_ASSIGN_OR_RETURN(ProcText head, Memory(stack, stack + width, width, "argc"));
+  const uint64_t count = word(head, 0);
+  if (argv.cut || count > kArgumentsMax) return absl::DataLossError("argv: more arguments than execve allows");
+  const size_t size = (count + 1) * width;
+  HP_ASSIGN_OR_RETURN(ProcText pointers, Memory(stack + width, stack + width + size, size, "argument pointers"));
   size_t expected = 0;
   for (uint64_t i = 0; i < count; ++i) {
-    uint64_t pointer;
-    std::memcpy(&pointer, raw.bytes.data() + i * sizeof(pointer), sizeof(pointer));
     const size_t end = expected < argv.bytes.size() ? argv.bytes.find('\0', expected) : std::string::npos;
-    if (end == std::string::npos || pointer != stat.argv_start + expected) {
+    if (end == std::string::npos || word(pointers, i) != stat_->argv_start + expected) {
       return absl::DataLossError(absl::StrCat("argv: argument ", i, " is not where the kernel put it"));
     }
     expected = end + 1;
   }
-  uint64_t last;
-  std::memcpy(&last, raw.bytes.data() + count * sizeof(last), sizeof(last));
-  if (last != 0 || expected != argv.bytes.size()) return absl::DataLossError("argv: does not end where it did");
+  if (word(pointers, count) != 0 || expected != argv.bytes.size()) {
+    return absl::DataLossError("argv: does not end where it did");
+  }
   return absl::OkStatus();
 }
 
@@ -178,14 +198,19 @@ absl::StatusOr<ProcText> ReadEnviron(const ProcessId& id, size_t max) {
   return dir.Environ(max);
 }
 
-absl::StatusOr<UniqueFd> OpenPidfd(const ProcessId& id) {
+absl::StatusOr<OpenedProcess> OpenProcess(const ProcessId& id) {
   UniqueFd pidfd = sys::PidfdOpen(id.tgid);
   // EINVAL: a thread's id that is not a process's.
   if (!pidfd.ok()) return ErrnoStatus(absl::StrCat("pidfd_open(", id.tgid, ")"), errno == EINVAL ? ESRCH : errno);
   // What /proc/PID says now it says of the pidfd's process if that is alive afterwards: it has kept the pid all along.
   HP_ASSIGN_OR_RETURN(ProcDir dir, ProcDir::Open(id));
   if (sys::PidfdEnded(pidfd.get())) return absl::NotFoundError(absl::StrCat("process ", id.tgid, " has ended"));
-  return pidfd;
+  return OpenedProcess{std::move(pidfd), std::move(dir)};
+}
+
+absl::StatusOr<UniqueFd> OpenPidfd(const ProcessId& id) {
+  HP_ASSIGN_OR_RETURN(OpenedProcess process, OpenProcess(id));
+  return std::move(process.pidfd);
 }
 
 absl::StatusOr<ProcessId> IdentifyPid(pid_t pid) {

@@ -4,7 +4,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <utility>
 
 #include "absl/status/statusor.h"
 #include "agent/base/fd.h"
@@ -30,7 +32,7 @@ struct ProcText {
 };
 
 // A process's directory in /proc, opened once: it never comes to mean another process, whatever happens to the pid.
-// Bounded reads, no parsing beyond numbers that the kernel wrote. Any thread.
+// Bounded reads, no parsing beyond numbers that the kernel wrote. One thread at a time.
 class ProcDir {
  public:
   // kNotFound: no process of this tgid and start. The start is compared in clock ticks: /proc gives start_boottime in
@@ -44,13 +46,14 @@ class ProcDir {
 
   // At most `max` bytes of the memory between argv_start and argv_end, environ_start and environ_end: not
   // /proc/PID/cmdline, which a process (or who may write to it) can make to show something else. Meant for a task
-  // stopped at exec; a running one may have rewritten it. kDataLoss: a part could not be read, so nothing is known.
-  absl::StatusOr<ProcText> Argv(size_t max) const;
-  absl::StatusOr<ProcText> Environ(size_t max) const;
-  // Whether the argument pointers on the stack of a 64-bit task stopped at exec are those that the kernel put there:
-  // each argument begins where the one before ended. Who may write to the task can point them elsewhere and leave
-  // the texts as they were. kDataLoss: they are not, or could not be read.
-  absl::Status CheckArgvPointers() const;
+  // stopped at exec; a running one may have rewritten it. The addresses are those of the first call, so use one
+  // ProcDir for one stop. kDataLoss: a part could not be read, so nothing is known.
+  absl::StatusOr<ProcText> Argv(size_t max);
+  absl::StatusOr<ProcText> Environ(size_t max);
+  // Whether the argument pointers on the stack of a task stopped at exec are those that the kernel put there: each
+  // argument begins where the one before ended. Who may write to the task can point them elsewhere and leave the texts
+  // as they were. kDataLoss: they are not, or could not be read.
+  absl::Status CheckArgvPointers();
 
   // "Uid:" and "TracerPid:" of /proc/PID/status.
   absl::StatusOr<uint32_t> RealUid() const;
@@ -61,11 +64,22 @@ class ProcDir {
 
  private:
   explicit ProcDir(UniqueFd dir) : dir_(std::move(dir)) {}
-  absl::StatusOr<ProcText> Memory(uint64_t start, uint64_t end, size_t max, const char* what) const;
+  absl::Status LearnAddresses();
+  absl::StatusOr<ProcText> Memory(uint64_t start, uint64_t end, size_t max, const char* what);
   absl::StatusOr<uint64_t> StatusNumber(const char* field) const;
 
   UniqueFd dir_;
+  UniqueFd memory_;               // opened when needed
+  std::optional<ProcStat> stat_;  // of the first look
 };
+
+// A process by both of its handles, proven to mean the same one.
+struct OpenedProcess {
+  UniqueFd pidfd;
+  ProcDir dir;
+};
+// What a consult needs, in one look at /proc. kNotFound: it has ended, or the pid is another process now.
+absl::StatusOr<OpenedProcess> OpenProcess(const ProcessId& id);
 
 // Convenience for one question; each opens and validates ProcDir for itself.
 absl::StatusOr<ProcText> ReadArgv(const ProcessId& id, size_t max);

@@ -90,6 +90,31 @@ TEST(ProcTest, RedirectedArgumentPointerIsSeen) {
   EXPECT_EQ(dir->CheckArgvPointers().code(), absl::StatusCode::kDataLoss);
 }
 
+TEST(ProcTest, ArgumentPointersOf32BitProgramsAreCheckedToo) {
+  Stage stage({.argv = {stage::Program("first_byte_32"), "", "argument"}});
+  auto dir = ProcDir::Open(stage.task().id);
+  ASSERT_TRUE(dir.ok());
+  EXPECT_TRUE(dir->CheckArgvPointers().ok()) << dir->CheckArgvPointers();
+  const auto stat = dir->Stat();
+  const auto first = static_cast<uint32_t>(stat->argv_start);
+  Poke(stage.pid(), stat->stack_start + 3 * sizeof(uint32_t),
+       absl::string_view(reinterpret_cast<const char*>(&first), sizeof(first)));
+  EXPECT_EQ(dir->CheckArgvPointers().code(), absl::StatusCode::kDataLoss);
+}
+
+TEST(ProcTest, OneLookGivesEverythingThatAConsultNeeds) {
+  Stage stage({.argv = {FirstByte(), "x"}, .before_exec = [] {
+                 clearenv();
+                 setenv("HP_ONE", "1", 1);
+               }});
+  auto process = OpenProcess(stage.task().id);
+  ASSERT_TRUE(process.ok()) << process.status();
+  EXPECT_EQ(process->dir.Argv(4096)->bytes, Joined({FirstByte(), "x"}));
+  EXPECT_EQ(process->dir.Environ(4096)->bytes, Joined({"HP_ONE=1"}));
+  ASSERT_TRUE(KillProcess(stage.task().id).ok());
+  EXPECT_TRUE(stage::AwaitEnd(process->pidfd.get()));
+}
+
 TEST(ProcTest, ReusedPidIsNotTheProcess) {
   Stage stage({.argv = {FirstByte()}});
   ProcessId other = stage.task().id;
