@@ -115,6 +115,13 @@ constexpr Shape kShapes[] = {
     {"EAACEdEose0cBA", "facebook token", 10, Body::kAlnum},
 };
 
+// The shortest that any shape takes: most words are shorter.
+constexpr size_t kMinToken = [] {
+  size_t least = 30;
+  for (const Shape& shape : kShapes) least = std::min(least, shape.prefix.size() + shape.min_body);
+  return least;
+}();
+
 bool Holds(Body body, char c) {
   const auto byte = static_cast<unsigned char>(c);
   switch (body) {
@@ -171,6 +178,7 @@ bool IsSecretName(absl::string_view name) {
 }
 
 absl::string_view TokenKind(absl::string_view word) {
+  if (word.size() < kMinToken) return {};
   for (const Shape& shape : kShapes) {
     if (!absl::StartsWith(word, shape.prefix) || word.size() < shape.prefix.size() + shape.min_body) continue;
     const absl::string_view body = word.substr(shape.prefix.size());

@@ -70,7 +70,11 @@ absl::string_view BaseName(absl::string_view path) {
 }
 
 bool Lists(absl::string_view programs, absl::string_view name) {
-  return !name.empty() && absl::StrContains(programs, absl::StrCat(" ", name, " "));
+  if (name.empty()) return false;
+  for (size_t at = programs.find(name); at != absl::string_view::npos; at = programs.find(name, at + 1)) {
+    if (programs[at - 1] == ' ' && programs[at + name.size()] == ' ') return true;
+  }
+  return false;
 }
 
 bool IsKnownProgram(absl::string_view name) {
@@ -175,7 +179,7 @@ class ArgvScanner {
       }
     }
     const absl::string_view base = BaseName(word);
-    if (word_ == 0 || IsKnownProgram(base)) program_ = std::string(base);
+    if (word_ == 0 || IsKnownProgram(base)) TakeProgram(base);
     if (!ScanOption(word)) ScanAssignment(word);
     for (SecretSpan& span : FindSecretsInText(word)) Add(std::move(span));
     const bool has_blank = word.find_first_of(" \t\n") != absl::string_view::npos;
@@ -184,11 +188,19 @@ class ArgvScanner {
     seen_ += absl::StrCat(" ", word.substr(0, 64), " ");
   }
 
+  // The words that follow are this program's, as far as can be told.
+  void TakeProgram(absl::string_view name) {
+    options_.clear();
+    for (const SecretOption& option : kOptions) {
+      if (Lists(option.programs, name)) options_.push_back(&option);
+    }
+  }
+
   // An option of the program at hand, or one whose name says that a secret follows.
   bool ScanOption(absl::string_view word) {
     if (word.size() < 2 || word[0] != '-') return false;
-    for (const SecretOption& option : kOptions) {
-      if (!Lists(option.programs, program_)) continue;
+    for (const SecretOption* const entry : options_) {
+      const SecretOption& option = *entry;
       if (!option.needs.empty() && !absl::StrContains(seen_, absl::StrCat(" ", option.needs, " "))) continue;
       const std::string kind = absl::StrCat("option ", option.option);
       if (word == option.option) {
@@ -277,7 +289,7 @@ class ArgvScanner {
   const absl::Span<const std::string> argv_;
   const int depth_;
   size_t word_ = 0;
-  std::string program_;
+  std::vector<const SecretOption*> options_;  // of the program at hand
   std::string seen_;
   absl::string_view before_;
   std::optional<std::pair<Form, std::string>> pending_;

@@ -166,6 +166,12 @@ TEST(RecogniseAgentTest, InstallationsAndTheirNeighbours) {
   }
 }
 
+// A candidate by its second argument, say: nothing of it is read.
+TEST(RecogniseAgentTest, ScriptOfAnotherNameIsNotRead) {
+  EXPECT_FALSE(SessionFactsWanted(Consult("/usr/bin/python3", {"python3", "/home/u/x.py"}), BuiltInCodingAgents()));
+  EXPECT_FALSE(SessionFactsWanted(Consult("/usr/bin/node", {"node", "server.js", "codex"}), BuiltInCodingAgents()));
+}
+
 TEST(RecogniseAgentTest, MarkerAloneStartsNoSession) {
   const auto consult = Consult("/usr/bin/mini", {"mini"}, {"CLAUDECODE=1", "CODEX_CI=1", "CODEX_THREAD_ID=a"});
   EXPECT_FALSE(SessionFactsWanted(consult, BuiltInCodingAgents()));

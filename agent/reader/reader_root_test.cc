@@ -36,7 +36,7 @@ void Put(const std::string& path, const std::string& text, mode_t mode) {
 // A process with its own tmpfs at `folder`, that waits there to be looked at.
 class Session {
  public:
-  explicit Session(uid_t uid) {
+  explicit Session(uid_t uid, bool own_root = false) {
     char name[] = "/tmp/holdpoint-reader-root-XXXXXX";
     folder_ = mkdtemp(name);
     int ready[2], wait[2];
@@ -46,7 +46,7 @@ class Session {
     pid_ = fork();
     if (pid_ == 0) {
       close(wait[1]);
-      Prepare(uid);
+      Prepare(uid, own_root);
       char byte = 'r';
       if (write(ready[1], &byte, 1) != 1) _exit(3);
       if (read(wait[0], &byte, 1) < 0) _exit(4);
@@ -68,7 +68,7 @@ class Session {
   std::string At(const std::string& name) const { return folder_ + "/" + name; }
 
  private:
-  void Prepare(uid_t uid) {
+  void Prepare(uid_t uid, bool own_root) {
     if (unshare(CLONE_NEWNS) != 0 || mount("", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
         mount("tmpfs", folder_.c_str(), "tmpfs", 0, "size=4m") != 0) {
       _exit(1);
@@ -88,6 +88,7 @@ class Session {
       if (chown(At(name).c_str(), uid, uid) != 0) _exit(2);
     }
     if (chdir(At("dir").c_str()) != 0) _exit(2);
+    if (own_root && chroot(folder_.c_str()) != 0) _exit(2);
     if (setresgid(uid, uid, uid) != 0 || setresuid(uid, uid, uid) != 0) _exit(2);
   }
 
@@ -229,6 +230,19 @@ TEST(ReaderRootTest, GitOfTheSessionsWorkingDirectory) {
     EXPECT_EQ(facts.paths(0).repository(), session.At("dir"));
     EXPECT_FALSE(facts.paths(0).ignored());
   }
+}
+
+TEST(ReaderRootTest, PathsBeginAtTheProcessesOwnRoot) {
+  const Session session(kNobody, /*own_root=*/true);
+  v1::FactsWanted wanted;
+  wanted.set_budget_ms(10'000);
+  wanted.set_git_state(true);
+  wanted.add_content_of("/open");
+  wanted.add_paths("/usr");
+  const v1::Facts facts = Ask(session, wanted);
+  EXPECT_EQ(facts.contents(0).content(), "readable");
+  EXPECT_FALSE(facts.paths(0).exists());
+  EXPECT_EQ(facts.git().root(), "/dir");
 }
 
 TEST(ReaderRootTest, HasNoRightsWhenItReadsTheRequest) {

@@ -215,6 +215,12 @@ TEST_F(GitTest, ChangedFileOfTheSameSizeAndTimeIsNotClean) {
   EXPECT_FALSE(Look("repo/src").tracked_clean());
 }
 
+// Both contents are among the repository's objects, but neither is that file's.
+TEST_F(GitTest, ContentOfAnotherFileIsNotClean) {
+  Write("repo/src/a.txt", "two\n");
+  EXPECT_FALSE(Look("repo/src/a.txt").tracked_clean());
+}
+
 // The flags that hide a change from `git status` are anybody's to set.
 TEST_F(GitTest, AssumeUnchangedMakesNothingClean) {
   git_index* index = nullptr;
