@@ -68,7 +68,8 @@ int Main(int argc, char** argv) {
 
   try {
     app.parse(Split(argc, argv, context));
-    if (context.has_behind && !app.got_subcommand("run") && !app.got_subcommand("check")) throw CLI::ExtrasError({"--"});
+    if (context.has_behind && !app.got_subcommand("run") && !app.got_subcommand("check"))
+      throw CLI::ExtrasError({"--"});
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);  // -h and --version
     // CLI11 misses a subcommand before it misses the meaning of a flag; people want to know of the flag.

@@ -14,6 +14,7 @@
 #include "agent/cli/ask.h"
 #include "agent/cli/context.h"
 #include "agent/cli/files.h"
+#include "agent/cli/look.h"
 #include "agent/cli/terminal.h"
 #include "agent/judge/check.h"
 #include "agent/judge/loaded_policy.h"
@@ -36,6 +37,7 @@ struct PolicyFlags {
 struct CheckFlags {
   std::string file = "-";
   std::string command;
+  bool look = false;
   CheckOptions options;
 };
 
@@ -134,6 +136,7 @@ absl::StatusOr<int> CheckOne(const Context& context, const LoadedPolicy& policy,
 absl::StatusOr<int> RunCheck(const Context& context, const PolicyFlags& policy_flags, CheckFlags flags) {
   HP_ASSIGN_OR_RETURN(const std::shared_ptr<const LoadedPolicy> policy, Load(context, policy_flags));
   FillOptions(&flags.options);
+  if (flags.look) flags.options.facts = LookHere;
   if (policy->configuration.Find(flags.options.session_environment) == nullptr) {
     return absl::InvalidArgumentError(
         absl::StrCat("--env ", flags.options.session_environment, ": the configuration has no such environment"));
@@ -224,6 +227,7 @@ void AddPolicy(CLI::App& app, Context& context) {
   check->add_option("--workspace", check_flags->options.workspace,
                     "the session's workspace (default: the working directory)");
   check->add_option("--cwd", check_flags->options.cwd, "working directory of rows that name none (default: this one)");
+  check->add_flag("--look", check_flags->look, "look at the files that are named, on this host, with your own rights");
   AddPolicyFlags(check, flags);
   check->callback([&context, flags, check_flags] {
     context.command = [&context, flags, check_flags] { return RunCheck(context, *flags, *check_flags); };

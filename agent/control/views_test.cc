@@ -23,7 +23,8 @@ TEST(Views, AnEmptyListIsStillOneBody) {
 }
 
 TEST(Views, HostileTextStaysAsciiAndValidJson) {
-  const std::string hostile("\x1b]0;x\x07 \xe2\x80\xae \xff\xfe \"\\\n\0end", 24);
+  static constexpr char kHostile[] = "\x1b]0;x\x07 \xe2\x80\xae \xff\xfe \"\\\n\0end";
+  const std::string hostile(kHostile, sizeof(kHostile) - 1);
   const std::vector<std::string> bodies = HoldBodies({HoldView{.ticket = "HP-4K7Q", .summary = hostile}});
   ASSERT_EQ(bodies.size(), 1u);
   EXPECT_TRUE(IsPlainAscii(bodies[0])) << bodies[0];

@@ -1,0 +1,45 @@
+# Completion of the holdpoint command for bash. Installed as /usr/share/bash-completion/completions/holdpoint.
+# Tickets and sessions come from the daemon, where it answers.
+
+_holdpoint_column() {
+  "$1" "$2" --json 2>/dev/null | sed -n "s/.*\"$3\":\"\([A-Za-z0-9-]*\)\".*/\1/p"
+}
+
+_holdpoint() {
+  local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command='' words='' i
+  local commands='run holds approve deny wait sessions kill status doctor reload events verify config fingerprint check rules'
+  for ((i = 1; i < COMP_CWORD; i++)); do
+    [[ ${COMP_WORDS[i]} != -- ]] || {
+      # Behind -- is somebody else's command line.
+      COMPREPLY=($(compgen -c -f -- "$word"))
+      return
+    }
+    [[ -n $command || " $commands " != *" ${COMP_WORDS[i]} "* ]] || command=${COMP_WORDS[i]}
+  done
+  case $previous in
+    --color) words='auto always never' ;;
+    --run | --state) COMPREPLY=($(compgen -d -- "$word")); return ;;
+    --key | --config | --rules) COMPREPLY=($(compgen -f -- "$word")); return ;;
+    --as) COMPREPLY=($(compgen -u -- "$word")); return ;;
+  esac
+  if [[ -z $words ]]; then
+    case $command in
+      '') words="$commands --instance --run --state --json --color --help --version" ;;
+      run) words='--env --owner --agent --' ;;
+      approve) words="--once --reason --as --password-fd $(_holdpoint_column "$1" holds ticket)" ;;
+      deny) words="--reason --as --password-fd $(_holdpoint_column "$1" holds ticket)" ;;
+      wait) words="--seconds $(_holdpoint_column "$1" holds ticket)" ;;
+      kill) words=$(_holdpoint_column "$1" sessions id) ;;
+      sessions) words='detach' ;;
+      events) words='--follow --last --session --kind --json' ;;
+      reload) words='--forget-executables' ;;
+      config) words='check default' ;;
+      fingerprint) words='--key' ;;
+      check) words='--command --env --workspace --cwd --look --rules --config --key --' ;;
+      rules) words='list test --rules' ;;
+    esac
+    words+=' --json'
+  fi
+  COMPREPLY=($(compgen -W "$words" -- "$word"))
+}
+complete -o default -F _holdpoint holdpoint
