@@ -366,7 +366,7 @@ void Gate::StatusReport(std::vector<std::string>* bodies) {
   view.spool.lost = recorder_->totals().lost + recorder_->totals().unwritten;
   static constexpr const char* kNames[HP_STAT_COUNT] = {
       "exec_seen",    "exec_passed",     "exec_asked",  "exec_killed", "fail_open",   "fork",       "label_failed",
-      "connect_seen", "connect_refused", "lost_events", "lost_urgent", "guard_fault", "guard_cont", "guard_switch"};
+      "connect_seen", "connect_refused", "lost_events", "lost_urgent", "guard_fault", "guard_cont", "guard_return"};
   if (absl::StatusOr<std::vector<uint64_t>> stats = kernel_->Stats(); stats.ok()) {
     for (size_t i = 0; i < stats->size() && i < HP_STAT_COUNT; ++i) view.kernel.emplace_back(kNames[i], (*stats)[i]);
   }

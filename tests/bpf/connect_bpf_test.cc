@@ -178,7 +178,7 @@ TEST_F(ConnectTest, ApprovalThatRanOutLetsNothingThrough) {
 }
 
 TEST_F(ConnectTest, RefusalDoesNotNeedAHeartbeat) {
-  kernel_->Beat(BootTime{1});
+  kernel_->Beat(BootTime{0});
   gate_->beating = false;
   EXPECT_EQ(Try(kEnforce, [] { return Connect("127.9.1.1", kPort); }), EPERM);
 }

@@ -23,7 +23,7 @@
 namespace holdpoint {
 namespace {
 
-constexpr absl::Duration kPatience = absl::Seconds(20);
+constexpr absl::Duration kPatience = absl::Seconds(120);  // Emulators are slow.
 
 void WriteFile(const std::string& path, const std::string& text) {
   std::ofstream file(path);
@@ -195,7 +195,7 @@ Kernel::Options KernelTest::DefaultOptions() const {
   Kernel::Options options;
   options.scope_cgroup = scope_->path();
   options.pin_dir = "/sys/fs/bpf/holdpoint-test";
-  options.stale_after = absl::Seconds(20);  // A test that is about staleness says so itself.
+  options.stale_after = absl::Hours(1);  // A test that is about staleness says so itself.
   return options;
 }
 

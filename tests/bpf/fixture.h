@@ -59,7 +59,7 @@ class MiniGate {
   std::function<Answer(const ExecEvent&)> on_ask = [](const ExecEvent&) { return Answer::kContinue; };
   bool beating = true;
 
-  // Handles events until `done` says so; false after 20 s.
+  // Handles events until `done` says so; false after two minutes.
   bool RunUntil(const std::function<bool()>& done);
   // Until the child has ended; its wait status, -1 on the deadline.
   int RunUntilEnd(Child& child);

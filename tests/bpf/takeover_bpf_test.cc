@@ -29,18 +29,12 @@ class TakeoverTest : public KernelTest {
  protected:
   void SetUp() override { scope_ = std::make_unique<TestCgroup>("scope"); }
 
-  Kernel::Options Patient() const {
-    Kernel::Options options = DefaultOptions();
-    options.stale_after = absl::Hours(1);  // Only its death makes this gate stale.
-    return options;
-  }
-
   // A gate in a process of its own, which writes a byte when it is ready and then waits to be killed.
   Child StartGate(std::function<void(Kernel&)> prepare) {
     int ready[2];
     EXPECT_EQ(pipe2(ready, O_CLOEXEC), 0);
     Child gate = OutsideScope([this, ready, prepare] {
-      absl::StatusOr<std::unique_ptr<Kernel>> kernel = Kernel::Open(Patient());
+      absl::StatusOr<std::unique_ptr<Kernel>> kernel = Kernel::Open(DefaultOptions());
       if (!kernel.ok()) {
         fprintf(stderr, "%s\n", kernel.status().ToString().c_str());
         return 1;
@@ -78,7 +72,7 @@ TEST_F(TakeoverTest, DeathOfTheGateAppliesTheFailModeAtOnce) {
   EXPECT_EQ(closed.Reap(), 0);
   open.Go();
   EXPECT_EQ(open.Reap(), 0);
-  Open(Patient());  // What happened meanwhile is still in the rings.
+  Open(DefaultOptions());  // What happened meanwhile is still in the rings.
   gate_->Drain();
   ASSERT_EQ(gate_->Find(HP_EVENT_KILLED, "closed").size(), 1u);
   EXPECT_EQ(gate_->Find(HP_EVENT_KILLED, "closed")[0].reason, HP_REASON_STALE);
@@ -99,12 +93,12 @@ TEST_F(TakeoverTest, RestartFindsSessionsLabelsAndHeldTasks) {
   ASSERT_EQ(read(number_pipe[0], &session, sizeof(session)), static_cast<ssize_t>(sizeof(session)));
   root.Go();
   // A parent that does not look for stops tells nobody of them: its child's state is read until it is one.
-  const absl::Time deadline = absl::Now() + absl::Seconds(20);
+  const absl::Time deadline = absl::Now() + absl::Seconds(120);
   while (StateOfChild(root.pid()) != 'T' && absl::Now() < deadline) continue;
   ASSERT_EQ(StateOfChild(root.pid()), 'T');
   Kill(gate);
 
-  Open(Patient());
+  Open(DefaultOptions());
   EXPECT_TRUE(kernel_->TookOver());
   const auto sessions = kernel_->Sessions();
   ASSERT_TRUE(sessions.ok());
@@ -130,7 +124,7 @@ TEST_F(TakeoverTest, OneExecIsSeenOnce) {
     Child gate = StartGate([](Kernel&) {});
     Kill(gate);
   }
-  Open(Patient());
+  Open(DefaultOptions());
   Child root = InScope([] { return RunProgram({"/bin/true", "once"}); });
   Label(root, HP_SESSION_CONFIRMED);
   root.Go();
@@ -140,16 +134,16 @@ TEST_F(TakeoverTest, OneExecIsSeenOnce) {
 }
 
 TEST_F(TakeoverTest, NumbersDoNotComeAgainAfterAnUninstall) {
-  Open(Patient());
+  Open(DefaultOptions());
   const SessionNumber first = *kernel_->NewSession({.environment = 1, .flags = 0});
   Close();
-  Open(Patient());
+  Open(DefaultOptions());
   EXPECT_FALSE(kernel_->TookOver());
   EXPECT_GT(*kernel_->NewSession({.environment = 1, .flags = 0}), first);
 }
 
 TEST_F(TakeoverTest, DetachLeavesNothing) {
-  Open(Patient());
+  Open(DefaultOptions());
   Child root = InScope([] { return RunProgram({"/bin/true", "free"}); });
   Label(root, kEnforce | HP_SESSION_FAIL_CLOSED);
   Close();
@@ -159,17 +153,17 @@ TEST_F(TakeoverTest, DetachLeavesNothing) {
 }
 
 TEST_F(TakeoverTest, SecondDaemonOnTheSamePinsIsRefused) {
-  Open(Patient());
+  Open(DefaultOptions());
   TestCgroup other("other");
-  Kernel::Options options = Patient();
+  Kernel::Options options = DefaultOptions();
   options.scope_cgroup = other.path();
   const auto second = Kernel::Open(options);
   EXPECT_EQ(second.status().code(), absl::StatusCode::kAlreadyExists) << second.status();
 }
 
 TEST_F(TakeoverTest, OverlappingScopeIsRefusedAndADisjointOneIsNot) {
-  Open(Patient());
-  Kernel::Options options = Patient();
+  Open(DefaultOptions());
+  Kernel::Options options = DefaultOptions();
   options.pin_dir = "/sys/fs/bpf/holdpoint-second";
   EXPECT_EQ(Kernel::Open(options).status().code(), absl::StatusCode::kAlreadyExists);
   options.scope_cgroup = absl::StrCat(scope_->path(), "/inner");
@@ -186,11 +180,11 @@ TEST_F(TakeoverTest, OverlappingScopeIsRefusedAndADisjointOneIsNot) {
 }
 
 TEST_F(TakeoverTest, TwoDaemonsKeepToTheirScopes) {
-  Open(Patient());
+  Open(DefaultOptions());
   ASSERT_TRUE(kernel_->SetAgentNames({"true"}).ok());
   ASSERT_TRUE(kernel_->SetRecognition(true, 0, 0).ok());
   TestCgroup beside("beside");
-  Kernel::Options options = Patient();
+  Kernel::Options options = DefaultOptions();
   options.pin_dir = "/sys/fs/bpf/holdpoint-second";
   options.scope_cgroup = beside.path();
   const auto second = Kernel::Open(options);
@@ -206,7 +200,7 @@ TEST_F(TakeoverTest, TwoDaemonsKeepToTheirScopes) {
 }
 
 TEST_F(TakeoverTest, LowestRungsStillLabelAndHold) {
-  Kernel::Options options = Patient();
+  Kernel::Options options = DefaultOptions();
   options.without = {"guard-return",  "guard-fault",     "guard-signal", "guard-lsm", "guard-told",
                      "kill-children", "connect-storage", "connect-tgid", "iterator"};
   Open(options);
@@ -233,7 +227,7 @@ TEST_F(TakeoverTest, LowestRungsStillLabelAndHold) {
 }
 
 TEST_F(TakeoverTest, ProcListFindsWhatTheIteratorFinds) {
-  Kernel::Options options = Patient();
+  Kernel::Options options = DefaultOptions();
   options.without = {"iterator"};
   Open(options);
   Child root = InScope([] { return 0; });
@@ -246,7 +240,7 @@ TEST_F(TakeoverTest, ProcListFindsWhatTheIteratorFinds) {
 }
 
 TEST_F(TakeoverTest, LabelTreeFindsWhatAlreadyRuns) {
-  Open(Patient());
+  Open(DefaultOptions());
   int ready[2];
   ASSERT_EQ(pipe(ready), 0);
   Child root = InScope([&] {
@@ -277,7 +271,7 @@ TEST_F(TakeoverTest, LabelTreeFindsWhatAlreadyRuns) {
 // ---- What is missing is said in one sentence ----
 
 TEST_F(TakeoverTest, ScopeThatIsNotThereIsSaid) {
-  Kernel::Options options = Patient();
+  Kernel::Options options = DefaultOptions();
   options.scope_cgroup = scope_->path() + "/nothing";
   const auto kernel = Kernel::Open(options);
   EXPECT_EQ(kernel.status().code(), absl::StatusCode::kNotFound);
@@ -285,13 +279,13 @@ TEST_F(TakeoverTest, ScopeThatIsNotThereIsSaid) {
 }
 
 TEST_F(TakeoverTest, ScopeThatIsNoCgroupIsSaid) {
-  Kernel::Options options = Patient();
+  Kernel::Options options = DefaultOptions();
   options.scope_cgroup = "/tmp";
   EXPECT_EQ(Kernel::Open(options).status().code(), absl::StatusCode::kInvalidArgument);
 }
 
 TEST_F(TakeoverTest, PinsOutsideABpffsAreSaid) {
-  Kernel::Options options = Patient();
+  Kernel::Options options = DefaultOptions();
   options.pin_dir = "/tmp/holdpoint-pins";
   EXPECT_EQ(Kernel::Open(options).status().code(), absl::StatusCode::kFailedPrecondition);
 }
@@ -299,7 +293,7 @@ TEST_F(TakeoverTest, PinsOutsideABpffsAreSaid) {
 TEST_F(TakeoverTest, BpffsIsMountedWhereItIsMissing) {
   ASSERT_EQ(umount2("/sys/fs/bpf", MNT_DETACH), 0);
   while (umount2("/sys/fs/bpf", MNT_DETACH) == 0) continue;  // The host's own, in our namespace.
-  Open(Patient());
+  Open(DefaultOptions());
   EXPECT_EQ(access("/sys/fs/bpf/holdpoint-test/v1/maps/hp_config", F_OK), 0);
 }
 
@@ -307,7 +301,7 @@ TEST_F(TakeoverTest, WithoutTheRightItSaysSo) {
   Child user = OutsideScope([this] {
     if (mkdir("/run/holdpoint-scopes", 0755) != 0 && errno != EEXIST) return 3;
     if (setuid(65534) != 0) return 2;
-    const auto kernel = Kernel::Open(Patient());
+    const auto kernel = Kernel::Open(DefaultOptions());
     return kernel.status().code() == absl::StatusCode::kPermissionDenied ? 0 : 1;
   });
   user.Go();
