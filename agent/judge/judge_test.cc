@@ -152,6 +152,20 @@ TEST_F(JudgeTest, AWrapperPassesAndIsAskedAgain) {
   EXPECT_EQ(answer.exec().executable_class(), v1::EXECUTABLE_CLASS_ARGUMENTS);
 }
 
+TEST_F(JudgeTest, AWrapperThatCarriesATokenPassesAndWhatItStartsDoesNot) {
+  Configure(ConfigureMessage(
+      3, absl::StrCat("version: 1\ncredentials:\n  - name: railway\n    environment: production\n    fingerprints: [\"",
+                      Fingerprint(std::string(32, 'k'), kToken), "\"]\n")));
+  const std::vector<std::string> curl = {"curl", "-H", absl::StrCat("Authorization: Bearer ", kToken),
+                                         "https://api.example.com/v1/projects"};
+  const std::string text = absl::StrCat("curl -H 'Authorization: Bearer ", kToken, "' https://api.example.com/v1/projects");
+  EXPECT_EQ(Judged(ExecMessage(4, "/usr/bin/bash", {"bash", "-c", text})).judgement().verdict(), v1::VERDICT_ALLOW);
+  std::vector<std::string> under_env = curl;
+  under_env.insert(under_env.begin(), "env");
+  EXPECT_EQ(Judged(ExecMessage(5, "/usr/bin/env", under_env)).judgement().verdict(), v1::VERDICT_ALLOW);
+  EXPECT_EQ(Judged(ExecMessage(6, "/usr/bin/curl", curl)).judgement().verdict(), v1::VERDICT_HOLD);
+}
+
 TEST_F(JudgeTest, RmAsksWhatIsThereAndPassesWhatGitIgnores) {
   const v1::ToJudge message = ExecMessage(2, "/usr/bin/rm", {"rm", "-rf", "build"});
   const v1::FromJudge question = Ask(message);

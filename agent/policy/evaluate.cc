@@ -101,6 +101,7 @@ class Evaluator {
   void CollectFrom(const ExecAct& act, const std::vector<Policy::Candidate>& candidates, int depth) {
     for (const Policy::Candidate& candidate : candidates) {
       listed_ = true;
+      if (depth == 0 && candidate.tool->wraps.any() && !candidate.tool->wraps.applet) starts_others_ = true;
       if (candidate.tool->wraps.applet || (depth > 0 && candidate.tool->wraps.any())) {
         CollectInner(*candidate.tool, act, candidate.skip, depth);
       }
@@ -209,8 +210,9 @@ class Evaluator {
     for (FoundCredential& found : FindCredentials(configuration, context_.fingerprint_key, act_.argv, {})) {
       add(std::move(found));
     }
+    // Who only starts others uses nothing: the credential counts at the exec of what gets it, under that act's digest.
     for (const FoundCredential& credential : credentials_) {
-      credential_tag_ = Strictest(configuration, credential_tag_, credential.tag);
+      if (!starts_others_) credential_tag_ = Strictest(configuration, credential_tag_, credential.tag);
     }
     if (context_.given != nullptr && !context_.given->credential.empty()) {
       credential_tag_ = MakeTag(configuration, context_.given->credential, "given");
@@ -485,6 +487,7 @@ class Evaluator {
   EnvironmentTag credential_tag_;
 
   bool listed_ = false;
+  bool starts_others_ = false;
   std::string tool_name_;
   std::deque<ExecAct> inner_acts_;
   std::deque<ToolCall> calls_;
