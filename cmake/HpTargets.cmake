@@ -3,7 +3,7 @@
 #   hp_library(NAME SOURCES a.cc ... [HEADERS a.h ...] [PUBLIC t ...] [PRIVATE t ...])
 #     makes the static library hp_NAME with the alias holdpoint::NAME.
 #   hp_binary(NAME SOURCES main.cc ... PRIVATE t ...)
-#     makes the executable NAME in <build>/bin.
+#     makes the executable NAME in <build>/bin; the target "programs" builds all of these and nothing else.
 #   hp_test(NAME SOURCES a_test.cc ... PRIVATE t ... [ROOT] [SLOW] [ENV K=V ...])
 #     makes a GoogleTest executable and registers it with ctest under its own name.
 #     ROOT: needs the real kernel and root (label "root", runs alone). SLOW: only with scripts/test --all.
@@ -35,12 +35,15 @@ function(hp_library name)
   target_link_libraries(hp_${name} PUBLIC ${ARG_PUBLIC} PRIVATE ${ARG_PRIVATE})
 endfunction()
 
+add_custom_target(programs)
+
 function(hp_binary name)
   cmake_parse_arguments(ARG "" "" "SOURCES;PRIVATE" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   hp_common_options(${name})
   target_link_libraries(${name} PRIVATE ${ARG_PRIVATE})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
+  add_dependencies(programs ${name})
   install(TARGETS ${name})
 endfunction()
 
