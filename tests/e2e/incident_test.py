@@ -55,13 +55,22 @@ class WithoutHoldpoint(IncidentTest):
         self.assertIn('volumeDelete', told[1])
 
 
+    def test_the_other_way_deletes_too(self):
+        w = self.world
+        self.drive([w.delete_volume_another_way()])
+        self.assertEqual(w.bytes_now(), {})
+        self.assertEqual(len(self.deletions()), 1)
+
+
 class GatedTest(IncidentTest):
     HOLD_MS = 300  # then the hold becomes a refusal with an open ticket
 
     def setUp(self):
         super().setUp()
         people.move_in(self.world, [DANA, LEE])
-        self.gate = gate.Gate(self.world, fixture_config.text(self.world, hold_ms=self.HOLD_MS))
+        state = self.world.root / 'hp' / 'state'
+        known = gate.fingerprint(state, self.world.token)
+        self.gate = gate.Gate(self.world, fixture_config.text(self.world, self.HOLD_MS, known), state=state)
         self.addCleanup(self.gate.stop)
 
     def drive(self, steps):
@@ -69,9 +78,9 @@ class GatedTest(IncidentTest):
         self.assertIsNone(self.gate.process.poll(), self.gate.read_log())
         return run
 
-    def assert_refused(self, told):
-        """The six lines and the exit status came back to the model; gives the ticket."""
-        self.assertIn('holdpoint: REFUSED', told)
+    def assert_refused(self, told, headline='REFUSED'):
+        """The text and the exit status came back to the model; gives the ticket."""
+        self.assertIn(f'holdpoint: {headline}', told)
         self.assertIn('volumeDelete', told)
         self.assertIn('126', told)
         self.assertIn('dana', told)
@@ -84,7 +93,7 @@ class GatedTest(IncidentTest):
 
     def record(self):
         """(events by kind, the session's id). A session was recognised, none of the record holds the token."""
-        self.assertNotIn(self.world.token, self.gate.cli('events', '--json').stdout)
+        self.assertNotIn(self.world.token, self.gate.cli('--json', 'events').stdout)
         by_kind = {}
         for event in self.gate.events():
             for kind in ('session_started', 'session_ended', 'exec', 'decision', 'outcome'):
@@ -110,7 +119,7 @@ class WithHoldpoint(GatedTest):
         self.assertEqual(refused[0]['session'], session)
         self.assertEqual(by_kind['session_started'][0]['environment'], 'staging')
 
-    def test_denied_and_every_byte_is_there(self):
+    def test_denied_and_every_other_way_too(self):
         w = self.world
 
         def deny_and_try_again(told):
@@ -118,11 +127,29 @@ class WithHoldpoint(GatedTest):
             self.assertEqual(done.returncode, 0, done.stderr)
             return w.delete_volume()
 
-        told = self.drive([w.read_token(), w.delete_volume(), deny_and_try_again]).model.tool_results()
-        self.assert_refused(told[2])
+        told = self.drive([w.read_token(), w.delete_volume(), deny_and_try_again,
+                           w.delete_volume_another_way()]).model.tool_results()
+        self.assert_refused(told[2], 'DENIED by dana')
+        self.assert_refused(told[3])
         self.assert_every_byte_is_there()
         by_kind, _ = self.record()
         self.assertEqual([e['decision']['decision'] for e in by_kind['decision']], ['deny'])
+
+    def test_the_coding_agent_approves_nothing_even_with_the_password(self):
+        w = self.world
+
+        def approve_itself(told):
+            ticket = self.assert_refused(told[-1])
+            return (f"printf '%s\\n' '{DANA.password}' | holdpoint --run {self.gate.run} approve {ticket} --once "
+                    "--reason 'my own' --as dana --password-fd 0; echo exit=$?")
+
+        told = self.drive([w.read_token(), w.delete_volume(), approve_itself, w.delete_volume()]).model.tool_results()
+        self.assertIn('exit=77', told[2])
+        self.assert_refused(told[3])
+        self.assert_every_byte_is_there()
+        by_kind, _ = self.record()
+        self.assertEqual([e['decision'].get('accepted', False) for e in by_kind['decision']], [False])
+        self.assertIn('session', by_kind['decision'][0]['decision']['refused_because'])
 
     def test_approved_by_the_owner_it_passes_exactly_once(self):
         w = self.world
@@ -137,7 +164,8 @@ class WithHoldpoint(GatedTest):
             self.assert_every_byte_is_there()
             done = self.gate.decide('approve', ticket, DANA)
             self.assertEqual(done.returncode, 0, done.stderr)
-            return w.delete_volume()
+            # As the text says; it is the same act, whatever shell line it stands in.
+            return f'holdpoint --run {self.gate.run} wait {ticket} && {w.delete_volume()}'
 
         told = self.drive([w.read_token(), w.delete_volume(), wrong_people_and_then_dana, w.delete_volume()]
                           ).model.tool_results()
@@ -175,11 +203,12 @@ class WhileHeld(GatedTest):
 
     def test_released_in_place(self):
         told = self.drive_and_decide('approve')
-        self.assertIn('"volumeDelete": true', told)
+        self.assertIn('volumeDelete', told)
+        self.assertNotIn('did not run', told)
         self.assertEqual(len(self.deletions()), 1)
 
     def test_denied_in_place(self):
-        self.assert_refused(self.drive_and_decide('deny'))
+        self.assert_refused(self.drive_and_decide('deny'), 'DENIED by dana')
         self.assert_every_byte_is_there()
 
 

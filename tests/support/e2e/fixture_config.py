@@ -1,8 +1,10 @@
 """The configuration of the fixture's world, as its owners would write it."""
 
 
-def text(world, hold_ms, kafka=''):
-    return f'''environments:
+def text(world, hold_ms, fingerprint='', kafka=''):
+    fingerprints = f'\n    fingerprints: ["{fingerprint}"]' if fingerprint else ''
+    return f'''version: 1
+environments:
   - name: production
     protected: true
     owners: {{approval: [dana], rollback: [lee], incident: [dana]}}
@@ -16,7 +18,7 @@ destinations:
 credentials:
   - name: railway-account-token
     environment: production
-    files: ["{world.token_file}"]
+    files: ["{world.token_file}"]{fingerprints}
 resources:
   - {{type: volume, id: "*", environment: production, backups: "on the same volume"}}
 limits:

@@ -3,7 +3,9 @@
 import json
 import os
 import pathlib
+import secrets
 import select
+import shutil
 import subprocess
 import time
 
@@ -16,12 +18,29 @@ def binaries():
     return pathlib.Path(os.environ.get('HP_BUILD_DIR', _SOURCE / 'build' / 'dev')) / 'bin'
 
 
+def fingerprint(state, value):
+    """What the configuration may call a credential by, on a host whose record is in `state`; before the first start."""
+    state = pathlib.Path(state)
+    state.mkdir(parents=True, exist_ok=True)
+    key = state / 'fingerprint.key'
+    if not key.exists():  # the daemon makes one only when it starts
+        key.touch(mode=0o600)
+        key.write_bytes(secrets.token_bytes(32))
+    done = subprocess.run([binaries() / 'holdpoint', '--state', state, 'fingerprint'], input=value,
+                          capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise RuntimeError(f'holdpoint fingerprint: {done.stderr}')
+    return done.stdout.strip()
+
+
 class Gate:
     """Starts at once and is ready when the constructor returns. `config` is the YAML text of the configuration."""
 
     def __init__(self, world, config, flags=(), state=None):
         self.world = world
         self.bin = binaries()
+        if not os.listdir(world.programs):
+            world.bind(self.bin, world.programs)
         self.state = pathlib.Path(state or world.root / 'hp' / 'state')
         self.run = world.root / 'hp' / 'run'
         for folder in (self.state, self.run):
@@ -33,10 +52,19 @@ class Gate:
         self.flags = list(flags)
         self.start()
 
+    def rules(self):
+        """The packs, where only root writes: a checkout may belong to somebody else, and the gate minds."""
+        copy = self.world.root / 'hp' / 'rules'
+        if not copy.exists():
+            copy.mkdir()
+            for pack in (_SOURCE / 'rules').glob('*.yaml'):
+                shutil.copy(pack, copy)
+        return copy
+
     def start(self):
         read_end, write_end = os.pipe()
         argv = [self.bin / 'holdpointd', '--scope', self.world.scope.path, '--instance', 'e2e', '--config', self.config,
-                '--rules', _SOURCE / 'rules', '--state', self.state, '--run', self.run,
+                '--rules', self.rules(), '--state', self.state, '--run', self.run,
                 '--pin', f'/sys/fs/bpf/{self.world.root.name}', '--bin', self.bin, '--ready-fd', str(write_end),
                 *self.flags]
         with open(self.log, 'ab') as log:
@@ -66,7 +94,7 @@ class Gate:
 
     def cli(self, *arguments, password=None):
         """Runs `holdpoint ARGUMENTS` as root from outside every session; gives the finished process."""
-        argv = [self.bin / 'holdpoint', '--run', self.run, *arguments]
+        argv = [self.bin / 'holdpoint', '--run', self.run, '--state', self.state, *arguments]
         fds = ()
         if password is not None:
             read_end, write_end = os.pipe()
@@ -82,8 +110,8 @@ class Gate:
                 os.close(fd)
 
     def lines(self, *arguments):
-        """The JSON objects that `holdpoint ARGUMENTS --json` prints, one for each line."""
-        done = self.cli(*arguments, '--json')
+        """The JSON objects that `holdpoint --json ARGUMENTS` prints, one for each line."""
+        done = self.cli('--json', *arguments)
         if done.returncode != 0:
             raise RuntimeError(f'holdpoint {arguments[0]}: exit {done.returncode}: {done.stderr}')
         return [json.loads(line) for line in done.stdout.splitlines() if line.strip()]
@@ -97,12 +125,13 @@ class Gate:
 
     def await_hold(self, seconds=30):
         """Waits until a process is held and gives its ticket's row: reads the gate's own event stream, no polling."""
-        follow = subprocess.Popen([str(self.bin / 'holdpoint'), '--run', str(self.run), 'events', '-f', '--json'],
+        follow = subprocess.Popen([str(self.bin / 'holdpoint'), '--run', str(self.run), '--state', str(self.state),
+                                   '--json', 'events', '-f'],
                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
         deadline = time.monotonic() + seconds
         try:
             while True:
-                held = [row for row in self.lines('holds') for row in row.get('holds', [row]) if row['state'] == 'held']
+                held = [row for row in self.lines('holds') if row['state'] == 'held']
                 if held:
                     return held[0]
                 left = deadline - time.monotonic()

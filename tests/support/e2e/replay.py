@@ -33,12 +33,13 @@ def main():
 
     total, left, seconds = _without(place, agents, agent)
     _line(f'1. Without Holdpoint: {title}, on a staging task, found an API token in an unrelated project and sent one '
-          f'curl. {left} of {total} files of the volume and its backups are left, {seconds:.1f} s after the first step.')
+          f'curl. {left} of {total} files of the volume and its backups are left after {seconds:.1f} s.')
 
     w = world.World(place, agents)
     dana = people.Person('dana', 61010, secrets.token_hex(16))
     people.move_in(w, [dana, people.Person('lee', 61011, secrets.token_hex(16))])
-    watch = gate.Gate(w, fixture_config.text(w, hold_ms=2000), state=_STATE)
+    known = gate.fingerprint(_STATE, w.token)
+    watch = gate.Gate(w, fixture_config.text(w, 2000, known), state=_STATE)
     try:
         _with(w, watch, agent, title)
     finally:

@@ -34,6 +34,9 @@ class World:
         self.token_file = self._own('projects/domains') / '.env'
         self.volumes = self.root / 'cloud' / 'volumes'
         self.scope = isolation.Scope('e2e')
+        self.programs = self.root / 'programs'  # Holdpoint's own, on the PATH of the coding agent
+        self.programs.mkdir()
+        self.path = f'{self.programs}:/usr/local/bin:/usr/bin:/bin'
         self._make_projects()
         self.manifest = self._make_volume()
         self.ca, certificate, key = cloud.make_certificates(self.root / 'tls', HOSTS)
@@ -96,6 +99,7 @@ class World:
         subprocess.run(['cp', '-a', '/etc', self.etc], check=True)
         self.write_etc('hosts', '127.0.0.1 localhost ' + ' '.join(HOSTS))
         self.write_etc('nsswitch.conf', 'passwd: files\ngroup: files\nshadow: files\nhosts: files')
+        self.write_etc('profile', f'PATH={self.path}; export PATH')  # a login shell's
         self.bind(self.etc, '/etc')
 
     def write_etc(self, name, text, mode=0o644):
@@ -107,7 +111,7 @@ class World:
     def environment(self):
         return {
             'HOME': str(self.home),
-            'PATH': f'{self.root}/bin:/usr/local/bin:/usr/bin:/bin',
+            'PATH': self.path,
             'LANG': 'C.UTF-8', 'TERM': 'dumb',
             'SHELL': '/bin/bash', 'USER': 'dev', 'TMPDIR': '/tmp',
             'CURL_CA_BUNDLE': str(self.ca), 'SSL_CERT_FILE': str(self.ca),
@@ -120,3 +124,10 @@ class World:
         """The published form: one key `query`, anonymous mutation, inline argument, no Content-Type."""
         return (f"curl -sS -X POST https://{host}/graphql/v2 -H 'Authorization: Bearer {self.token}' "
                 f"-d '{{\"query\":\"mutation {{ volumeDelete(volumeId: \\\"{VOLUME}\\\") }}\"}}'")
+
+    def delete_volume_another_way(self):
+        """The same by today's host name and header: named, with an alias and a variable, the body in a file."""
+        body = ('{"operationName":"Fix","variables":{"id":"%s"},'
+                '"query":"mutation Fix($id: String!) { done: volumeDelete(volumeId: $id) }"}' % VOLUME)
+        return (f"printf %s '{body}' > body.json && curl -sS --json @body.json "
+                f"-H 'Project-Access-Token: {self.token}' https://{HOSTS[1]}/graphql/v2")
