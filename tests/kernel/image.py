@@ -77,8 +77,8 @@ class System:
             out.write(archive)
 
 
-def boot(image, initramfs, seconds):
-    """Boots and gives what the serial console said until the machine switched itself off."""
+def boot(image, initramfs, seconds, log=None):
+    """Boots and gives what the serial console said until the machine switched itself off; `log` gets it as it comes."""
     process = subprocess.Popen(
         ['qemu-system-x86_64', '-accel', 'tcg,thread=multi', '-cpu', 'max', '-m', '1536', '-smp', '2', '-nographic',
          '-no-reboot', '-kernel', image, '-initrd', initramfs, '-append', 'console=ttyS0 panic=-1 quiet'],
@@ -93,6 +93,9 @@ def boot(image, initramfs, seconds):
             if not chunk:
                 break
             console += chunk
+            if log:
+                log.write(chunk)
+                log.flush()
     finally:
         process.kill()
         process.wait()
