@@ -70,7 +70,7 @@ absl::string_view BaseName(absl::string_view path) {
 }
 
 bool Lists(absl::string_view programs, absl::string_view name) {
-  if (name.empty()) return false;
+  if (name.empty() || absl::StrContains(name, ' ')) return false;  // So that a match has neighbours on both sides.
   for (size_t at = programs.find(name); at != absl::string_view::npos; at = programs.find(name, at + 1)) {
     if (programs[at - 1] == ' ' && programs[at + name.size()] == ' ') return true;
   }
