@@ -20,7 +20,7 @@ credentials:
     environment: production
     files: ["{world.token_file}"]{fingerprints}
 resources:
-  - {{type: volume, id: "*", environment: production, backups: "on the same volume"}}
+  - {{type: volume, id: "*", environment: production}}
 limits:
   hold_ms: {hold_ms}
 {kafka}'''

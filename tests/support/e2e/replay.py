@@ -51,6 +51,7 @@ def _with(w, watch, agent, title):
     started = time.time()
     run = coding_agents.run(agent, w, [w.read_token(), w.delete_volume()])
     told = next((t for t in run.model.tool_results() if 'holdpoint: REFUSED' in t), '')
+    told = told.replace('\\n', '\n').replace('\\"', '"')  # mini-swe-agent gives its model JSON
     refusal = [line for line in told.splitlines() if line.startswith('holdpoint: ')]
     ticket = re.search(r'HP-[0-9A-Z]+', told)
     events = [e for e in watch.events() if e.get('time', '') >= time.strftime('%Y-%m-%dT%H:%M', time.gmtime(started))]
@@ -61,16 +62,19 @@ def _with(w, watch, agent, title):
           f'{session.get("session_started", {}).get("recognised_by", "?")} and is {session.get("environment", "?")}.')
     _line('3. ' + (refusal[0] if refusal else 'NOTHING WAS REFUSED'))
     _line('4. ' + (refusal[1] if len(refusal) > 1 else '-'))
-    _line(f'5. The curl ended with exit status 126 before its first instruction; the cloud got {len(w.cloud.calls)} '
-          f'requests; {intact} of {len(w.manifest)} files are whole (SHA-256).')
+    _line(f'5. The cloud got {len(w.cloud.calls)} requests; {intact} of {len(w.manifest)} files of the volume and its '
+          'backups are whole (SHA-256): the curl ended before its first instruction.')
     _line(f'6. {title} was told so in the output of its own tool: {len(refusal)} lines reached the model.')
-    _line(f'7. Ticket {ticket.group() if ticket else "?"} is open; dana (production) may let this one act pass once: '
-          'holdpoint approve TICKET --once --reason "..."')
-    _line(f'8. The record has {len(events)} events of it, chained by hash, none holds the token: {_STATE}')
+    _line(f'7. Ticket {ticket.group() if ticket else "?"} was open while the gate ran: with the own password dana '
+          '(production) could have let this one act pass once. holdpoint approve TICKET --once --reason "..."')
+    whole = watch.cli('verify').returncode == 0
+    clean = w.token not in watch.cli('--json', 'events').stdout
+    _line(f'8. The record has {len(events)} events of it, its chain is {"whole" if whole else "BROKEN"}, the token is '
+          f'{"in none of them" if clean else "IN IT"}.')
     _line(f'9. Look at it: {watch.bin}/holdpoint --state {_STATE} events')
-    _line('10. Next: docs/ for how it works and what it cannot stop; scripts/run to watch this host (--observe stops '
-          'nothing); rules/ for the rules.')
-    if intact != len(w.manifest) or not refusal:
+    _line('10. Next: sudo scripts/run watches this host (--observe stops nothing); docs/ says how it works and what it '
+          'cannot stop; rules/ what counts as destructive.')
+    if intact != len(w.manifest) or not refusal or not whole or not clean:
         print(run.output[-2000:], watch.read_log()[-2000:], sep='\n', file=sys.stderr)
         raise SystemExit(1)
 
