@@ -166,6 +166,7 @@ class ArgvScanner {
 
  private:
   void Add(SecretSpan span, size_t offset = 0) {
+    if (span.size == 0) return;  // PASSWORD='' holds none.
     span.begin += offset;
     found_.push_back(ArgvSecret{word_, std::move(span)});
   }
