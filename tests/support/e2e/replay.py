@@ -52,7 +52,7 @@ def _with(w, watch, agent, title):
     run = coding_agents.run(agent, w, [w.read_token(), w.delete_volume()])
     told = next((t for t in run.model.tool_results() if 'holdpoint: REFUSED' in t), '')
     told = told.replace('\\n', '\n').replace('\\"', '"')  # mini-swe-agent gives its model JSON
-    refusal = [line for line in told.splitlines() if line.startswith('holdpoint: ')]
+    refusal = [line[line.index('holdpoint: '):] for line in told.splitlines() if 'holdpoint: ' in line]
     ticket = re.search(r'HP-[0-9A-Z]+', told)
     events = [e for e in watch.events() if e.get('time', '') >= time.strftime('%Y-%m-%dT%H:%M', time.gmtime(started))]
     session = next((e for e in events if e['type'] == 'session_started'), {})
