@@ -18,8 +18,7 @@ void AppendFramed(absl::string_view text, std::string* out) { absl::StrAppend(ou
 
 absl::StatusOr<std::shared_ptr<const LoadedPolicy>> LoadPolicy(const PolicyFile& configuration,
                                                                const std::vector<PolicyFile>& packs,
-                                                               std::string fingerprint_key,
-                                                               const PolicyFile& agents) {
+                                                               std::string fingerprint_key, const PolicyFile& agents) {
   auto loaded = std::make_shared<LoadedPolicy>();
   HP_ASSIGN_OR_RETURN(loaded->configuration, LoadConfiguration(configuration.name, configuration.bytes));
   HP_ASSIGN_OR_RETURN(loaded->agents, LoadCodingAgents(agents.name, agents.bytes));

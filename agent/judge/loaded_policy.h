@@ -26,8 +26,9 @@ struct PolicyFile {
   std::string bytes;
 };
 
-// Reads the configuration, the packs and how coding agents are recognised (empty: as built in), compiles them, and runs every case of every rule: a rule whose case does not
-// come out as it says does not load. Errors: kFailedPrecondition, one sentence with file, line and column.
+// Reads the configuration, the packs and how coding agents are recognised (empty: as built in), compiles them, and runs
+// every case of every rule: a rule whose case does not come out as it says does not load. Errors: kFailedPrecondition,
+// one sentence with file, line and column.
 absl::StatusOr<std::shared_ptr<const LoadedPolicy>> LoadPolicy(const PolicyFile& configuration,
                                                                const std::vector<PolicyFile>& packs,
                                                                std::string fingerprint_key,

@@ -29,6 +29,7 @@ absl::StatusOr<v1::PathFact> PathFactOf(const std::string& path, const std::stri
   v1::PathFact fact;
   fact.set_path(path);
   fact.set_resolved(CleanPath(path));
+  fact.set_target(CleanPath(path));
   fact.set_exists(true);
   fact.set_hard_links(1);
   fact.set_writable(true);
@@ -48,7 +49,9 @@ absl::StatusOr<v1::PathFact> PathFactOf(const std::string& path, const std::stri
     } else if (absl::StartsWith(word, "repository=")) {
       fact.set_repository(std::string(absl::StripPrefix(word, "repository=")));
     } else if (absl::StartsWith(word, "to=")) {
-      fact.set_resolved(std::string(absl::StripPrefix(word, "to=")));
+      // A link as the last part is resolved only where it is followed.
+      fact.set_target(std::string(absl::StripPrefix(word, "to=")));
+      if (fact.kind() != "link" || absl::EndsWith(path, "/")) fact.set_resolved(fact.target());
     } else {
       return absl::InvalidArgumentError(
           absl::StrCat("paths: wanted missing, file, directory, link, other, ignored, "
@@ -93,7 +96,9 @@ absl::Status ReadGit(const std::map<std::string, std::string>& words, v1::GitFac
 absl::StatusOr<v1::Facts> FactsOf(const RuleCase& c, const ExecAct& act) {
   v1::Facts facts;
   for (const auto& [name, text] : c.paths) {
-    HP_ASSIGN_OR_RETURN(*facts.add_paths(), PathFactOf(AbsolutePath(act, name), text));
+    const std::string path = CleanPath(AbsolutePath(act, name));
+    HP_ASSIGN_OR_RETURN(*facts.add_paths(), PathFactOf(path, text));
+    HP_ASSIGN_OR_RETURN(*facts.add_paths(), PathFactOf(absl::StrCat(path, "/"), text));
   }
   for (const auto& [name, content] : c.files) {
     v1::ContentFact* fact = facts.add_contents();

@@ -111,6 +111,8 @@ Assessment AssessInside(absl::string_view path, absl::string_view workspace, con
     return Lost(Place::kOrdinary, "a whole git working tree with its history");
   }
   if (InProjectCache(path, workspace)) return Regenerable("a cache that tools rebuild");
+  // What git says is not whole: an unreadable repository, files marked as unchanged.
+  if (!fact.problem().empty()) return Unseen("git state of the path unseen");
   if (fact.tracked_clean()) {
     return Assessment{.recoverability = v1::RECOVERABILITY_RECOVERABLE,
                       .place = Place::kLocal,
@@ -149,10 +151,10 @@ Assessment AssessAt(const std::string& asked, const AssessmentInput& input, bool
   if (const std::string never = NeverDisposable(path, input.session); !never.empty()) {
     return Lost(Place::kUnknown, never);
   }
-  if (fact == nullptr || !fact->problem().empty()) {
-    return Unseen(fact == nullptr ? "path not looked at" : "path could not be looked at");
-  }
+  if (fact == nullptr) return Unseen("path not looked at");
+  if (!resolved && !fact->problem().empty()) return Unseen("path could not be looked at");
   if (!fact->exists()) return Nothing();
+  if (!resolved) return Unseen("path could not be resolved");
   const std::string workspace = Workspace(input.session);
   if (IsBelow(path, workspace)) return AssessInside(path, workspace, *fact);
   if (IsTemporary(path, input.session)) return Regenerable("a temporary or cache folder");
@@ -197,6 +199,12 @@ Assessment AssessOverwrite(absl::string_view word, const AssessmentInput& input)
     if (target == device) return Nothing();
   }
   const v1::PathFact* fact = input.facts->Path(target);
+  if (fact != nullptr && fact->exists() && fact->kind() == "link") {
+    // Writing goes through a link; a new file where it leads to nothing overwrites nothing.
+    if (fact->target().empty()) return fact->problem().empty() ? Nothing() : Unseen("link not followed");
+    target = fact->target();
+    fact = input.facts->Path(target);
+  }
   if (fact == nullptr || !fact->exists() || fact->kind() != "directory") return AssessAt(target, input, false);
   // Into a folder: what has the same name there is lost.
   Assessment worst = Nothing();
@@ -204,7 +212,7 @@ Assessment AssessOverwrite(absl::string_view word, const AssessmentInput& input)
   const size_t count = input.call.operands.size();
   const size_t sources = target_is_option || count == 0 ? count : count - 1;
   for (size_t i = 0; i < sources; ++i) {
-    const std::string inner = absl::StrCat(target, "/", BaseName(input.call.operands[i].value));
+    const std::string inner = absl::StrCat(CleanPath(target), "/", BaseName(input.call.operands[i].value));
     const v1::PathFact* there = input.facts->Path(inner);
     if (there != nullptr && there->kind() == "directory") continue;  // mv does not replace a folder that has files
     Assessment one = AssessAt(inner, input, false);

@@ -15,9 +15,9 @@ namespace holdpoint {
 // without an answer is noted; the caller has it read and evaluates again. Borrows the facts. One thread.
 class FactBook {
  public:
-  static constexpr size_t kMaxPaths = 64;
+  static constexpr size_t kMaxPaths = 32;  // and as many folders: the reader looks at 64
   static constexpr size_t kMaxContents = 16;
-  static constexpr uint32_t kMaxContentBytes = 256 * 1024;
+  static constexpr uint32_t kMaxContentBytes = 64 * 1024;
   static constexpr uint32_t kBudgetMs = 150;
 
   // `facts` may be null: nothing is known yet.

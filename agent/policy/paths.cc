@@ -23,7 +23,8 @@ std::string AbsolutePath(const ExecAct& act, absl::string_view word) {
   for (const absl::string_view part : absl::StrSplit(path, '/', absl::SkipEmpty())) {
     if (part != ".") parts.push_back(part);
   }
-  return absl::StrCat("/", absl::StrJoin(parts, "/"));
+  const bool folder = !parts.empty() && path.back() == '/';
+  return absl::StrCat("/", absl::StrJoin(parts, "/"), folder ? "/" : "");
 }
 
 std::string CleanPath(absl::string_view path) {

@@ -10,7 +10,8 @@
 namespace holdpoint {
 
 // The absolute path that a word of the act's argv names: the working directory in front of a relative one, "~/" the
-// home (a shell has done that already for a real exec, curl does it itself). Double slashes and "." are removed.
+// home (a shell has done that already for a real exec, curl does it itself). Double slashes and "." are removed; a
+// slash at the end stays, because it makes programs follow a link.
 std::string AbsolutePath(const ExecAct& act, absl::string_view word);
 
 // "." and ".." and double slashes removed; "/" stays; no slash at the end.
