@@ -597,7 +597,7 @@ class CliPolicyTest : public CliTest {
 };
 
 TEST_F(CliPolicyTest, EachLineGetsItsAnswerInOrder) {
-  const Ended ended = Check({}, R"({"id":7,"argv":["rm","-rf","/srv/data"],"cwd":"/work/shop"})"
+  const Ended ended = Check({}, R"({"id":7,"argv":["rm","-rf","/srv/data"],"cwd":"/srv/shop"})"
                                 "\n\n"
                                 R"({"id":"b","command":"ls -la","session_environment":"production"})"
                                 "\n");

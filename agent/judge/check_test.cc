@@ -15,7 +15,7 @@ namespace {
 
 using testing::HasSubstr;
 
-// A world in which everything asked about exists: /work/shop is a git checkout, below it "build" is ignored.
+// A world in which everything asked about exists: /srv/shop is a git checkout, below it "build" is ignored.
 v1::Facts World(const ExecAct&, const v1::FactsWanted& wanted) {
   v1::Facts facts;
   for (const std::string& path : wanted.paths()) {
@@ -24,12 +24,12 @@ v1::Facts World(const ExecAct&, const v1::FactsWanted& wanted) {
     fact->set_resolved(CleanPath(path));
     fact->set_exists(!HasComponent(path, "missing"));
     fact->set_kind(HasComponent(path, "file") ? "file" : "directory");
-    if (IsWithin(path, "/work/shop")) fact->set_repository("/work/shop");
+    if (IsWithin(path, "/srv/shop")) fact->set_repository("/srv/shop");
     fact->set_ignored(HasComponent(path, "build"));
   }
   for (const std::string& path : wanted.content_of()) facts.add_contents()->set_path(path);
   if (wanted.git_state()) {
-    facts.mutable_git()->set_root("/work/shop");
+    facts.mutable_git()->set_root("/srv/shop");
     facts.mutable_git()->set_branch("feature");
     facts.mutable_git()->set_default_branch("main");
     facts.mutable_git()->set_dirty(true);
@@ -48,7 +48,7 @@ class CheckTest : public testing::Test {
 
   CheckResult Run(const std::string& command) {
     CheckOptions options;
-    options.cwd = options.workspace = "/work/shop";
+    options.cwd = options.workspace = "/srv/shop";
     options.home = "/home/dev";
     options.uid = 1000;
     options.facts = World;
@@ -170,7 +170,7 @@ TEST_F(CheckTest, ALineThatIsNoShellIsABlindSpot) {
 
 TEST_F(CheckTest, RowsAndAnswersHaveTheDocumentedKeys) {
   const auto row =
-      ReadCheckRow(R"({"id":7,"argv":["rm","-rf","/srv/data"],"cwd":"/work/shop","env":{"A":"b"},"label":"x"})");
+      ReadCheckRow(R"({"id":7,"argv":["rm","-rf","/srv/data"],"cwd":"/srv/shop","env":{"A":"b"},"label":"x"})");
   ASSERT_TRUE(row.ok()) << row.status();
   EXPECT_THAT(row->environment, testing::ElementsAre("A=b"));
   const CheckResult result = Check(*policy_, *row, CheckOptions{});

@@ -30,7 +30,7 @@ TEST(CorpusTest, EveryRowGetsAnAnswer) {
   const auto policy = LoadPolicy({"holdpoint.yaml", ""}, testworld::ShippedPacks(), std::string(32, 'k'));
   ASSERT_TRUE(policy.ok()) << policy.status().message();
   CheckOptions options;
-  options.cwd = options.workspace = "/work/shop";
+  options.cwd = options.workspace = "/srv/shop";
   options.home = "/home/dev";
   std::map<std::string, Count> counts;
   size_t not_understood = 0;

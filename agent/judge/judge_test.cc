@@ -170,15 +170,15 @@ TEST_F(JudgeTest, RmAsksWhatIsThereAndPassesWhatGitIgnores) {
   const v1::ToJudge message = ExecMessage(2, "/usr/bin/rm", {"rm", "-rf", "build"});
   const v1::FromJudge question = Ask(message);
   ASSERT_TRUE(question.has_facts_wanted());
-  EXPECT_THAT(question.facts_wanted().paths(), ElementsAre("/work/shop/build"));
+  EXPECT_THAT(question.facts_wanted().paths(), ElementsAre("/srv/shop/build"));
   v1::ToJudge facts;
   facts.set_id(2);
   v1::PathFact* fact = facts.mutable_facts()->add_paths();
-  fact->set_path("/work/shop/build");
-  fact->set_resolved("/work/shop/build");
+  fact->set_path("/srv/shop/build");
+  fact->set_resolved("/srv/shop/build");
   fact->set_exists(true);
   fact->set_kind("directory");
-  fact->set_repository("/work/shop");
+  fact->set_repository("/srv/shop");
   fact->set_ignored(true);
   const v1::FromJudge answer = Ask(facts);
   ASSERT_TRUE(answer.has_exec());
@@ -247,7 +247,7 @@ TEST_F(JudgeTest, AnotherSizeThanEveryListedFileIsEnoughToBeNoneOfThem) {
   v1::ToJudge configure = ConfigureMessage(1);
   *configure.mutable_configure()->add_known_files() = KnownRm();
   ASSERT_TRUE(Configure(configure).accepted());
-  v1::ToJudge message = ExecMessage(2, "/work/shop/bin/tool", {"tool"});
+  v1::ToJudge message = ExecMessage(2, "/srv/shop/bin/tool", {"tool"});
   message.mutable_exec()->mutable_process()->set_inode(556);
   message.mutable_exec()->set_executable_size(1234);
   const v1::FromJudge answer = Ask(message);
@@ -271,12 +271,12 @@ TEST_F(JudgeTest, ABodyFileIsReadAndIsPartOfTheDigest) {
   const std::vector<std::string> argv = {"curl", "-d", "@q.json", "https://backboard.railway.app/graphql/v2"};
   const v1::FromJudge question = Ask(ExecMessage(2, "/usr/bin/curl", argv));
   ASSERT_TRUE(question.has_facts_wanted());
-  EXPECT_THAT(question.facts_wanted().content_of(), testing::Contains("/work/shop/q.json"));
+  EXPECT_THAT(question.facts_wanted().content_of(), testing::Contains("/srv/shop/q.json"));
   std::vector<std::string> digests;
   for (const std::string id : {"vol-1", "vol-2"}) {
     v1::Facts facts;
     v1::ContentFact* content = facts.add_contents();
-    content->set_path("/work/shop/q.json");
+    content->set_path("/srv/shop/q.json");
     content->set_content(absl::StrCat("{\"query\":\"mutation { volumeDelete(volumeId: \\\"", id, "\\\") }\"}"));
     content->set_sha256(Hex(Sha256(content->content())));
     const v1::Judgement judgement = Judged(ExecMessage(digests.size() + 3, "/usr/bin/curl", argv), facts).judgement();
@@ -294,7 +294,7 @@ TEST_F(JudgeTest, TheSameActHasTheSameDigestAndAnyOtherAnother) {
   EXPECT_NE(first, digest(ExecMessage(4, "/usr/local/bin/curl", IncidentArgv())));
   EXPECT_NE(first, digest(ExecMessage(5, "/usr/bin/curl", IncidentArgv("backboard.railway.com"))));
   v1::ToJudge elsewhere = ExecMessage(6, "/usr/bin/curl", IncidentArgv());
-  elsewhere.mutable_exec()->set_raw_working_directory("/work/other");
+  elsewhere.mutable_exec()->set_raw_working_directory("/srv/other");
   EXPECT_NE(first, digest(elsewhere));
   v1::ToJudge other_session = ExecMessage(7, "/usr/bin/curl", IncidentArgv());
   other_session.mutable_exec()->mutable_session()->set_environment("development");
@@ -326,7 +326,7 @@ TEST_F(JudgeTest, HostileWordsNeverMakeAnAnswerUnreadable) {
   const std::string bad = "\xff\xfe/\x80";
   for (const char* tool : {"rm", "curl", "git", "find", "mv", "dd", "sh", "xargs"}) {
     v1::ToJudge message = ExecMessage(2, absl::StrCat("/usr/bin/", tool), {tool, bad, absl::StrCat("of=", bad), bad});
-    message.mutable_exec()->set_raw_working_directory("/work/\xff");
+    message.mutable_exec()->set_raw_working_directory("/srv/\xff");
     message.mutable_exec()->set_raw_environment(absl::StrCat("A=", bad, std::string(1, '\0')));
     const v1::ExecVerdict verdict = Judged(message);
     v1::ExecVerdict read;
@@ -336,7 +336,7 @@ TEST_F(JudgeTest, HostileWordsNeverMakeAnAnswerUnreadable) {
 
 TEST_F(JudgeTest, APathThatIsNoUtf8IsHeldBecauseNobodyCanLook) {
   v1::ToJudge message = ExecMessage(2, "/usr/bin/rm", {"rm", "-rf", "build"});
-  message.mutable_exec()->set_raw_working_directory("/work/shop/\xff");
+  message.mutable_exec()->set_raw_working_directory("/srv/shop/\xff");
   EXPECT_EQ(Judged(message).judgement().verdict(), v1::VERDICT_HOLD);
 }
 

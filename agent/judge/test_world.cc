@@ -44,7 +44,7 @@ v1::ToJudge ExecMessage(uint64_t id, const std::string& executable, const std::v
   v1::ConsultExec* exec = message.mutable_exec();
   exec->mutable_session()->set_environment("staging");
   exec->mutable_session()->set_environment_source("flag");
-  exec->mutable_session()->set_workspace("/work/shop");
+  exec->mutable_session()->set_workspace("/srv/shop");
   exec->mutable_session()->set_home("/home/dev");
   exec->mutable_session()->set_uid(1000);
   exec->mutable_process()->set_tgid(4242);
@@ -52,7 +52,7 @@ v1::ToJudge ExecMessage(uint64_t id, const std::string& executable, const std::v
   exec->mutable_process()->set_inode(100);
   exec->set_ctime_ns(7);
   exec->set_raw_executable(executable);
-  exec->set_raw_working_directory("/work/shop");
+  exec->set_raw_working_directory("/srv/shop");
   exec->set_raw_argv(absl::StrCat(absl::StrJoin(argv, std::string(1, '\0')), std::string(1, '\0')));
   return message;
 }

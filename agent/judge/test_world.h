@@ -16,7 +16,7 @@ std::vector<PolicyFile> ShippedPacks();
 // The shipped packs, the given configuration ("" for the built-in one) and a fixed key.
 v1::ToJudge ConfigureMessage(uint64_t id, const std::string& configuration = "");
 
-// An exec in a staging session of the user 1000 in /work/shop.
+// An exec in a staging session of the user 1000 in /srv/shop.
 v1::ToJudge ExecMessage(uint64_t id, const std::string& executable, const std::vector<std::string>& argv);
 
 // curl, POST, the anonymous mutation volumeDelete with one inline argument, no content type.

@@ -17,8 +17,8 @@ ActIdentity Example() {
   identity.executable = "/usr/bin/curl";
   identity.executable_id = FileId{2049, 1234, 1700000000000000000};
   identity.argv = {"curl", "-d", "@q.json", "https://api.example.com/graphql"};
-  identity.cwd = "/work/shop";
-  identity.contents = {{"/work/shop/q.json", "00ff"}};
+  identity.cwd = "/srv/shop";
+  identity.contents = {{"/srv/shop/q.json", "00ff"}};
   identity.resource_type = "volume";
   identity.resource_id = "vol-1";
   identity.tags.mutable_session()->set_environment("staging");
@@ -31,7 +31,7 @@ ActIdentity Example() {
 
 // A changed digest makes every open ticket and every signed decision worthless: then "holdpoint act v1" has to change.
 TEST(ActDigestTest, TheEncodingIsFixed) {
-  EXPECT_EQ(Hex(ActDigest(Example())), "d5dd6e24b20a1b231f6f16df85e91528b202a1d520dafc9279bff8ca42dc5e5d");
+  EXPECT_EQ(Hex(ActDigest(Example())), "d547d615ac52a41403837ff3f509a2d944553519de01e08673c7898fdda23d84");
 }
 
 TEST(ActDigestTest, EveryFieldCounts) {
@@ -43,7 +43,7 @@ TEST(ActDigestTest, EveryFieldCounts) {
       [](ActIdentity* i) { i->executable_id.ctime_ns = 1; },
       [](ActIdentity* i) { i->argv.push_back(""); },
       [](ActIdentity* i) { std::swap(i->argv[1], i->argv[2]); },
-      [](ActIdentity* i) { i->cwd = "/work"; },
+      [](ActIdentity* i) { i->cwd = "/srv"; },
       [](ActIdentity* i) { i->contents[0].sha256 = "00fe"; },
       [](ActIdentity* i) { i->contents.clear(); },
       [](ActIdentity* i) { i->resource_type = "bucket"; },
@@ -65,7 +65,7 @@ TEST(ActDigestTest, EveryFieldCounts) {
 
 TEST(ActDigestTest, WhereATagCameFromDoesNotCount) {
   ActIdentity other = Example();
-  other.tags.mutable_session()->set_source("workspace /work/*");
+  other.tags.mutable_session()->set_source("workspace /srv/*");
   EXPECT_EQ(ActDigest(other), ActDigest(Example()));
 }
 

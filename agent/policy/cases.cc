@@ -17,7 +17,7 @@
 namespace holdpoint {
 namespace {
 
-constexpr absl::string_view kWorkspace = "/work/shop";
+constexpr absl::string_view kWorkspace = "/srv/shop";
 constexpr absl::string_view kHome = "/home/dev";
 constexpr absl::string_view kKey = "0123456789abcdef0123456789abcdef";
 

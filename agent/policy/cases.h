@@ -8,7 +8,7 @@
 namespace holdpoint {
 
 // Runs every case of every rule with the built-in configuration, in a staging session of the user dev (home /home/dev)
-// in the workspace /work/shop, a git checkout of the branch "feature".
+// in the workspace /srv/shop, a git checkout of the branch "feature".
 //
 // A case that fires: the rule decides, with audit or more, or with exactly the given verdict and resource. A case that
 // passes: this rule does not stop the act (another verdict than hold and above, or another rule); with a verdict given,

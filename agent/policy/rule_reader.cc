@@ -113,7 +113,7 @@ absl::StatusOr<RuleCase> ReadCase(const YamlValue& value, bool fires) {
     }
   }
   if (c.argv.empty()) return argv.Wrong("a command line, as a list of words");
-  c.cwd = "/work/shop";
+  c.cwd = "/srv/shop";
   HP_RETURN_IF_ERROR(map.Optional("cwd", &c.cwd));
   std::map<std::string, std::string> environment;
   HP_RETURN_IF_ERROR(ReadTextMap(map, "env", &environment));
