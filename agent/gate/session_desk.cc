@@ -221,6 +221,7 @@ void SessionDesk::Run(Launch launch, std::function<void(absl::StatusOr<std::stri
         session.started_boot = core_.clock.Boot();
         absl::StatusOr<Session*> added = core_.sessions.Add(std::move(session));
         if (!added.ok()) return done(added.status());
+        Guards();  // Before the first task of the session can be held.
         if (absl::StatusOr<int> labelled = core_.kernel.LabelTree(launch.pidfd->get(), *number, HP_LABEL_ROOT);
             !labelled.ok()) {
           core_.sessions.Erase(*number);
