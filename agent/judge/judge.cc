@@ -56,13 +56,19 @@ Judge::~Judge() = default;
 
 std::vector<v1::FromJudge> Judge::Handle(const v1::ToJudge& message) {
   std::vector<v1::FromJudge> answers;
+  // Facts have the kind of answer that the consult has to which they belong.
+  v1::ToJudge question;
+  if (const auto waiting = waiting_.find(message.id()); message.has_facts() && waiting != waiting_.end()) {
+    question = waiting->second.message;
+  }
   try {
     Dispatch(message, &answers);
   } catch (const std::exception& error) {
     // A library threw over something that a session wrote. One act is not judged; the next one is.
     waiting_.erase(message.id());
     answers.clear();
-    answers.push_back(FailMode(message, absl::StrCat("the judge failed: ", error.what())));
+    answers.push_back(
+        FailMode(message.has_facts() ? question : message, absl::StrCat("the judge failed: ", error.what())));
   }
   return answers;
 }
@@ -233,6 +239,7 @@ v1::Described Judge::Describe(const v1::Describe& describe) const {
 v1::FromJudge Judge::FailMode(const v1::ToJudge& message, absl::string_view why) const {
   v1::FromJudge answer;
   answer.set_id(message.id());
+  if (message.has_facts()) return answer;
   v1::Judgement judgement;
   const std::string& environment =
       message.has_connect() ? message.connect().session().environment() : message.exec().session().environment();

@@ -158,7 +158,8 @@ TEST_F(JudgeTest, AWrapperThatCarriesATokenPassesAndWhatItStartsDoesNot) {
                       Fingerprint(std::string(32, 'k'), kToken), "\"]\n")));
   const std::vector<std::string> curl = {"curl", "-H", absl::StrCat("Authorization: Bearer ", kToken),
                                          "https://api.example.com/v1/projects"};
-  const std::string text = absl::StrCat("curl -H 'Authorization: Bearer ", kToken, "' https://api.example.com/v1/projects");
+  const std::string text =
+      absl::StrCat("curl -H 'Authorization: Bearer ", kToken, "' https://api.example.com/v1/projects");
   EXPECT_EQ(Judged(ExecMessage(4, "/usr/bin/bash", {"bash", "-c", text})).judgement().verdict(), v1::VERDICT_ALLOW);
   std::vector<std::string> under_env = curl;
   under_env.insert(under_env.begin(), "env");

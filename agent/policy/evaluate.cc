@@ -80,6 +80,11 @@ Row RowOf(v1::Effect effect, v1::Recoverability recoverability) {
   }
 }
 
+bool IsAboutPaths(Evidence evidence) {
+  return evidence == Evidence::kPath || evidence == Evidence::kOverwrite || evidence == Evidence::kTreePart ||
+         evidence == Evidence::kGitPath;
+}
+
 class Evaluator {
  public:
   Evaluator(const Policy& policy, const ExecAct& act, const EvaluationContext& context, FactBook* facts)
@@ -93,6 +98,7 @@ class Evaluator {
     for (const Hit& hit : Effective()) Score(hit);
     ScoreCredential();
     if (act_.argv_cut && listed_) ScoreUnseen("argv truncated");
+    for (const RequestsOfAct& requests : requests_) ScoreUnseenRequests(requests);
     return Compose(Choose());
   }
 
@@ -296,8 +302,12 @@ class Evaluator {
     const ExecAct& act = *acts_of_calls_[IndexOf(hit.call)];
     const EnvironmentTag destination = DestinationOf(hit);
     std::vector<std::string> ids = ResourceIds(rule, *hit.call, hit.request, act);
-    if (ids.size() > kMaxResources) ids.resize(kMaxResources);
-    if (ids.empty()) ids.emplace_back();
+    const bool too_many = ids.size() > kMaxResources;
+    if (too_many) ids.resize(kMaxResources);
+    if (ids.empty()) {
+      if (IsAboutPaths(rule.evidence)) return;  // No path, nothing to lose: rm without operands.
+      ids.emplace_back();
+    }
     const AssessmentInput input{act, context_.session, *hit.call, facts_};
     std::optional<Scored> worst;
     size_t lost = 0;
@@ -306,6 +316,10 @@ class Evaluator {
       if (scored.verdict >= v1::VERDICT_HOLD) ++lost;
       if (!worst.has_value() || scored.Order() > worst->Order()) worst = std::move(scored);
     }
+    if (too_many) {
+      ScoreUnseen(absl::StrCat("more than ", kMaxResources, " operands: the others are unseen"), v1::VERDICT_HOLD);
+    }
+    Redact(&worst->resource);
     if (lost > 1) absl::StrAppend(&worst->because, worst->because.empty() ? "" : "; ", "and ", lost - 1, " more");
     scored_.push_back(*std::move(worst));
   }
@@ -338,13 +352,18 @@ class Evaluator {
     }
     const EnvironmentTag resource = ResourceTagOf(rule, id, &scored.resource);
     scored.resource.set_type(rule.resource_type);
-    std::string shown = rule.resource_type == "path" && !id.empty() ? CleanPath(AbsolutePath(input.act, id)) : id;
-    if (shown.size() > kMaxResourceText) shown.resize(kMaxResourceText);
-    scored.resource.set_id(RedactText(context_.fingerprint_key, ToValidUtf8(shown), kMaxResourceText));
+    scored.resource.set_id(rule.resource_type == "path" && !id.empty() ? CleanPath(AbsolutePath(input.act, id)) : id);
     Weigh(destination, resource, assessment.place, &scored);
     if (rule.verdict != v1::VERDICT_UNSPECIFIED && !assessment.nothing) scored.verdict = rule.verdict;
     scored.observed = ModeOf(rule) == RuleMode::kObserve;
     return scored;
+  }
+
+  // The id may hold a secret and any bytes; only the one that is shown is worth the work.
+  void Redact(v1::Resource* resource) const {
+    std::string shown = resource->id();
+    if (shown.size() > kMaxResourceText) shown.resize(kMaxResourceText);
+    resource->set_id(ToValidUtf8(RedactText(context_.fingerprint_key, ToValidUtf8(shown), kMaxResourceText)));
   }
 
   // A credential of another environment, whatever the act does with it.
@@ -367,14 +386,24 @@ class Evaluator {
     scored_.push_back(std::move(scored));
   }
 
-  void ScoreUnseen(std::string blind_spot) {
+  // `at_least`: what hides behind harmless words that fill a bound is more than an audit.
+  void ScoreUnseen(std::string blind_spot, v1::Verdict at_least = v1::VERDICT_UNSPECIFIED) {
     AddBlindSpot(blind_spot);
     Scored scored;
     scored.rule = "act.unseen";
     scored.effect = v1::EFFECT_UNSEEN;
     scored.why = absl::StrCat("can't be seen whole (", blind_spot, ")");
     Weigh(EnvironmentTag{}, EnvironmentTag{}, Place::kUnknown, &scored);
+    scored.verdict = std::max(scored.verdict, at_least);
     scored_.push_back(std::move(scored));
+  }
+
+  // A configuration that could not be read may hold anything; so may requests past the bound of what is parsed.
+  void ScoreUnseenRequests(const RequestsOfAct& requests) {
+    for (const std::string& blind_spot : requests.blind_spots) {
+      const bool cut = absl::StrContains(blind_spot, "are unseen");
+      ScoreUnseen(blind_spot, cut ? v1::VERDICT_HOLD : v1::VERDICT_UNSPECIFIED);
+    }
   }
 
   // The strictest that is enforced; what is only observed shows where it would have stopped more.

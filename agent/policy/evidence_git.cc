@@ -92,6 +92,12 @@ Assessment NothingLost(Place place, std::string because) {
               std::move(because));
 }
 
+Assessment NoRepository() {
+  Assessment assessment = NothingLost(Place::kLocal, "there is no repository");
+  assessment.nothing = true;
+  return assessment;
+}
+
 bool IsUsualDefaultBranch(absl::string_view branch) {
   for (const absl::string_view name : {"main", "master", "trunk", "develop", "production", "prod", "staging"}) {
     if (branch == name) return true;
@@ -104,7 +110,7 @@ bool IsUsualDefaultBranch(absl::string_view branch) {
 Assessment AssessWorktree(const AssessmentInput& input) {
   const Repository repository = Look(input);
   if (!repository.seen) return Unseen();
-  if (repository.none) return NothingLost(Place::kLocal, "there is no repository");
+  if (repository.none) return NoRepository();
   const Place place = PlaceOf(repository.root, input.session);
   if (!repository.dirty) return NothingLost(place, "the working tree is clean");
   std::string files = "uncommitted changes";
@@ -118,7 +124,7 @@ Assessment AssessWorktree(const AssessmentInput& input) {
 Assessment AssessUntracked(const AssessmentInput& input) {
   const Repository repository = Look(input);
   if (!repository.seen || repository.fact == nullptr) return Unseen();
-  if (repository.none) return NothingLost(Place::kLocal, "there is no repository");
+  if (repository.none) return NoRepository();
   const Place place = PlaceOf(repository.root, input.session);
   const bool ignored_too = input.call.Has("x") || input.call.Has("X");
   if (ignored_too) return Make(v1::RECOVERABILITY_IRREVERSIBLE, place, "files that git ignores, which may be data");
@@ -130,7 +136,7 @@ Assessment AssessUntracked(const AssessmentInput& input) {
 Assessment AssessGitPath(absl::string_view word, const AssessmentInput& input) {
   const Repository repository = Look(input);
   if (!repository.seen) return Unseen();
-  if (repository.none) return NothingLost(Place::kLocal, "there is no repository");
+  if (repository.none) return NoRepository();
   const Place place = PlaceOf(repository.root, input.session);
   if (!repository.dirty) return NothingLost(place, "the working tree is clean");
   if (repository.fact == nullptr || absl::StartsWith(word, ":")) {  // ":/", ":(glob)": magic that is not read here
@@ -149,14 +155,14 @@ Assessment AssessGitPath(absl::string_view word, const AssessmentInput& input) {
 Assessment AssessRepository(const AssessmentInput& input) {
   const Repository repository = Look(input);
   if (!repository.seen) return Unseen();
-  if (repository.none) return NothingLost(Place::kLocal, "there is no repository");
+  if (repository.none) return NoRepository();
   return Make(v1::RECOVERABILITY_IRREVERSIBLE, PlaceOf(repository.root, input.session), "");
 }
 
 Assessment AssessRemoteRef(absl::string_view, const AssessmentInput& input) {
   const Repository repository = Look(input);
   if (!repository.seen || repository.fact == nullptr) return Unseen();
-  if (repository.none) return NothingLost(Place::kLocal, "there is no repository");
+  if (repository.none) return NoRepository();
   const v1::GitFact& git = *repository.fact;
   const auto lost = [](std::string because) {
     return Make(v1::RECOVERABILITY_IRREVERSIBLE, Place::kUnknown, std::move(because));

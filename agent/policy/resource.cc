@@ -20,6 +20,7 @@ void FromCall(const ResourceSource& source, const ToolCall& call, std::vector<st
   switch (source.kind) {
     case Kind::kOperands:
       for (const ParsedOperand& operand : call.operands) ids->push_back(operand.value);
+      if (ids->empty() && call.tool->syntax == ToolModel::Syntax::kFind) ids->emplace_back(".");
       break;
     case Kind::kOperand: {
       const auto count = static_cast<int>(call.operands.size());
