@@ -33,6 +33,16 @@ def fingerprint(state, value):
     return done.stdout.strip()
 
 
+def rules(world):
+    """The packs, where only root writes: a checkout may belong to somebody else, and the gate minds."""
+    copy = world.root / 'rules'
+    if not copy.exists():
+        copy.mkdir()
+        for pack in (_SOURCE / 'rules').glob('*.yaml'):
+            shutil.copy(pack, copy)
+    return copy
+
+
 class Gate:
     """Starts at once and is ready when the constructor returns. `config` is the YAML text of the configuration."""
 
@@ -52,19 +62,10 @@ class Gate:
         self.flags = list(flags)
         self.start()
 
-    def rules(self):
-        """The packs, where only root writes: a checkout may belong to somebody else, and the gate minds."""
-        copy = self.world.root / 'hp' / 'rules'
-        if not copy.exists():
-            copy.mkdir()
-            for pack in (_SOURCE / 'rules').glob('*.yaml'):
-                shutil.copy(pack, copy)
-        return copy
-
     def start(self):
         read_end, write_end = os.pipe()
         argv = [self.bin / 'holdpointd', '--scope', self.world.scope.path, '--instance', 'e2e', '--config', self.config,
-                '--rules', self.rules(), '--state', self.state, '--run', self.run,
+                '--rules', rules(self.world), '--state', self.state, '--run', self.run,
                 '--pin', f'/sys/fs/bpf/{self.world.root.name}', '--bin', self.bin, '--ready-fd', str(write_end),
                 *self.flags]
         with open(self.log, 'ab') as log:
@@ -123,11 +124,27 @@ class Gate:
         once = ['--once'] if what == 'approve' else []
         return self.cli(what, ticket, *once, '--reason', reason, '--as', person.name, password=person.password)
 
+    def await_event(self, wanted, seconds=30):
+        """The first event of the record for which `wanted(event)` is true; waits for it where it is not there yet."""
+        follow = self._follow('-n', '100000')
+        lines, buffered = follow.stdout.fileno(), b''
+        deadline = time.monotonic() + seconds
+        try:
+            while True:
+                *whole, buffered = buffered.split(b'\n')
+                for line in whole:
+                    event = json.loads(line)
+                    if wanted(event):
+                        return event
+                if not select.select([lines], [], [], max(0, deadline - time.monotonic()))[0]:
+                    raise RuntimeError('the event did not come:\n' + self.read_log())
+                buffered += os.read(lines, 65536)
+        finally:
+            self._end(follow)
+
     def await_hold(self, seconds=30):
-        """Waits until a process is held and gives its ticket's row: reads the gate's own event stream, no polling."""
-        follow = subprocess.Popen([str(self.bin / 'holdpoint'), '--run', str(self.run), '--state', str(self.state),
-                                   '--json', 'events', '-f'],
-                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        """Waits until a process is held and gives its ticket's row. The record's growth is what wakes it."""
+        follow = self._follow()
         deadline = time.monotonic() + seconds
         try:
             while True:
@@ -140,6 +157,14 @@ class Gate:
                 if select.select([follow.stdout], [], [], left)[0]:
                     os.read(follow.stdout.fileno(), 65536)
         finally:
-            follow.kill()
-            follow.wait()
-            follow.stdout.close()
+            self._end(follow)
+
+    def _follow(self, *flags):
+        return subprocess.Popen([str(self.bin / 'holdpoint'), '--run', str(self.run), '--state', str(self.state),
+                                 '--json', 'events', '-f', *flags], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+
+    @staticmethod
+    def _end(follow):
+        follow.kill()
+        follow.wait()
+        follow.stdout.close()
