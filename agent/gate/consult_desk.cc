@@ -103,11 +103,12 @@ void ConsultDesk::OnSessionKnown(SessionNumber number) {
 
 void ConsultDesk::Begin(ExecEvent event) {
   absl::StatusOr<UniqueFd> pidfd = OpenPidfd(event.head.process);
-  if (!pidfd.ok()) return;  // Ended meanwhile: nothing is left to decide.
+  // What was stopped and has ended meanwhile leaves nothing to decide; what only ran is judged for the record all the same.
+  if (!pidfd.ok() && event.head.kind == HP_EVENT_ASK) return;
   auto consult = std::make_shared<Consult>();
   consult->task.id = event.head.process;
   consult->task.exec_id = event.exec_id;
-  consult->task.pidfd = std::make_shared<UniqueFd>(*std::move(pidfd));
+  if (pidfd.ok()) consult->task.pidfd = std::make_shared<UniqueFd>(*std::move(pidfd));
   consult->process = ProcessOf(event);
   consult->stopped = event.head.kind == HP_EVENT_ASK;
   consult->event = std::move(event);
