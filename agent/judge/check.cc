@@ -74,10 +74,7 @@ class Checker {
       if (++acts_ > kMaxActs || depth > kMaxDepth) return AddBlindSpot("more commands than are looked at");
       JudgeOne(act);
       for (const Policy::Candidate& candidate : policy_.policy->Candidates(act)) {
-        // Applets are looked into by the evaluation itself.
-        if (candidate.tool->wraps.any() && !candidate.tool->wraps.applet) {
-          Walk(Unwrap(*candidate.tool, act, candidate.skip), depth + 1);
-        }
+        if (candidate.tool->wraps.any()) Walk(Unwrap(*candidate.tool, act, candidate.skip), depth + 1);
       }
     }
   }

@@ -80,6 +80,8 @@ TEST_F(CheckTest, AWrappedActIsTheAct) {
                               "find /srv/data -exec rm -rf {} +",
                               "busybox rm -rf /srv/data",
                               "busybox sh -c 'rm -rf /srv/data'",
+                              "busybox sh -c '/bin/rm -rf /srv/data'",
+                              "busybox setsid -w /bin/dash -c 'rm -rf /srv/data'",
                               "command rm -rf /srv/data",
                               "cd /srv && rm -rf data",
                               "(cd /srv; rm -rf ./data)",

@@ -152,6 +152,16 @@ TEST_F(JudgeTest, AWrapperPassesAndIsAskedAgain) {
   EXPECT_EQ(answer.exec().executable_class(), v1::EXECUTABLE_CLASS_ARGUMENTS);
 }
 
+TEST_F(JudgeTest, AMultiCallProgramIsTheActWhereItWillHaveNoExecOfItsOwn) {
+  const auto verdict = [this](uint64_t id, const std::vector<std::string>& argv) {
+    return Judged(ExecMessage(id, "/usr/bin/busybox", argv)).judgement().verdict();
+  };
+  EXPECT_EQ(verdict(2, {"busybox", "setsid", "-w", "/bin/dash", "-c", "rm -rf /srv/data"}), v1::VERDICT_ALLOW);
+  EXPECT_EQ(verdict(3, {"busybox", "sh", "-c", "/bin/rm -rf /srv/data"}), v1::VERDICT_ALLOW);
+  EXPECT_EQ(verdict(4, {"busybox", "sh", "-c", "rm -rf /srv/data"}), v1::VERDICT_HOLD);
+  EXPECT_EQ(verdict(5, {"busybox", "setsid", "rm", "-rf", "/srv/data"}), v1::VERDICT_HOLD);
+}
+
 TEST_F(JudgeTest, AWrapperThatCarriesATokenPassesAndWhatItStartsDoesNot) {
   Configure(ConfigureMessage(
       3, absl::StrCat("version: 1\ncredentials:\n  - name: railway\n    environment: production\n    fingerprints: [\"",

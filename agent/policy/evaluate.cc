@@ -127,6 +127,8 @@ class Evaluator {
     for (std::string& blind_spot : inner.blind_spots) AddBlindSpot(std::move(blind_spot));
     for (ExecAct& each : inner.acts) {
       if (inner_acts_.size() >= kMaxInnerActs) break;
+      // A multi-call program looks for a bare name among its own applets; what has a path gets an exec, and is asked then.
+      if (!tool.wraps.applet && !each.argv.empty() && absl::StrContains(each.argv[0], '/')) continue;
       inner_acts_.push_back(std::move(each));
       const ExecAct& kept = inner_acts_.back();
       CollectFrom(kept, policy_.Candidates(kept), depth + 1);
@@ -351,6 +353,12 @@ class Evaluator {
       scored.blind_spot = assessment.blind_spot;
     }
     const EnvironmentTag resource = ResourceTagOf(rule, id, &scored.resource);
+    // Where a thing lies says that nobody relies on it; its owners say otherwise.
+    if (resource.is_protected && !assessment.nothing && rule.recoverability == v1::RECOVERABILITY_UNSPECIFIED &&
+        scored.recoverability == v1::RECOVERABILITY_REGENERABLE) {
+      scored.recoverability = v1::RECOVERABILITY_IRREVERSIBLE;
+      scored.because = absl::StrCat("its owners tagged it ", resource.environment);
+    }
     scored.resource.set_type(rule.resource_type);
     scored.resource.set_id(rule.resource_type == "path" && !id.empty() ? CleanPath(AbsolutePath(input.act, id)) : id);
     Weigh(destination, resource, assessment.place, &scored);

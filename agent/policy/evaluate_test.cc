@@ -159,6 +159,23 @@ TEST_F(EvaluateTest, WhatAFileIsCountsBeforeWhatItIsCalled) {
   EXPECT_EQ(Judge(multi).rule(), "default");
 }
 
+TEST_F(EvaluateTest, WhatItsOwnersTaggedIsNotDisposableWhereverItLies) {
+  const auto tagged = [](const char* id, const char* environment) {
+    return ResourceConfig{.type = "path", .id = id, .environment = environment, .backups = ""};
+  };
+  for (const char* path : {"/tmp/shop/orders", "/work/shop/build"}) {
+    EXPECT_EQ(Judge(Act({"rm", "-rf", path})).verdict(), v1::VERDICT_ALLOW) << path;
+    configuration_.resources = {tagged("/tmp/shop/orders", "production"), tagged("/work/shop/build", "production")};
+    const v1::Judgement held = Judge(Act({"rm", "-rf", path}));
+    EXPECT_EQ(held.verdict(), v1::VERDICT_HOLD) << path;
+    EXPECT_EQ(held.recoverability(), v1::RECOVERABILITY_IRREVERSIBLE) << path;
+    EXPECT_THAT(held.reason(), HasSubstr("tagged it production")) << path;
+    configuration_.resources = {tagged(path, "development")};
+    EXPECT_EQ(Judge(Act({"rm", "-rf", path})).verdict(), v1::VERDICT_ALLOW) << path;
+    configuration_.resources.clear();
+  }
+}
+
 TEST_F(EvaluateTest, AScriptIsKnownByItsOwnName) {
   ExecAct act = Act({"/usr/bin/python3", "-I", "/opt/bin/ctl", "drop", "x"}, "/usr/bin/python3.11");
   act.script = "/opt/bin/ctl";
