@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import pathlib
 import signal
 import socket
 import subprocess
@@ -19,6 +20,10 @@ WRITER = r'''
 #include <unistd.h>
 int main(int argc, char **argv) { return write(1, "x", 1) == 1 ? 0 : 1; }
 '''
+
+
+def comm(pid):
+    return pathlib.Path(f'/proc/{pid}/comm').read_text(encoding='utf-8').strip()
 
 
 def setUpModule():
@@ -41,6 +46,7 @@ class GateTest(unittest.TestCase):
         self.file('b')
         self.precious.chmod(0o777)
         os.chown(self.precious, self.world.uid, self.world.uid)
+        self.prepare()
         self.gate = gate.Gate(self.world, self.config(), flags=self.FLAGS)
         self.addCleanup(self.gate.stop)
 
@@ -48,6 +54,17 @@ class GateTest(unittest.TestCase):
         text = fixture_config.text(self.world, hold_ms=self.HOLD_MS)
         path = f'resources:\n  - {{type: path, id: "{self.precious}/*", environment: production}}'
         return text.replace('resources:', path) + self.CONFIG
+
+    def prepare(self):
+        """What has to be there before the gate starts."""
+
+    def writer(self, name):
+        """Builds WRITER under this name and gives its path."""
+        source, folder = self.world.root / 'writer.c', self.world.root / 'bin'
+        source.write_text(WRITER)
+        folder.mkdir(exist_ok=True)
+        subprocess.run(['gcc', '-O1', '-o', folder / name, source], check=True)
+        return folder / name
 
     def file(self, name):
         path = self.precious / name
@@ -157,6 +174,50 @@ class Refusing(GateTest):
         self.assertIn('HP-ZZZZ', done.stderr)
 
 
+class Killing(GateTest):
+    """A rule may say kill (the process) or kill_session (everything in it)."""
+
+    PACK = '''schema: 1
+family: test
+mode: enforce
+tools: [{names: [wipe], options: "all,a"}, {names: [raze], options: "all,a"}]
+rules:
+  - id: test.wipe
+    effect: destroy
+    recoverability: irreversible
+    verdict: kill
+    why: wipes everything
+    when: {tool: wipe, options: {any: [all]}}
+    cases: {fires: [{argv: [wipe, -a]}], passes: [{argv: [wipe]}]}
+  - id: test.raze
+    effect: destroy
+    recoverability: irreversible
+    verdict: kill_session
+    why: razes everything
+    when: {tool: raze, options: {any: [all]}}
+    cases: {fires: [{argv: [raze, -a]}], passes: [{argv: [raze]}]}
+'''
+
+    def prepare(self):
+        (gate.rules(self.world) / 'ours.yaml').write_text(self.PACK)
+
+    def test_kill_ends_the_process_before_it_ran_and_nothing_else(self):
+        wipe = self.writer('wipe')
+        code, out, err = self.finish(self.session(f'{wipe} -a; echo rc=$?; {wipe}; echo rc=$?'))
+        self.assertEqual((code, out), (0, 'rc=137\nxrc=0\n'), err)
+        judged = self.await_event('exec')['exec']['judgement']
+        self.assertEqual((judged['rule'], judged['verdict'].lower()), ('test.wipe', 'kill'))
+
+    def test_kill_session_ends_everything_in_it_and_no_other_session(self):
+        raze = self.writer('raze')
+        other = self.session('echo ready; read x; echo still here', stdin=subprocess.PIPE)
+        self.assertEqual(other.stdout.readline(), 'ready\n')
+        _, out, _ = self.finish(self.session(f'{raze}; setsid sleep 1000 & setsid sleep 1000 & {raze} -a; echo never'))
+        self.assertEqual(out, 'x')
+        self.assertEqual({comm(pid) for pid in self.world.scope.processes()}, {'sh'})
+        self.assertEqual(other.communicate('go\n', timeout=60)[0], 'still here\n')
+
+
 class OutsideTheScope(GateTest):
     def test_no_process_outside_is_recognised_labelled_traced_or_stopped(self):
         path = self.world.root / 'mini'
@@ -195,13 +256,9 @@ class GateKilled(GateTest):
 
     def fail_mode(self, environment):
         """What an unseen program does in a session of `environment` after the gate was killed while idle."""
-        source = self.world.root / 'writer.c'
-        source.write_text(WRITER)
-        program = self.world.root / 'bin'
-        program.mkdir(exist_ok=True)
-        subprocess.run(['gcc', '-O1', '-o', program / 'writer', source], check=True)
+        program = self.writer('writer')
         ready, go = os.pipe(), os.pipe()
-        waiting = self.session(f'echo r >&{ready[1]}; read x <&{go[0]}; {program}/writer; echo rc=$?', environment,
+        waiting = self.session(f'echo r >&{ready[1]}; read x <&{go[0]}; {program}; echo rc=$?', environment,
                                pass_fds=(ready[1], go[0]))
         os.read(ready[0], 1)
         self.gate.kill()
