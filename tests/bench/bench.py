@@ -1,7 +1,8 @@
 """scripts/bench: what an exec, a connect and a consult cost, as ratios within one run. Not a test: nothing is asserted.
 
-Each row is measured in rounds that alternate with the row "no daemon", so that a busy machine disturbs both alike; the
-medians are compared. bpftrace and auditd are measured too where they are installed.
+Each row is measured in rounds that alternate with the row "no daemon", so that a busy machine disturbs both alike; a
+ratio is the median of the rounds' ratios. bpftrace and auditd are measured too where they are installed. auditd only
+where nobody uses it: there is one for the whole host.
 """
 
 import json
@@ -13,12 +14,27 @@ import statistics
 import subprocess
 import sys
 import threading
+import time
 
 from e2e import fixture_config, gate, isolation, people, world
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROUNDS = int(os.environ.get('HP_BENCH_ROUNDS', '5'))
 EXECS, CONNECTS, ASKS = 3000, 20000, 1000
+AUDITD_CONF = '''log_file = {folder}/audit.log
+log_format = RAW
+flush = INCREMENTAL_ASYNC
+freq = 50
+max_log_file = 50
+num_logs = 2
+max_log_file_action = ROTATE
+space_left = 75
+space_left_action = IGNORE
+admin_space_left = 50
+admin_space_left_action = IGNORE
+disk_full_action = IGNORE
+disk_error_action = IGNORE
+'''
 
 
 class Bench:
@@ -61,9 +77,9 @@ class Bench:
                 stop(state)
         print(file=sys.stderr)
         middle = lambda rows, i: statistics.median(row[i] for row in rows)
+        ratio = lambda i: statistics.median(b[i] / max(a[i], 1) for a, b in zip(plain, with_it))
         row = {'what': name, 'wall_us': middle(with_it, 0) / 1000, 'plain_wall_us': middle(plain, 0) / 1000,
-               'wall_ratio': middle(with_it, 0) / middle(plain, 0),
-               'cpu_ratio': middle(with_it, 1) / max(middle(plain, 1), 1)}
+               'wall_ratio': ratio(0), 'cpu_ratio': ratio(1)}
         self.rows.append(row)
 
     def holdpoint(self, name, work, inside):
@@ -72,19 +88,53 @@ class Bench:
         self.compare(name, work, start, lambda watch: watch.stop(),
                      (lambda watch: self.inside(watch)) if inside else (lambda watch: ()))
 
-    def other(self, name, command, work):
-        if not shutil.which(command[0]):
-            print(f'{name}: {command[0]} is not installed, left out', file=sys.stderr)
+    def bpftrace(self, name, tracepoint, work):
+        if not shutil.which('bpftrace'):
+            print(f'{name}: bpftrace is not installed, left out', file=sys.stderr)
             return
 
         def start():
-            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-            process.stdout.readline()  # "Attaching ..." or the first line: it is attached
+            program = f'tracepoint:syscalls:{tracepoint} {{ printf("%d %s\\n", pid, comm) }}'
+            process = subprocess.Popen(['bpftrace', '-e', program], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+            process.stdout.readline()  # "Attaching ...", then it is attached
+            reader = threading.Thread(target=lambda: all(iter(lambda: process.stdout.read1(65536), b'')))
+            reader.start()
+            return process, reader
+
+        def stop(state):
+            state[0].terminate()
+            state[1].join()
+            state[0].wait()
+        self.compare(name, work, start, stop)
+
+    def auditd(self, name, syscall, work):
+        if not shutil.which('auditd') or not shutil.which('auditctl'):
+            print(f'{name}: auditd is not installed, left out', file=sys.stderr)
+            return
+        folder = self.world.root / 'audit'
+        folder.mkdir(mode=0o700, exist_ok=True)
+        (folder / 'auditd.conf').write_text(AUDITD_CONF.format(folder=folder))
+        control = lambda *words: subprocess.run(['auditctl', *words], capture_output=True, text=True, check=True).stdout
+        state = dict(line.split(None, 1) for line in control('-s').splitlines() if ' ' in line)
+        if 'No rules' not in control('-l') or state['enabled'] != '0':
+            print(f'{name}: this host has an audit system in use, left out', file=sys.stderr)
+            return
+
+        def start():
+            process = subprocess.Popen(['auditd', '-n', '-c', folder, '-s', 'enable'], stdout=subprocess.DEVNULL,
+                                       stderr=subprocess.DEVNULL)
+            while f'pid {process.pid}' not in control('-s'):
+                if process.poll() is not None:
+                    raise RuntimeError('auditd did not start')
+                time.sleep(0.05)
+            control('-a', 'always,exit', '-F', 'arch=b64', '-S', syscall)
             return process
 
         def stop(process):
+            control('-D')
+            control('-e', '0')
             process.terminate()
-            process.communicate()
+            process.wait()
         self.compare(name, work, start, stop)
 
 
@@ -96,10 +146,13 @@ def main():
     try:
         bench.holdpoint('exec outside a session', true, inside=False)
         bench.holdpoint('exec inside a session', true, inside=True)
+        bench.holdpoint('connect outside a session', connect, inside=False)
         bench.holdpoint('connect inside a session', connect, inside=True)
         bench.holdpoint('exec that is asked about', rm, inside=True)
-        bench.other('exec under bpftrace', ['bpftrace', '-e', 'tracepoint:syscalls:sys_enter_execve { join(args->argv) }'],
-                    true)
+        bench.bpftrace('exec under bpftrace', 'sys_enter_execve', true)
+        bench.bpftrace('connect under bpftrace', 'sys_enter_connect', connect)
+        bench.auditd('exec under auditd', 'execve', true)
+        bench.auditd('connect under auditd', 'connect', connect)
     finally:
         bench.server.close()
         bench.world.close()
