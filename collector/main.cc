@@ -15,6 +15,7 @@
 #include "agent/base/fd.h"
 #include "agent/base/log.h"
 #include "agent/base/status.h"
+#include "agent/base/version.h"
 #include "collector/consume/consume.h"
 #include "collector/consume/kafka_source.h"
 #include "collector/consume/spool_source.h"
@@ -142,7 +143,7 @@ int main(int argc, char** argv) {
   SetLogName("holdpoint-collector");
   Flags flags;
   CLI::App app("Collects Holdpoint's events from Kafka or from a spool, verifies and shows them");
-  app.set_version_flag("--version", HOLDPOINT_VERSION);
+  app.set_version_flag("--version", std::string(Version()));
   app.require_subcommand(1);
   const auto add_db = [&](CLI::App* sub) {
     sub->add_option("--db", flags.db, "the collector's database, a SQLite file")->capture_default_str();

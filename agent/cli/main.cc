@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "agent/base/status.h"
+#include "agent/base/version.h"
 #include "agent/cli/ask.h"
 #include "agent/cli/context.h"
 #include "agent/cli/terminal.h"
@@ -42,7 +43,7 @@ int Fail(const absl::Status& status) {
 int Main(int argc, char** argv) {
   Context context;
   CLI::App app("Holdpoint decides before a coding agent destroys something. This is its command line.", "holdpoint");
-  app.set_version_flag("--version", "holdpoint " HP_VERSION);
+  app.set_version_flag("--version", absl::StrCat("holdpoint ", Version()));
   app.footer(kFooter);
   app.fallthrough();
   app.require_subcommand(1);

@@ -17,6 +17,7 @@
 #include "absl/strings/strip.h"
 #include "agent/base/log.h"
 #include "agent/base/status.h"
+#include "agent/base/version.h"
 #include "agent/control/views.h"
 #include "agent/event/stream_id.h"
 #include "agent/spool/cursor.h"
@@ -171,7 +172,7 @@ absl::Status Gate::MakeDesks() {
   v1::Envelope started;
   v1::DaemonState& state = *started.mutable_daemon();
   state.set_state("started");
-  state.set_version("0.1.0");
+  state.set_version(std::string(Version()));
   if (const Spool::Report& before = spool_->report(); before.previous_last_sequence > 0) {
     state.set_previous_run_id(before.previous_run_id);
     state.set_previous_last_sequence(before.previous_last_sequence);
@@ -342,7 +343,7 @@ void Gate::Stop() {
 
 void Gate::StatusReport(std::vector<std::string>* bodies) {
   StatusView view;
-  view.daemon = "0.1.0";
+  view.daemon = std::string(Version());
   view.scope = options_.scope.empty() ? "host" : options_.scope;
   view.instance = options_.instance;
   int enforcing = 0;

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "agent/base/escape.h"
 #include "agent/base/log.h"
+#include "agent/base/version.h"
 
 namespace holdpoint {
 
@@ -79,7 +80,7 @@ void Ledger::Daemon(absl::string_view state, absl::string_view detail) {
   v1::Envelope envelope;
   envelope.mutable_daemon()->set_state(std::string(state));
   envelope.mutable_daemon()->set_detail(std::string(detail));
-  envelope.mutable_daemon()->set_version("0.1.0");
+  envelope.mutable_daemon()->set_version(std::string(Version()));
   Write(nullptr, std::move(envelope));
 }
 

@@ -11,6 +11,7 @@
 #include "agent/base/fd.h"
 #include "agent/base/log.h"
 #include "agent/base/status.h"
+#include "agent/base/version.h"
 #include "agent/stream/drain.h"
 
 namespace holdpoint {
@@ -73,7 +74,7 @@ int main(int argc, char** argv) {
   holdpoint::Flags flags;
   CLI::App app(
       "Drains Holdpoint's spool to Kafka: in order, idempotent, and a record leaves only when the brokers have it");
-  app.set_version_flag("--version", HOLDPOINT_VERSION);
+  app.set_version_flag("--version", std::string(holdpoint::Version()));
   app.add_option("--state", flags.state, "state directory of holdpointd")->capture_default_str();
   app.add_option("--brokers", flags.brokers, "host:port[,host:port...]")->required();
   app.add_option("--topic", flags.topic, "topic for the events")->capture_default_str();
