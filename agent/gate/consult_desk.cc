@@ -1,6 +1,5 @@
 #include "agent/gate/consult_desk.h"
 
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -102,13 +101,13 @@ void ConsultDesk::OnSessionKnown(SessionNumber number) {
 }
 
 void ConsultDesk::Begin(ExecEvent event) {
-  absl::StatusOr<UniqueFd> pidfd = OpenPidfd(event.head.process);
+  absl::StatusOr<OpenedProcess> opened = OpenProcess(event.head.process);
   // What was stopped and has ended meanwhile leaves nothing to decide; what only ran is judged for the record all the same.
-  if (!pidfd.ok() && event.head.kind == HP_EVENT_ASK) return;
+  if (!opened.ok() && event.head.kind == HP_EVENT_ASK) return;
   auto consult = std::make_shared<Consult>();
   consult->task.id = event.head.process;
   consult->task.exec_id = event.exec_id;
-  if (pidfd.ok()) consult->task.pidfd = std::make_shared<UniqueFd>(*std::move(pidfd));
+  if (opened.ok()) consult->task.pidfd = std::make_shared<UniqueFd>(std::move(opened->pidfd));
   consult->process = ProcessOf(event);
   consult->stopped = event.head.kind == HP_EVENT_ASK;
   consult->event = std::move(event);
@@ -126,25 +125,23 @@ void ConsultDesk::Begin(ExecEvent event) {
   exec.set_raw_executable(consult->event.executable);
   exec.set_raw_working_directory(consult->event.cwd);
   if ((consult->event.head.flags & HP_FLAG_SCRIPT) != 0) exec.set_raw_script(consult->event.filename);
-  if (struct stat st {}; stat(absl::StrCat("/proc/", consult->task.id.tgid, "/exe").c_str(), &st) == 0) {
-    exec.set_executable_size(static_cast<uint64_t>(st.st_size));
-  }
   exec.set_ctime_ns(consult->event.file.ctime_ns);
   exec.set_describe_only(!consult->stopped);
-  if (absl::StatusOr<ProcText> argv = ReadArgv(consult->task.id, kMaxArgvBytes); argv.ok() && consult->stopped) {
-    consult->argv = argv->bytes;
-    exec.set_argv_cut(argv->cut);
-  } else {
-    consult->argv = consult->event.argv;
-    exec.set_argv_cut((consult->event.head.flags & (HP_FLAG_ARGV_CUT | HP_FLAG_ARGV_FAILED)) != 0);
+  consult->argv = consult->event.argv;
+  exec.set_argv_cut((consult->event.head.flags & (HP_FLAG_ARGV_CUT | HP_FLAG_ARGV_FAILED)) != 0);
+  exec.set_environment_cut(true);
+  if (opened.ok()) {
+    exec.set_executable_size(opened->dir.ExecutableSize().value_or(0));
+    if (absl::StatusOr<ProcText> argv = opened->dir.Argv(kMaxArgvBytes); argv.ok() && consult->stopped) {
+      consult->argv = std::move(argv->bytes);
+      exec.set_argv_cut(argv->cut);
+    }
+    if (absl::StatusOr<ProcText> env = opened->dir.Environ(kMaxEnvironmentBytes); env.ok()) {
+      exec.set_raw_environment(std::move(env->bytes));
+      exec.set_environment_cut(env->cut);
+    }
   }
   exec.set_raw_argv(consult->argv);
-  if (absl::StatusOr<ProcText> env = ReadEnviron(consult->task.id, kMaxEnvironmentBytes); env.ok()) {
-    exec.set_raw_environment(env->bytes);
-    exec.set_environment_cut(env->cut);
-  } else {
-    exec.set_environment_cut(true);
-  }
   JudgeLink::FactsSource facts;
   if (consult->stopped) {
     facts = FactsAbout(core_.loop, core_.clock, absl::StrCat(core_.options.bin, "/holdpoint-reader"), consult->task);

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -161,6 +162,12 @@ absl::Status ProcDir::CheckArgvPointers() {
     return absl::DataLossError("argv: does not end where it did");
   }
   return absl::OkStatus();
+}
+
+absl::StatusOr<uint64_t> ProcDir::ExecutableSize() const {
+  struct stat st {};
+  if (fstatat(dir_.get(), "exe", &st, 0) != 0) return ErrnoStatus("/proc/PID/exe");
+  return static_cast<uint64_t>(st.st_size);
 }
 
 absl::StatusOr<uint64_t> ProcDir::StatusNumber(const char* field) const {

@@ -55,6 +55,9 @@ class ProcDir {
   // as they were. kDataLoss: they are not, or could not be read.
   absl::Status CheckArgvPointers();
 
+  // Bytes of the file that it runs.
+  absl::StatusOr<uint64_t> ExecutableSize() const;
+
   // "Uid:" and "TracerPid:" of /proc/PID/status.
   absl::StatusOr<uint32_t> RealUid() const;
   absl::StatusOr<pid_t> Tracer() const;
