@@ -325,6 +325,7 @@ struct hp_answer {
 	__u16 kind;
 	__u16 reason;
 	bool urgent;
+	bool waits; /* asked without being stopped */
 	__u32 stat;
 };
 
@@ -353,6 +354,11 @@ static __always_inline struct hp_answer hp_decide(const struct hp_config *config
 			answer.reason = HP_REASON_STALE_OPEN;
 			answer.stat = HP_STAT_FAIL_OPEN;
 		}
+	} else if (config->waits && event->hdr.flags & (HP_FLAG_TRACED | HP_FLAG_JOB_CONTROL)) {
+		answer.reason = known ? HP_REASON_CLASS : HP_REASON_UNSEEN;
+		answer.kind = HP_EVENT_ASK;
+		answer.stat = HP_STAT_EXEC_ASKED;
+		answer.waits = true;
 	} else if (event->hdr.flags & HP_FLAG_TRACED) {
 		answer.reason = HP_REASON_TRACED;
 		answer.kind = HP_EVENT_KILLED;
@@ -389,7 +395,9 @@ static __always_inline void hp_judge(struct hp_config *config, struct hp_exec_sc
 		event->hdr.flags |= HP_FLAG_NESTED;
 	answer = hp_decide(config, session, event);
 	if (answer.kind == HP_EVENT_ASK)
-		label.state = HP_TASK_HELD;
+		label.state = answer.waits ? HP_TASK_WAITS : HP_TASK_HELD;
+	if (answer.waits)
+		event->hdr.flags |= HP_FLAG_WAITS;
 	hp_label_set(task, &label, true);
 	hp_describe_texts(scratch, task, bprm);
 	event->hdr.kind = answer.kind;
@@ -398,7 +406,7 @@ static __always_inline void hp_judge(struct hp_config *config, struct hp_exec_sc
 	/* The signal comes before the record: an answer that overtook the stop would leave the task stopped. */
 	if (answer.kind == HP_EVENT_KILLED)
 		bpf_send_signal(HP_SIGKILL);
-	if (answer.kind == HP_EVENT_ASK && bpf_send_signal(HP_SIGSTOP))
+	if (answer.kind == HP_EVENT_ASK && !answer.waits && bpf_send_signal(HP_SIGSTOP))
 		bpf_send_signal(HP_SIGKILL);
 	if (!hp_send(event, answer.urgent) && answer.kind == HP_EVENT_ASK) {
 		bpf_send_signal(HP_SIGKILL); /* nobody could be asked */

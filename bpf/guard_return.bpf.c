@@ -23,7 +23,7 @@ int BPF_PROG(hp_return, struct fpu *fpu)
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct hp_label *label = hp_stored_label(task);
 
-	if (!label || label->state != HP_TASK_HELD || !hp_active_config())
+	if (!label || (label->state != HP_TASK_HELD && label->state != HP_TASK_WAITS) || !hp_active_config())
 		return 0;
 	bpf_send_signal(HP_SIGKILL);
 	hp_count(HP_STAT_GUARD_RETURN);

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing from Debian's packages; says nothing when nothing is.
 #
-#   scripts/deps.sh [SET ...]     sets: build (the default), agents, kafka, kernel
+#   scripts/deps.sh [SET ...]     sets: build (the default), tests, agents, kafka, kernel
 #
 # This is the only list of packages. A program that is there from elsewhere (node, java) is left alone.
 set -euo pipefail
@@ -16,6 +16,7 @@ build=(
   libgtest-dev libgmock-dev libbenchmark-dev
   python3 openssl ca-certificates curl wget git iproute2 procps
 )
+tests=(strace gdb make)
 agents=(python3-venv)
 kafka=()
 kernel=(qemu-system-x86 busybox-static cpio)
@@ -28,6 +29,7 @@ wanted=()
 for set in "$@"; do
   case $set in
     build) wanted+=("${build[@]}") ;;
+    tests) wanted+=("${tests[@]}") ;;
     agents)
       wanted+=("${agents[@]}")
       node_is_enough || wanted+=(nodejs npm)
@@ -38,7 +40,7 @@ for set in "$@"; do
       have mvn || wanted+=(maven)
       ;;
     kernel) wanted+=("${kernel[@]}") ;;
-    *) hp_die 2 "no set of packages is called '$set': build, agents, kafka and kernel are" ;;
+    *) hp_die 2 "no set of packages is called '$set': build, tests, agents, kafka and kernel are" ;;
   esac
 done
 

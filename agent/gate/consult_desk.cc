@@ -110,6 +110,7 @@ void ConsultDesk::Begin(ExecEvent event) {
   if (opened.ok()) consult->task.pidfd = std::make_shared<UniqueFd>(std::move(opened->pidfd));
   consult->process = ProcessOf(event);
   consult->stopped = event.head.kind == HP_EVENT_ASK;
+  consult->task.waits = (event.head.flags & HP_FLAG_WAITS) != 0;
   consult->event = std::move(event);
   consults_[consult->event.exec_id] = consult;
 
@@ -477,14 +478,28 @@ void ConsultDesk::OnToldToEnd(const SignalEvent& event) {
   const auto found = consults_.find(event.exec_id);
   if (found == consults_.end() || found->second->decided) return;
   const ConsultPtr consult = found->second;
-  if (event.guard == 0 && consult->held_since.ns == 0) return;  // Not held: the verdict is on its way.
+  if (event.guard == HP_GUARD_WAIT) return WaitRanOut(consult, event.signal != 0);
+  if (event.guard == HP_GUARD_TOLD && consult->held_since.ns == 0) return;  // Not held: the verdict is on its way.
   consult->decided = true;
   core_.responder.Kill(consult->task, "", [this, consult, event](const ResponseResult& result) {
     ResponseResult told = result;
-    told.detail = event.guard == 0 ? absl::StrCat("its caller ended it with signal ", event.signal)
+    told.detail = event.guard == HP_GUARD_TOLD ? absl::StrCat("its caller ended it with signal ", event.signal)
                                    : "something tried to make it run while it was held";
     Ended(consult, told, consult->ticket);
   });
+}
+
+void ConsultDesk::WaitRanOut(const ConsultPtr& consult, bool killed) {
+  consult->decided = true;
+  Session* session = core_.sessions.Find(consult->event.head.session);
+  core_.ledger.recorder().CountLoss("judge", "not judged", 1);
+  if (session != nullptr) {
+    consult->judgement = FailModeJudgement(*session, "it waited in the kernel for too long", killed);
+    core_.ledger.Exec(session, consult->event, consult->process, consult->judgement, absl::ZeroDuration(), false, kStopRung);
+  }
+  if (killed) return Ended(consult, ResponseResult{.what = ResponseResult::What::kKilled, .told = false, .detail = ""}, "");
+  consults_.erase(consult->event.exec_id);
+  if (consults_.empty() && all_ended_) std::exchange(all_ended_, nullptr)();
 }
 
 void ConsultDesk::RefuseAll(const std::string& why, std::function<void()> done) {

@@ -27,7 +27,7 @@ class ConsultDesk {
   void OnKilled(const ExecEvent& event);  // the kernel killed it at exec
   void OnObserved(ExecEvent event);       // it ran; would have been asked
   void OnPassed(const ExecEvent& event);  // it ran; harmless
-  void OnToldToEnd(const SignalEvent& event);
+  void OnToldToEnd(const SignalEvent& event);  // or a guard acted
 
   // The session desk has an answer: acts of the session that waited for it go on.
   void OnSessionKnown(SessionNumber number);
@@ -68,6 +68,7 @@ class ConsultDesk {
   void Refuse(const ConsultPtr& consult, Ticket* ticket, const WayOut& way);
   void Kill(const ConsultPtr& consult, bool whole_session);
   void Ended(const ConsultPtr& consult, const ResponseResult& result, const std::string& ticket);
+  void WaitRanOut(const ConsultPtr& consult, bool killed);
   bool MayHold(const Consult& consult, const Session& session, const v1::Environment* owners) const;
   void Learn(const ExecEvent& event, v1::ExecutableClass value);
   std::string Text(const Session& session, const v1::Judgement& judgement, const Ticket* ticket,

@@ -8,6 +8,8 @@
 #include "guard_task.skel.h"
 #include "iter.skel.h"
 #include "session.skel.h"
+#include "wait.skel.h"
+#include "wait_work.skel.h"
 
 namespace holdpoint {
 namespace {
@@ -24,6 +26,8 @@ BpfImage SessionImage() { return Image("session", session__elf_bytes); }
 BpfImage ExecImage() { return Image("exec", exec__elf_bytes); }
 BpfImage IterImage() { return Image("iter", iter__elf_bytes); }
 BpfImage ConnectImage() { return Image("connect", connect__elf_bytes); }
+BpfImage WaitImage() { return Image("wait", wait__elf_bytes); }
+BpfImage WaitWorkImage() { return Image("wait_work", wait_work__elf_bytes); }
 BpfImage GuardImage() { return Image("guard", guard__elf_bytes); }
 BpfImage GuardReturnImage() { return Image("guard_return", guard_return__elf_bytes); }
 BpfImage GuardTaskImage() { return Image("guard_task", guard_task__elf_bytes); }

@@ -9,6 +9,8 @@ BpfImage SessionImage();
 BpfImage ExecImage();
 BpfImage IterImage();
 BpfImage ConnectImage();
+BpfImage WaitImage();
+BpfImage WaitWorkImage();
 BpfImage GuardImage();
 BpfImage GuardReturnImage();
 BpfImage GuardTaskImage();

@@ -171,7 +171,13 @@ class KernelImpl final : public Kernel {
     return connect_pass_.Put(key, pass);
   }
 
-  absl::Status SetGuards(bool on) override { return guards_.SetOn(on); }
+  // Nothing may begin to wait before the programs are there, or after they are gone.
+  absl::Status SetGuards(bool on) override {
+    if (!on) StoreField<__u32>(config_.get()->waits, 0);
+    HP_RETURN_IF_ERROR(guards_.SetOn(on));
+    if (on) StoreField<__u32>(config_.get()->waits, guards_.waits() ? 1 : 0);
+    return absl::OkStatus();
+  }
 
   absl::StatusOr<std::vector<uint64_t>> Stats() override;
 
@@ -187,7 +193,7 @@ class KernelImpl final : public Kernel {
   absl::Status OpenMaps();
   // Of this load only.
   void DetachAll() {
-    (void)guards_.SetOn(false);
+    (void)SetGuards(false);
     iterator_.reset();
     connect_.Detach();
     exec_.Detach();
@@ -242,7 +248,7 @@ absl::Status KernelImpl::LoadAndAttach() {
   connect_ = TryConnect(ladder);
   iterator_ = TryIterator(ladder, iter_);
   // The earlier daemon's guards go with its load; what it held stays guarded.
-  if (took_over_ && !sessions_.Keys().empty()) return guards_.SetOn(true);
+  if (took_over_ && !sessions_.Keys().empty()) return SetGuards(true);
   return absl::OkStatus();
 }
 

@@ -40,7 +40,8 @@ void Guards::Try(const LadderContext& context) {
     in_use.push_back(what);
     return true;
   };
-  if (!use("guard-return", "return to user mode", GuardReturnImage(), {})) {
+  const bool on_return = use("guard-return", "return to user mode", GuardReturnImage(), {});
+  if (!on_return) {
     use("guard-fault", "page fault", GuardImage(), {"hp_fault"});
     use("guard-signal", "SIGCONT seen", GuardTaskImage(), {"hp_signal_kill"});
   }
@@ -53,6 +54,29 @@ void Guards::Try(const LadderContext& context) {
       .in_use = in_use.empty() ? "none" : absl::StrJoin(in_use, " + "),
       .missing = missing.empty() ? "" : absl::StrCat("not on this kernel: ", absl::StrJoin(missing, "; ")),
   });
+  TryWait(context, on_return);
+}
+
+void Guards::TryWait(const LadderContext& context, bool on_return) {
+  Rung rung{.capability = "jobs of shells, traced programs", .in_use = "wait as task work", .missing = ""};
+  absl::StatusOr<LoadedObject> object =
+      absl::FailedPreconditionError("what gets out of the wait could not be ended on its return to user mode");
+  if (on_return) object = LoadAndAttach(context, "wait-work", WaitWorkImage());
+  if (on_return && !object.ok()) {
+    rung.in_use = "wait at the end of execve";
+    rung.missing = absl::StrCat("wait as task work: ", object.status().message());
+    object = LoadAndAttach(context, "wait-execve", WaitImage());
+  }
+  if (object.ok()) {
+    object->Detach();
+    objects_.push_back(*std::move(object));
+    waits_ = true;
+  } else {
+    rung.in_use = "none";
+    absl::StrAppend(&rung.missing, rung.missing.empty() ? "" : "; ", "a job's stop shows in its shell, one never seen "
+                    "passes once, traced ones are killed: ", object.status().message());
+  }
+  context.rungs.push_back(rung);
 }
 
 absl::Status Guards::SetOn(bool on) {

@@ -26,18 +26,24 @@ struct LadderContext {
 
 // The guards over held tasks. Rungs: "guard-return" (return to user mode), below it "guard-fault" (page fault) together
 // with "guard-signal" (SIGCONT seen). Beside them "guard-lsm" (task_kill, ptrace), "guard-told" (signals that a held
-// task is sent) and "kill-children" (what a session makes while it is killed).
+// task is sent), "kill-children" (what a session makes while it is killed) and "wait-work", below it
+// "wait-execve" (where a task waits whose stop would be seen; only together with guard-return).
 class Guards {
  public:
   // Tries each and leaves all detached. Never fails: no guard at all is a rung, said as such.
   void Try(const LadderContext& context);
   absl::Status SetOn(bool on);
   bool on() const { return on_; }
+  // Whether tasks can wait in the kernel while this is on.
+  bool waits() const { return waits_; }
 
  private:
+  void TryWait(const LadderContext& context, bool on_return);
+
   std::vector<LoadedObject> objects_;
   std::string links_;
   bool on_ = false;
+  bool waits_ = false;
 };
 
 // The connect programs. Rungs: "connect-storage" (label from task storage), "connect-tgid" (from the table by tgid).

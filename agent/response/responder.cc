@@ -210,7 +210,7 @@ absl::StatusOr<std::unique_ptr<Responder>> Responder::Create(TaskStateWriter wri
 
 absl::Status Responder::ReleaseNow(const StoppedTask& task) {
   HP_RETURN_IF_ERROR(write_state_(task, HP_TASK_PASSED));
-  if (!sys::PidfdSignal(task.pidfd->get(), SIGCONT)) return ErrnoStatus(absl::StrCat("SIGCONT to ", task.id.tgid));
+  if (!task.waits && !sys::PidfdSignal(task.pidfd->get(), SIGCONT)) return ErrnoStatus(absl::StrCat("SIGCONT to ", task.id.tgid));
   return absl::OkStatus();
 }
 

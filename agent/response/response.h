@@ -19,6 +19,9 @@ struct StoppedTask {
   ProcessId id;
   uint64_t exec_id = 0;
   std::shared_ptr<UniqueFd> pidfd;
+  // Not stopped: it waits inside its execve (HP_TASK_WAITS). It is told of its verdict by its state alone, never by a
+  // signal, and cannot be owned: Own and Refuse end it by SIGKILL.
+  bool waits = false;
 };
 
 // What became of a command given to Responder.

@@ -95,6 +95,10 @@ void Tracer::Begin(Task& task) {
     case Command::Kind::kRefuse:
       break;
   }
+  if (task.task.waits) {  // It holds no lock there and does not move; nobody who traces it can make it.
+    if (command.kind == Command::Kind::kOwn) return Kill(task, "what waits cannot be held");
+    return StartTelling(task);
+  }
   Enter(task, Phase::kSettling);
   TrySettled(task);
 }
@@ -233,6 +237,8 @@ void Tracer::Kill(Task& task, absl::string_view why) {
   Append(task.detail, why);
   if (task.phase == Phase::kDying && task.killed) return;
   task.killed = !sys::PidfdEnded(task.pidfd()) && sys::PidfdSignal(task.pidfd(), SIGKILL);
+  // The signal is pending now, so it ends where it waits, as soon as it looks. An error: it has ended.
+  if (task.task.waits) (void)world_.write_state(task.task, HP_TASK_REFUSED);
   Enter(task, Phase::kDying);
 }
 

@@ -5,11 +5,6 @@
 
 #include "bpf/lib/label.h"
 
-#define HP_GUARD_TOLD 0
-#define HP_GUARD_FAULT 1
-#define HP_GUARD_CONT 2
-#define HP_GUARD_RETURN 3
-
 /* Only task storage has the state. NULL for the many tasks without a label: one look and out. */
 static __always_inline struct hp_label *hp_stored_label(struct task_struct *task)
 {

@@ -24,6 +24,7 @@
 #define HP_PATH_MAX 1024      /* bytes of one path in an event */
 #define HP_BASENAME_MAX 32    /* of a coding agent's executable, zero-padded */
 #define HP_DEST_RANGES 16     /* port ranges per address prefix */
+#define HP_WAIT_MAX_NS 1000000000ull /* how long a task may be HP_TASK_WAITS; past it the fail mode */
 
 /* ---- hp_task (task storage) and hp_tgid (hash by tgid, for programs that cannot read task storage) ---- */
 
@@ -33,6 +34,7 @@ enum hp_task_state {
 	HP_TASK_OWNED = 2,   /* the gate traces it */
 	HP_TASK_PASSED = 3,  /* decided: runs until its next exec */
 	HP_TASK_REFUSED = 4, /* decided: ends without running its program */
+	HP_TASK_WAITS = 5,   /* not stopped: it waits inside its execve, see wait.bpf.c; the guards end it if it gets out */
 };
 
 #define HP_LABEL_CANDIDATE 0x1 /* root of a session that the kernel proposed and the gate has not confirmed */
@@ -74,7 +76,7 @@ struct hp_config {
 	__u32 recognise;         /* 1: candidates become sessions */
 	__u32 default_flags;     /* HP_SESSION_* of a session before the gate has answered */
 	__u32 default_env;
-	__u32 pad;
+	__u32 waits; /* 1: wait.bpf.c is attached, and what a stop would show in waits there */
 };
 HP_ASSERT_SIZE(struct hp_config, 56);
 
@@ -195,6 +197,7 @@ enum hp_reason {
 #define HP_FLAG_NESTED 0x100       /* a candidate inside a session: `session` is the enclosing one */
 #define HP_FLAG_OBSERVED 0x200     /* a connect that would have been refused; the session is in observe */
 #define HP_FLAG_APPROVED 0x400     /* a connect let through by hp_connect_pass */
+#define HP_FLAG_WAITS 0x800        /* asked, and not stopped: its state is HP_TASK_WAITS */
 
 struct hp_event_header {
 	__u64 boot_ns;
@@ -258,12 +261,20 @@ struct hp_exit_event {
 };
 HP_ASSERT_SIZE(struct hp_exit_event, 48 + 24);
 
+enum hp_guard {
+	HP_GUARD_TOLD = 0, /* nothing was done: a held task was sent a signal */
+	HP_GUARD_FAULT = 1,
+	HP_GUARD_CONT = 2,
+	HP_GUARD_RETURN = 3,
+	HP_GUARD_WAIT = 4, /* it waited too long; signal 0: it passed, the session fails open */
+};
+
 struct hp_signal_event {
 	struct hp_event_header hdr;
 	__u64 exec_id;
 	__u32 signal;
 	__u32 sender; /* tgid */
-	__u32 guard;  /* 1: page fault, 2: SIGCONT seen, 3: return to user mode; 0: only told */
+	__u32 guard;  /* hp_guard */
 	__u32 pad;
 };
 HP_ASSERT_SIZE(struct hp_signal_event, 48 + 24);
