@@ -60,7 +60,7 @@ absl::StatusOr<std::unique_ptr<Gate>> Gate::Create(const Options& options) {
   prctl(PR_SET_DUMPABLE, 0);  // Its memory holds passwords for moments, and the sessions' fate for longer.
   sigset_t signals;
   sigemptyset(&signals);
-  for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGCHLD, SIGPIPE}) sigaddset(&signals, signal);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGUSR2, SIGCHLD, SIGPIPE}) sigaddset(&signals, signal);
   if (sigprocmask(SIG_BLOCK, &signals, nullptr) != 0) return ErrnoStatus("sigprocmask");
 
   std::unique_ptr<Gate> gate(new Gate(options));
@@ -132,10 +132,25 @@ absl::Status Gate::OpenKernel() {
   for (const Rung& rung : kernel_->Rungs()) {
     LogInfo(rung.capability, ": ", rung.in_use, rung.missing.empty() ? "" : absl::StrCat(" (", rung.missing, ")"));
   }
+  StartWarden();  // Before the first heartbeat: until then nothing is stopped.
   HP_ASSIGN_OR_RETURN(responder_, Responder::Create([this](const StoppedTask& task, hp_task_state state) {
                         return kernel_->SetTaskState(task.pidfd->get(), task.exec_id, state);
                       }));
   return loop_->Add(responder_->CompletedFd(), [this] { responder_->DispatchCompleted(); });
+}
+
+void Gate::StartWarden() {
+  WardenLink::Options warden;
+  warden.program = absl::StrCat(options_.bin, "/holdpoint-warden");
+  warden.fds = kernel_->WardenFds();
+  warden.wedged_after = absl::Milliseconds(options_.wedged_ms);
+  absl::StatusOr<std::unique_ptr<WardenLink>> started = WardenLink::Start(
+      *loop_, clock_, std::move(warden), [this](const std::string& why) { ledger_->Daemon("warden restarted", why); });
+  if (started.ok()) {
+    warden_ = *std::move(started);
+  } else {
+    LogError("no warden (", started.status().message(), "): what is stopped when this gate is killed stays stopped");
+  }
 }
 
 absl::Status Gate::MakeDesks() {
@@ -281,7 +296,10 @@ void Gate::OnRecord(absl::Span<const std::byte> record) {
     return consult_desk_->OnPassed(*exec);
   }
   if (auto* connect = std::get_if<ConnectEvent>(&*event)) return connect_desk_->OnConnect(*connect);
-  if (auto* exit = std::get_if<ExitEvent>(&*event)) return session_desk_->OnExit(*exit);
+  if (auto* exit = std::get_if<ExitEvent>(&*event)) {
+    if (exit->head.boot_ns < started_.ns) consult_desk_->OnEndedBefore(*exit);
+    return session_desk_->OnExit(*exit);
+  }
   if (auto* signal = std::get_if<SignalEvent>(&*event)) return consult_desk_->OnToldToEnd(*signal);
 }
 
@@ -298,6 +316,7 @@ void Gate::DrainTick() {
 }
 
 void Gate::BeatTick() {
+  if (stopping_) return;
   kernel_->Beat(clock_.Boot());
   loop_->At(clock_.Boot() + kBeat, [this] { BeatTick(); });
 }
@@ -324,18 +343,24 @@ void Gate::OnSignal() {
       // The error is logged and recorded where it happens; the last good configuration stays.
       (void)Reload();
     } else {
-      Stop();
+      Stop(info.ssi_signo == SIGUSR2);
     }
   }
 }
 
-void Gate::Stop() {
+void Gate::Stop(bool hand_over) {
   if (std::exchange(stopping_, true)) return;
-  LogInfo("stopping: held commands are refused, the kernel programs removed");
-  consult_desk_->RefuseAll("the gate is being stopped", [this] {
-    if (absl::Status detached = kernel_->Detach(); !detached.ok()) LogError("detach: ", detached.message());
+  LogInfo(hand_over ? "handing over: held commands are refused, the kernel programs and the sessions stay"
+                    : "stopping: held commands are refused, the kernel programs removed");
+  // From here on nothing more is stopped: the kernel applies the fail mode. What was asked before is answered.
+  kernel_->Beat(BootTime{});
+  OnUrgent();
+  consult_desk_->RefuseAll(hand_over ? "the gate is being replaced" : "the gate is being stopped", [this, hand_over] {
+    if (!hand_over) {
+      if (absl::Status detached = kernel_->Detach(); !detached.ok()) LogError("detach: ", detached.message());
+    }
     for (const Rollup& rollup : rollups_.FlushAll()) ledger_->Rolled(sessions_->Find(rollup.session), {rollup});
-    ledger_->Daemon("stopping", "");
+    ledger_->Daemon(hand_over ? "handing over" : "stopping", "");
     ledger_->Sync();
     loop_->Stop();
   });
@@ -382,6 +407,9 @@ void Gate::DoctorReport(std::vector<std::string>* bodies) {
   }
   rows.push_back({"judge", judge_->alive(), judge_->alive() ? "answers" : "not answering: the fail mode decides",
                   judge_->alive() ? "" : "see the daemon's log"});
+  const bool warden = warden_ != nullptr && warden_->alive();
+  rows.push_back({"warden", warden, warden ? absl::StrCat("stands by, pid ", warden_->pid()) : "none",
+                  warden ? "" : "what is stopped when the gate is killed stays stopped; see the daemon's log"});
   for (const v1::Environment& environment : policy_.configured().environments()) {
     const std::vector<EligibleOwner> owners = owners_->Of(environment.approval());
     const bool ok = !owners.empty() || !environment.protected_();

@@ -173,6 +173,11 @@ class KernelImpl final : public Kernel {
 
   absl::Status SetGuards(bool on) override { return guards_.SetOn(on); }
 
+  std::vector<int> WardenFds() const override {
+    return {session_.MapFd("hp_config"), session_.MapFd("hp_beat"), session_.MapFd("hp_task"), session_.MapFd("hp_tgid"),
+            iterator_ != nullptr ? iterator_->list_fd() : -1};
+  }
+
   absl::StatusOr<std::vector<uint64_t>> Stats() override;
 
   absl::Status Detach() override {
