@@ -117,6 +117,7 @@ absl::Status Gate::StartJudge() {
                                                  LogInfo("the judge is back");
                                                  ledger_->Daemon("judge restarted", why);
                                                }));
+  judge_->on_quarantined = [this](const std::string& what) { ledger_->Daemon("judge input quarantined", what); };
   HP_ASSIGN_OR_RETURN(v1::Configured configured, Configure());
   policy_ = ActivePolicy(std::move(configured), 1, options_.observe);
   owners_ = std::make_unique<Owners>(*loop_, clock_, absl::StrCat(options_.bin, "/holdpoint-presence"));
