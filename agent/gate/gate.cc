@@ -31,7 +31,11 @@ constexpr absl::Duration kBeat = absl::Milliseconds(200);
 constexpr absl::Duration kDrainBusy = absl::Milliseconds(10);  // Ordinary events wait this long while sessions run.
 constexpr absl::Duration kDrainIdle = absl::Milliseconds(250);
 constexpr absl::Duration kSlow = absl::Seconds(1);
+constexpr absl::Duration kHeartbeat = absl::Seconds(30);  // In the record: its absence is what a SOC sees.
 constexpr size_t kMaxTickets = 4096;
+constexpr const char* kStatNames[HP_STAT_COUNT] = {
+    "exec_seen",    "exec_passed",     "exec_asked",  "exec_killed", "fail_open",   "fork",       "label_failed",
+    "connect_seen", "connect_refused", "lost_events", "lost_urgent", "guard_fault", "guard_cont", "guard_return"};
 
 absl::Status MakeDirectory(const std::string& path, mode_t mode) {
   std::error_code error;
@@ -51,7 +55,11 @@ std::string BootId() {
 }  // namespace
 
 Gate::Gate(const Options& options)
-    : options_(options), clock_(Clock::Real()), started_(clock_.Boot()), tickets_(kMaxTickets) {}
+    : options_(options),
+      clock_(Clock::Real()),
+      started_(clock_.Boot()),
+      tickets_(kMaxTickets),
+      kernel_losses_(absl::StrCat(options.run, "/losses")) {}
 
 absl::StatusOr<std::unique_ptr<Gate>> Gate::Create(const Options& options) {
   if (geteuid() != 0) {
@@ -204,9 +212,11 @@ absl::Status Gate::MakeDesks() {
       true, (options_.observe ? 0 : HP_SESSION_ENFORCE), 0));
   HP_RETURN_IF_ERROR(loop_->Add(kernel_->UrgentFd(), [this] { OnUrgent(); }));
   HP_RETURN_IF_ERROR(loop_->Add(signals_.get(), [this] { OnSignal(); }));
+  kernel_losses_.Begin(kernel_->TookOver());
   BeatTick();
   DrainTick();
   SlowTick();
+  HeartbeatTick();
   return absl::OkStatus();
 }
 
@@ -322,8 +332,20 @@ void Gate::BeatTick() {
   loop_->At(clock_.Boot() + kBeat, [this] { BeatTick(); });
 }
 
+void Gate::HeartbeatTick() {
+  v1::Envelope envelope;
+  envelope.mutable_heartbeat()->set_sequence(++heartbeats_);
+  auto& counters = *envelope.mutable_heartbeat()->mutable_counters();
+  if (absl::StatusOr<std::vector<uint64_t>> stats = kernel_->Stats(); stats.ok()) {
+    for (size_t i = 0; i < stats->size() && i < HP_STAT_COUNT; ++i) counters[kStatNames[i]] = (*stats)[i];
+  }
+  ledger_->Write(nullptr, std::move(envelope));
+  loop_->At(clock_.Boot() + kHeartbeat, [this] { HeartbeatTick(); });
+}
+
 void Gate::SlowTick() {
   session_desk_->Tick();
+  kernel_losses_.Declare(*kernel_, *recorder_);
   for (Ticket* ticket : tickets_.Expire(clock_.Wall())) {
     v1::Decision decision;
     decision.set_ticket(ticket->id);
@@ -391,11 +413,8 @@ void Gate::StatusReport(std::vector<std::string>* bodies) {
   view.spool.bytes = spool_->bytes();
   view.spool.last_sequence = recorder_->head().sequence;
   view.spool.lost = recorder_->totals().lost + recorder_->totals().unwritten;
-  static constexpr const char* kNames[HP_STAT_COUNT] = {
-      "exec_seen",    "exec_passed",     "exec_asked",  "exec_killed", "fail_open",   "fork",       "label_failed",
-      "connect_seen", "connect_refused", "lost_events", "lost_urgent", "guard_fault", "guard_cont", "guard_return"};
   if (absl::StatusOr<std::vector<uint64_t>> stats = kernel_->Stats(); stats.ok()) {
-    for (size_t i = 0; i < stats->size() && i < HP_STAT_COUNT; ++i) view.kernel.emplace_back(kNames[i], (*stats)[i]);
+    for (size_t i = 0; i < stats->size() && i < HP_STAT_COUNT; ++i) view.kernel.emplace_back(kStatNames[i], (*stats)[i]);
   }
   *bodies = StatusBodies(view);
 }

@@ -12,6 +12,7 @@
 #include "agent/gate/connect_desk.h"
 #include "agent/gate/control_desk.h"
 #include "agent/gate/core.h"
+#include "agent/gate/kernel_losses.h"
 #include "agent/gate/session_desk.h"
 #include "agent/gate/warden_link.h"
 #include "agent/spool/spool.h"
@@ -50,6 +51,7 @@ class Gate {
   void DrainTick();
   void BeatTick();
   void SlowTick();
+  void HeartbeatTick();
   void OnSignal();
   void Stop(bool hand_over);
   void StatusReport(std::vector<std::string>* bodies);
@@ -78,6 +80,8 @@ class Gate {
   std::unique_ptr<ControlServer> control_;
   UniqueFd signals_;
   Child stream_;
+  KernelLosses kernel_losses_;
+  uint64_t heartbeats_ = 0;
   bool stopping_ = false;
 };
 

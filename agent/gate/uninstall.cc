@@ -33,7 +33,7 @@ absl::Status Uninstall(const Options& options) {
   HP_ASSIGN_OR_RETURN(const int ended, RemoveLeftovers(options.pin));
   LogInfo("no kernel program of instance ", options.instance, " is left",
           ended > 0 ? absl::StrCat("; ", ended, " tasks that were still stopped were ended") : "");
-  HP_RETURN_IF_ERROR(Remove(options.run, {"control.sock", "sessions"}));
+  HP_RETURN_IF_ERROR(Remove(options.run, {"control.sock", "sessions", "losses"}));
   if (!options.purge) {
     LogInfo("the record stays in ", options.state, " (--purge removes it)");
     return absl::OkStatus();

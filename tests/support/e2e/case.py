@@ -24,18 +24,22 @@ class Waiting:
     """A session that has said that it is there and goes on when told to."""
 
     def __init__(self, case, shell, environment, **options):
-        self.ready, self.go = os.pipe(), os.pipe()
-        self.process = case.session(f'echo r >&{self.ready[1]}; read x <&{self.go[0]}; {shell}', environment,
-                                    pass_fds=(self.ready[1], self.go[0]), **options)
-        os.read(self.ready[0], 1)
+        self.process = case.session(f'echo ready; read x; exec </dev/null; {shell}', environment,
+                                    stdin=subprocess.PIPE, **options)
+        said = self.process.stdout.readline()
+        if said != 'ready\n':
+            raise AssertionError(f'the session did not start: {said}{self.process.stderr.read()}')
 
     def proceed(self):
-        os.write(self.go[1], b'go\n')
+        self.process.stdin.write('go\n')
+        self.process.stdin.flush()
 
     def close(self):
-        for fd in (*self.ready, *self.go):
+        self.process.kill()
+        self.process.wait()
+        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
             with contextlib.suppress(OSError):
-                os.close(fd)
+                stream.close()
 
 
 class GateCase(unittest.TestCase):
@@ -53,7 +57,7 @@ class GateCase(unittest.TestCase):
             self.file(name)
         self.precious.chmod(0o777)
         os.chown(self.precious, self.world.uid, self.world.uid)
-        self.gate = gate.Gate(self.world, self.config(), flags=self.FLAGS)
+        self.gate = gate.Gate(self.world, self.config(), flags=self.FLAGS, programs=self.programs())
         self.addCleanup(self.end_gate)
 
     def end_gate(self):
@@ -61,6 +65,10 @@ class GateCase(unittest.TestCase):
         self.world.scope.end()
         subprocess.run([self.gate.bin / 'holdpointd', '--uninstall', '--pin', self.gate.pin, '--run', self.gate.run,
                         '--state', self.gate.state, '--instance', 'e2e'], check=True, capture_output=True)
+
+    def programs(self):
+        """A folder with programs of Holdpoint in place of the built ones; None for those."""
+        return None
 
     def config(self):
         text = fixture_config.text(self.world, hold_ms=self.HOLD_MS)
@@ -113,6 +121,17 @@ class GateCase(unittest.TestCase):
 
     def await_stopped(self, program='rm'):
         return self.until(f'a stopped {program}', lambda: self.stopped(program))
+
+    def compiled(self, name, source):
+        """A program that no session has seen, made from C."""
+        folder = self.world.root / 'bin'
+        folder.mkdir(exist_ok=True)
+        (folder / f'{name}.c').write_text(source, encoding='ascii')
+        subprocess.run(['gcc', '-O1', '-o', folder / name, folder / f'{name}.c'], check=True)
+        return folder / name
+
+    def losses(self):
+        return [e['loss'] for e in self.gate.events() if e['type'] == 'loss']
 
     def outcomes(self):
         return [e['outcome'] for e in self.gate.events() if e['type'] == 'outcome']

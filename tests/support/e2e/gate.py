@@ -44,11 +44,12 @@ def rules(world):
 
 
 class Gate:
-    """Starts at once and is ready when the constructor returns. `config` is the YAML text of the configuration."""
+    """Starts at once and is ready when the constructor returns. `config` is the YAML text of the configuration; `programs`
+    a folder that takes the place of the built programs."""
 
-    def __init__(self, world, config, flags=(), state=None):
+    def __init__(self, world, config, flags=(), state=None, programs=None):
         self.world = world
-        self.bin = binaries()
+        self.bin = programs or binaries()
         if not os.listdir(world.programs):
             world.bind(self.bin, world.programs)
         self.state = pathlib.Path(state or world.root / 'hp' / 'state')
