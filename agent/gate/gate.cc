@@ -22,6 +22,7 @@
 #include "agent/event/stream_id.h"
 #include "agent/spool/cursor.h"
 #include "agent/gate/config_files.h"
+#include "agent/gate/notify.h"
 #include "agent/kernel/decode.h"
 
 namespace holdpoint {
@@ -236,7 +237,7 @@ absl::Status Gate::StartStream() {
   spec.path = absl::StrCat(options_.bin, "/holdpoint-stream");
   std::string brokers;
   for (const std::string& broker : kafka.brokers()) absl::StrAppend(&brokers, brokers.empty() ? "" : ",", broker);
-  spec.args = {"--state", options_.state, "--brokers", brokers};
+  spec.args = {"--state", options_.state, "--brokers", brokers, "--with-parent"};
   if (!kafka.topic().empty()) spec.args.insert(spec.args.end(), {"--topic", kafka.topic()});
   for (const auto& [key, value] : kafka.settings()) spec.args.insert(spec.args.end(), {"--set", absl::StrCat(key, "=", value)});
   HP_ASSIGN_OR_RETURN(stream_, StartChild(spec));
@@ -257,6 +258,7 @@ absl::Status Gate::Run() {
   owners_->Refresh(policy_.configured(), [this] {
     LogInfo("ready: scope ", options_.scope.empty() ? "the whole host" : options_.scope, ", ",
             policy_.configured().rules(), " rules, ", options_.observe ? "observing" : "enforcing");
+    NotifyServiceManager("READY=1");
     if (options_.ready_fd >= 0) {
       if (write(options_.ready_fd, "READY\n", 6) != 6) LogWarning("nobody reads the ready descriptor");
       close(options_.ready_fd);
@@ -344,6 +346,7 @@ void Gate::HeartbeatTick() {
 }
 
 void Gate::SlowTick() {
+  NotifyServiceManager("WATCHDOG=1");  // From the thread that answers, not from one that only ticks.
   session_desk_->Tick();
   kernel_losses_.Declare(*kernel_, *recorder_);
   for (Ticket* ticket : tickets_.Expire(clock_.Wall())) {
@@ -373,6 +376,7 @@ void Gate::OnSignal() {
 
 void Gate::Stop(bool hand_over) {
   if (std::exchange(stopping_, true)) return;
+  NotifyServiceManager("STOPPING=1");
   LogInfo(hand_over ? "handing over: held commands are refused, the kernel programs and the sessions stay"
                     : "stopping: held commands are refused, the kernel programs removed");
   // From here on nothing more is stopped: the kernel applies the fail mode. What was asked before is answered.
