@@ -14,7 +14,7 @@ build=(
   libabsl-dev libprotobuf-dev protobuf-compiler librdkafka-dev libre2-dev libyaml-cpp-dev nlohmann-json3-dev
   libcli11-dev libsqlite3-dev libseccomp-dev libpam0g-dev libssl-dev libgit2-dev libcap-ng-dev
   libgtest-dev libgmock-dev libbenchmark-dev
-  python3 openssl ca-certificates curl wget git iproute2 procps
+  python3 openssl ca-certificates curl wget git iproute2 procps systemd
 )
 tests=(strace gdb make)
 agents=(python3-venv)

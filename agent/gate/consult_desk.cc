@@ -502,6 +502,18 @@ void ConsultDesk::WaitRanOut(const ConsultPtr& consult, bool killed) {
   if (consults_.empty() && all_ended_) std::exchange(all_ended_, nullptr)();
 }
 
+void ConsultDesk::OnEndedBefore(const ExitEvent& event) {
+  if (event.state != HP_TASK_HELD && event.state != HP_TASK_OWNED) return;
+  v1::Outcome outcome;
+  outcome.set_exec_id(event.exec_id);
+  outcome.set_what("killed");
+  outcome.set_detail("it was held when the gate ended: what nobody answers for does not run");
+  outcome.mutable_process()->set_tgid(static_cast<uint32_t>(event.head.process.tgid));
+  outcome.mutable_process()->set_start_boot_ns(event.head.process.start_boot_ns);
+  outcome.mutable_process()->set_exec_id(event.exec_id);
+  core_.ledger.Outcome(core_.sessions.Find(event.head.session), std::move(outcome), "fail mode");
+}
+
 void ConsultDesk::RefuseAll(const std::string& why, std::function<void()> done) {
   for (auto& [number, events] : std::exchange(waiting_, {})) {
     for (ExecEvent& event : events) Begin(std::move(event));

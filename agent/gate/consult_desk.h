@@ -28,6 +28,7 @@ class ConsultDesk {
   void OnObserved(ExecEvent event);       // it ran; would have been asked
   void OnPassed(const ExecEvent& event);  // it ran; harmless
   void OnToldToEnd(const SignalEvent& event);  // or a guard acted
+  void OnEndedBefore(const ExitEvent& event);  // while no gate or another one was there
 
   // The session desk has an answer: acts of the session that waited for it go on.
   void OnSessionKnown(SessionNumber number);

@@ -22,6 +22,7 @@
 #include "agent/event/stream_id.h"
 #include "agent/spool/cursor.h"
 #include "agent/gate/config_files.h"
+#include "agent/gate/notify.h"
 #include "agent/kernel/decode.h"
 
 namespace holdpoint {
@@ -31,7 +32,11 @@ constexpr absl::Duration kBeat = absl::Milliseconds(200);
 constexpr absl::Duration kDrainBusy = absl::Milliseconds(10);  // Ordinary events wait this long while sessions run.
 constexpr absl::Duration kDrainIdle = absl::Milliseconds(250);
 constexpr absl::Duration kSlow = absl::Seconds(1);
+constexpr absl::Duration kHeartbeat = absl::Seconds(30);  // In the record: its absence is what a SOC sees.
 constexpr size_t kMaxTickets = 4096;
+constexpr const char* kStatNames[HP_STAT_COUNT] = {
+    "exec_seen",    "exec_passed",     "exec_asked",  "exec_killed", "fail_open",   "fork",       "label_failed",
+    "connect_seen", "connect_refused", "lost_events", "lost_urgent", "guard_fault", "guard_cont", "guard_return"};
 
 absl::Status MakeDirectory(const std::string& path, mode_t mode) {
   std::error_code error;
@@ -51,7 +56,11 @@ std::string BootId() {
 }  // namespace
 
 Gate::Gate(const Options& options)
-    : options_(options), clock_(Clock::Real()), started_(clock_.Boot()), tickets_(kMaxTickets) {}
+    : options_(options),
+      clock_(Clock::Real()),
+      started_(clock_.Boot()),
+      tickets_(kMaxTickets),
+      kernel_losses_(absl::StrCat(options.run, "/losses")) {}
 
 absl::StatusOr<std::unique_ptr<Gate>> Gate::Create(const Options& options) {
   if (geteuid() != 0) {
@@ -60,7 +69,7 @@ absl::StatusOr<std::unique_ptr<Gate>> Gate::Create(const Options& options) {
   prctl(PR_SET_DUMPABLE, 0);  // Its memory holds passwords for moments, and the sessions' fate for longer.
   sigset_t signals;
   sigemptyset(&signals);
-  for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGCHLD, SIGPIPE}) sigaddset(&signals, signal);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGUSR2, SIGCHLD, SIGPIPE}) sigaddset(&signals, signal);
   if (sigprocmask(SIG_BLOCK, &signals, nullptr) != 0) return ErrnoStatus("sigprocmask");
 
   std::unique_ptr<Gate> gate(new Gate(options));
@@ -117,6 +126,7 @@ absl::Status Gate::StartJudge() {
                                                  LogInfo("the judge is back");
                                                  ledger_->Daemon("judge restarted", why);
                                                }));
+  judge_->on_quarantined = [this](const std::string& what) { ledger_->Daemon("judge input quarantined", what); };
   HP_ASSIGN_OR_RETURN(v1::Configured configured, Configure());
   policy_ = ActivePolicy(std::move(configured), 1, options_.observe);
   owners_ = std::make_unique<Owners>(*loop_, clock_, absl::StrCat(options_.bin, "/holdpoint-presence"));
@@ -132,10 +142,25 @@ absl::Status Gate::OpenKernel() {
   for (const Rung& rung : kernel_->Rungs()) {
     LogInfo(rung.capability, ": ", rung.in_use, rung.missing.empty() ? "" : absl::StrCat(" (", rung.missing, ")"));
   }
+  StartWarden();  // Before the first heartbeat: until then nothing is stopped.
   HP_ASSIGN_OR_RETURN(responder_, Responder::Create([this](const StoppedTask& task, hp_task_state state) {
                         return kernel_->SetTaskState(task.pidfd->get(), task.exec_id, state);
                       }));
   return loop_->Add(responder_->CompletedFd(), [this] { responder_->DispatchCompleted(); });
+}
+
+void Gate::StartWarden() {
+  WardenLink::Options warden;
+  warden.program = absl::StrCat(options_.bin, "/holdpoint-warden");
+  warden.fds = kernel_->WardenFds();
+  warden.wedged_after = absl::Milliseconds(options_.wedged_ms);
+  absl::StatusOr<std::unique_ptr<WardenLink>> started = WardenLink::Start(
+      *loop_, clock_, std::move(warden), [this](const std::string& why) { ledger_->Daemon("warden restarted", why); });
+  if (started.ok()) {
+    warden_ = *std::move(started);
+  } else {
+    LogError("no warden (", started.status().message(), "): what is stopped when this gate is killed stays stopped");
+  }
 }
 
 absl::Status Gate::MakeDesks() {
@@ -188,9 +213,11 @@ absl::Status Gate::MakeDesks() {
       true, (options_.observe ? 0 : HP_SESSION_ENFORCE), 0));
   HP_RETURN_IF_ERROR(loop_->Add(kernel_->UrgentFd(), [this] { OnUrgent(); }));
   HP_RETURN_IF_ERROR(loop_->Add(signals_.get(), [this] { OnSignal(); }));
+  kernel_losses_.Begin(kernel_->TookOver());
   BeatTick();
   DrainTick();
   SlowTick();
+  HeartbeatTick();
   return absl::OkStatus();
 }
 
@@ -210,7 +237,7 @@ absl::Status Gate::StartStream() {
   spec.path = absl::StrCat(options_.bin, "/holdpoint-stream");
   std::string brokers;
   for (const std::string& broker : kafka.brokers()) absl::StrAppend(&brokers, brokers.empty() ? "" : ",", broker);
-  spec.args = {"--state", options_.state, "--brokers", brokers};
+  spec.args = {"--state", options_.state, "--brokers", brokers, "--with-parent"};
   if (!kafka.topic().empty()) spec.args.insert(spec.args.end(), {"--topic", kafka.topic()});
   for (const auto& [key, value] : kafka.settings()) spec.args.insert(spec.args.end(), {"--set", absl::StrCat(key, "=", value)});
   HP_ASSIGN_OR_RETURN(stream_, StartChild(spec));
@@ -231,6 +258,7 @@ absl::Status Gate::Run() {
   owners_->Refresh(policy_.configured(), [this] {
     LogInfo("ready: scope ", options_.scope.empty() ? "the whole host" : options_.scope, ", ",
             policy_.configured().rules(), " rules, ", options_.observe ? "observing" : "enforcing");
+    NotifyServiceManager("READY=1");
     if (options_.ready_fd >= 0) {
       if (write(options_.ready_fd, "READY\n", 6) != 6) LogWarning("nobody reads the ready descriptor");
       close(options_.ready_fd);
@@ -281,7 +309,10 @@ void Gate::OnRecord(absl::Span<const std::byte> record) {
     return consult_desk_->OnPassed(*exec);
   }
   if (auto* connect = std::get_if<ConnectEvent>(&*event)) return connect_desk_->OnConnect(*connect);
-  if (auto* exit = std::get_if<ExitEvent>(&*event)) return session_desk_->OnExit(*exit);
+  if (auto* exit = std::get_if<ExitEvent>(&*event)) {
+    if (exit->head.boot_ns < started_.ns) consult_desk_->OnEndedBefore(*exit);
+    return session_desk_->OnExit(*exit);
+  }
   if (auto* signal = std::get_if<SignalEvent>(&*event)) return consult_desk_->OnToldToEnd(*signal);
 }
 
@@ -298,12 +329,26 @@ void Gate::DrainTick() {
 }
 
 void Gate::BeatTick() {
+  if (stopping_) return;
   kernel_->Beat(clock_.Boot());
   loop_->At(clock_.Boot() + kBeat, [this] { BeatTick(); });
 }
 
+void Gate::HeartbeatTick() {
+  v1::Envelope envelope;
+  envelope.mutable_heartbeat()->set_sequence(++heartbeats_);
+  auto& counters = *envelope.mutable_heartbeat()->mutable_counters();
+  if (absl::StatusOr<std::vector<uint64_t>> stats = kernel_->Stats(); stats.ok()) {
+    for (size_t i = 0; i < stats->size() && i < HP_STAT_COUNT; ++i) counters[kStatNames[i]] = (*stats)[i];
+  }
+  ledger_->Write(nullptr, std::move(envelope));
+  loop_->At(clock_.Boot() + kHeartbeat, [this] { HeartbeatTick(); });
+}
+
 void Gate::SlowTick() {
+  NotifyServiceManager("WATCHDOG=1");  // From the thread that answers, not from one that only ticks.
   session_desk_->Tick();
+  kernel_losses_.Declare(*kernel_, *recorder_);
   for (Ticket* ticket : tickets_.Expire(clock_.Wall())) {
     v1::Decision decision;
     decision.set_ticket(ticket->id);
@@ -324,18 +369,25 @@ void Gate::OnSignal() {
       // The error is logged and recorded where it happens; the last good configuration stays.
       (void)Reload();
     } else {
-      Stop();
+      Stop(info.ssi_signo == SIGUSR2);
     }
   }
 }
 
-void Gate::Stop() {
+void Gate::Stop(bool hand_over) {
   if (std::exchange(stopping_, true)) return;
-  LogInfo("stopping: held commands are refused, the kernel programs removed");
-  consult_desk_->RefuseAll("the gate is being stopped", [this] {
-    if (absl::Status detached = kernel_->Detach(); !detached.ok()) LogError("detach: ", detached.message());
+  NotifyServiceManager("STOPPING=1");
+  LogInfo(hand_over ? "handing over: held commands are refused, the kernel programs and the sessions stay"
+                    : "stopping: held commands are refused, the kernel programs removed");
+  // From here on nothing more is stopped: the kernel applies the fail mode. What was asked before is answered.
+  kernel_->Beat(BootTime{});
+  OnUrgent();
+  consult_desk_->RefuseAll(hand_over ? "the gate is being replaced" : "the gate is being stopped", [this, hand_over] {
+    if (!hand_over) {
+      if (absl::Status detached = kernel_->Detach(); !detached.ok()) LogError("detach: ", detached.message());
+    }
     for (const Rollup& rollup : rollups_.FlushAll()) ledger_->Rolled(sessions_->Find(rollup.session), {rollup});
-    ledger_->Daemon("stopping", "");
+    ledger_->Daemon(hand_over ? "handing over" : "stopping", "");
     ledger_->Sync();
     loop_->Stop();
   });
@@ -365,11 +417,8 @@ void Gate::StatusReport(std::vector<std::string>* bodies) {
   view.spool.bytes = spool_->bytes();
   view.spool.last_sequence = recorder_->head().sequence;
   view.spool.lost = recorder_->totals().lost + recorder_->totals().unwritten;
-  static constexpr const char* kNames[HP_STAT_COUNT] = {
-      "exec_seen",    "exec_passed",     "exec_asked",  "exec_killed", "fail_open",   "fork",       "label_failed",
-      "connect_seen", "connect_refused", "lost_events", "lost_urgent", "guard_fault", "guard_cont", "guard_return"};
   if (absl::StatusOr<std::vector<uint64_t>> stats = kernel_->Stats(); stats.ok()) {
-    for (size_t i = 0; i < stats->size() && i < HP_STAT_COUNT; ++i) view.kernel.emplace_back(kNames[i], (*stats)[i]);
+    for (size_t i = 0; i < stats->size() && i < HP_STAT_COUNT; ++i) view.kernel.emplace_back(kStatNames[i], (*stats)[i]);
   }
   *bodies = StatusBodies(view);
 }
@@ -382,6 +431,9 @@ void Gate::DoctorReport(std::vector<std::string>* bodies) {
   }
   rows.push_back({"judge", judge_->alive(), judge_->alive() ? "answers" : "not answering: the fail mode decides",
                   judge_->alive() ? "" : "see the daemon's log"});
+  const bool warden = warden_ != nullptr && warden_->alive();
+  rows.push_back({"warden", warden, warden ? absl::StrCat("stands by, pid ", warden_->pid()) : "none",
+                  warden ? "" : "what is stopped when the gate is killed stays stopped; see the daemon's log"});
   for (const v1::Environment& environment : policy_.configured().environments()) {
     const std::vector<EligibleOwner> owners = owners_->Of(environment.approval());
     const bool ok = !owners.empty() || !environment.protected_();

@@ -12,7 +12,9 @@
 #include "agent/gate/connect_desk.h"
 #include "agent/gate/control_desk.h"
 #include "agent/gate/core.h"
+#include "agent/gate/kernel_losses.h"
 #include "agent/gate/session_desk.h"
+#include "agent/gate/warden_link.h"
 #include "agent/spool/spool.h"
 
 namespace holdpoint {
@@ -28,7 +30,8 @@ class Gate {
   static absl::StatusOr<std::unique_ptr<Gate>> Create(const Options& options);
   ~Gate();
 
-  // Serves until SIGTERM or SIGINT. SIGHUP reads the configuration again.
+  // Serves until SIGTERM or SIGINT, which take the kernel programs away, or SIGUSR2, which leaves them and the sessions
+  // to the next daemon. SIGHUP reads the configuration again.
   absl::Status Run();
 
  private:
@@ -36,6 +39,7 @@ class Gate {
   absl::Status OpenRecord();
   absl::Status StartJudge();
   absl::Status OpenKernel();
+  void StartWarden();
   absl::Status MakeDesks();
   absl::Status StartStream();
   absl::Status Listen();
@@ -47,8 +51,9 @@ class Gate {
   void DrainTick();
   void BeatTick();
   void SlowTick();
+  void HeartbeatTick();
   void OnSignal();
-  void Stop();
+  void Stop(bool hand_over);
   void StatusReport(std::vector<std::string>* bodies);
   void DoctorReport(std::vector<std::string>* bodies);
 
@@ -62,6 +67,7 @@ class Gate {
   std::unique_ptr<JudgeLink> judge_;
   std::unique_ptr<Owners> owners_;
   std::unique_ptr<Kernel> kernel_;
+  std::unique_ptr<WardenLink> warden_;  // null: could not be started
   std::unique_ptr<Responder> responder_;
   std::unique_ptr<SessionTable> sessions_;
   Rollups rollups_;
@@ -74,6 +80,8 @@ class Gate {
   std::unique_ptr<ControlServer> control_;
   UniqueFd signals_;
   Child stream_;
+  KernelLosses kernel_losses_;
+  uint64_t heartbeats_ = 0;
   bool stopping_ = false;
 };
 

@@ -9,6 +9,7 @@
 #include <csignal>
 #include <utility>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "agent/base/log.h"
 #include "agent/base/status.h"
@@ -21,6 +22,9 @@ constexpr absl::Duration kMaxFactsBudget = absl::Seconds(2);
 constexpr int kMaxFactsRounds = 4;
 constexpr absl::Duration kFirstBackoff = absl::Milliseconds(10);
 constexpr absl::Duration kMaxBackoff = absl::Seconds(2);
+constexpr absl::Duration kSettled = absl::Seconds(10);  // A judge that lived so long is started again at once.
+constexpr absl::Duration kStuck = absl::Seconds(5);     // One that answers nothing for so long is ended.
+constexpr size_t kMaxSent = 4096;
 
 // The same message as with `facts` set, without having parsed a byte of it: field 6 of ToJudge is length-delimited.
 v1::ToJudge FactsMessage(uint64_t id, const std::string& serialized_facts) {
@@ -29,6 +33,23 @@ v1::ToJudge FactsMessage(uint64_t id, const std::string& serialized_facts) {
   message.GetReflection()->MutableUnknownFields(&message)->AddLengthDelimited(v1::ToJudge::kFactsFieldNumber,
                                                                                serialized_facts);
   return message;
+}
+
+// What a program does to itself, in contrast to what others do to it.
+bool Crashed(int wait_status) {
+  if (WIFEXITED(wait_status)) return WEXITSTATUS(wait_status) != 0;
+  switch (WTERMSIG(wait_status)) {
+    case SIGSEGV:
+    case SIGABRT:
+    case SIGBUS:
+    case SIGILL:
+    case SIGFPE:
+    case SIGSYS:
+    case SIGTRAP:
+      return true;
+    default:
+      return false;
+  }
 }
 
 std::string ProblemFacts(const std::string& problem) {
@@ -90,6 +111,8 @@ absl::StatusOr<v1::Configured> JudgeLink::ConfigureAndWait(const v1::Configure& 
     if (answer.configured().accepted()) {
       configured_ = true;
       last_good_ = configure;
+      configured_at_ = clock_.Boot();
+      quarantine_.Clear();
     }
     return answer.configured();
   }
@@ -98,23 +121,53 @@ absl::StatusOr<v1::Configured> JudgeLink::ConfigureAndWait(const v1::Configure& 
 
 void JudgeLink::Ask(v1::ToJudge question, absl::Duration budget, FactsSource facts, Answer answer) {
   if (!alive()) return answer(absl::UnavailableError("the judge is being started again"));
+  const std::string digest = Quarantine::DigestOf(question);
+  if (quarantine_.Has(digest)) {
+    return answer(absl::UnavailableError("a judge ended over this input before: it is not asked again"));
+  }
   const uint64_t id = ++last_id_;
   question.set_id(id);
   if (absl::Status sent = channel_->Send(question); !sent.ok()) {
     return answer(absl::UnavailableError(absl::StrCat("the judge can't be asked: ", sent.message())));
   }
-  Pending pending{.answer = std::move(answer), .facts = std::move(facts), .timer = 0, .rounds = 0};
-  pending.timer = loop_.At(clock_.Boot() + budget, [this, id] {
-    Finish(id, absl::DeadlineExceededError("the judge did not answer in time"));
-  });
+  NoteSent(id, digest);
+  Pending pending{
+      .answer = std::move(answer), .facts = std::move(facts), .timer = 0, .rounds = 0, .digest = digest};
+  pending.timer = loop_.At(clock_.Boot() + budget, [this, id] { Late(id); });
   pending_.emplace(id, std::move(pending));
+}
+
+void JudgeLink::NoteSent(uint64_t id, std::string digest) {
+  sent_.push_back({.id = id, .digest = std::move(digest), .when = clock_.Boot()});
+  if (sent_.size() > kMaxSent) sent_.pop_front();
+}
+
+void JudgeLink::NoteAnswered(uint64_t id) {
+  const auto found = std::find_if(sent_.begin(), sent_.end(), [id](const Sent& sent) { return sent.id == id; });
+  if (found != sent_.end()) sent_.erase(found);
+}
+
+void JudgeLink::Late(uint64_t id) {
+  Finish(id, absl::DeadlineExceededError("the judge did not answer in time"));
+  if (channel_.has_value() && !sent_.empty() && clock_.Boot() - sent_.front().when > kStuck) {
+    Lost("it answered nothing for 5 s");
+  }
 }
 
 void JudgeLink::Readable() {
   while (channel_.has_value()) {
     v1::FromJudge message;
     absl::StatusOr<bool> got = channel_->Receive(&message);
-    if (!got.ok()) return Lost(std::string(got.status().message()));
+    if (!got.ok()) {
+      // A judge that ended with questions unread shows as a reset, in front of the answers that it gave before.
+      while (channel_.has_value()) {
+        v1::FromJudge last;
+        const absl::StatusOr<bool> more = channel_->Receive(&last);
+        if (!more.ok() || !*more) break;
+        Dispatch(std::move(last));
+      }
+      return Lost(std::string(got.status().message()));
+    }
     if (!*got) return;
     Dispatch(std::move(message));
   }
@@ -125,12 +178,13 @@ void JudgeLink::Dispatch(v1::FromJudge message) {
     restart_configure_id_ = 0;
     configured_ = message.configured().accepted();
     if (configured_) {
-      backoff_ = absl::ZeroDuration();
+      configured_at_ = clock_.Boot();
       restarted_(lost_because_);
     }
     return;
   }
   const uint64_t id = message.id();  // Read before the move.
+  NoteAnswered(id);
   if (message.has_facts_wanted()) return WantFacts(id, message.facts_wanted());
   Finish(id, std::move(message));
 }
@@ -142,14 +196,14 @@ void JudgeLink::WantFacts(uint64_t id, const v1::FactsWanted& wanted) {
   if (++pending.rounds > kMaxFactsRounds) return Finish(id, absl::UnavailableError("the judge asked for facts too often"));
   auto send = [this, id, live = std::weak_ptr<bool>(live_)](std::string facts) {
     if (live.expired() || !pending_.contains(id) || !channel_.has_value()) return;
-    if (absl::Status sent = channel_->Send(FactsMessage(id, facts)); !sent.ok()) Finish(id, sent);
+    absl::Status sent = channel_->Send(FactsMessage(id, facts));
+    if (!sent.ok()) return Finish(id, sent);
+    NoteSent(id, pending_.at(id).digest);
   };
   if (!pending.facts) return send(ProblemFacts("the process was not stopped: nothing was read"));
   const absl::Duration extra = std::min(absl::Milliseconds(wanted.budget_ms()) + absl::Milliseconds(200), kMaxFactsBudget);
   loop_.Cancel(pending.timer);
-  pending.timer = loop_.At(clock_.Boot() + extra + absl::Milliseconds(100), [this, id] {
-    Finish(id, absl::DeadlineExceededError("the judge did not answer in time"));
-  });
+  pending.timer = loop_.At(clock_.Boot() + extra + absl::Milliseconds(100), [this, id] { Late(id); });
   const FactsSource source = pending.facts;  // May answer at once, and finish this entry.
   source(wanted, send);
 }
@@ -162,23 +216,35 @@ void JudgeLink::Finish(uint64_t id, absl::StatusOr<v1::FromJudge> result) {
 }
 
 void JudgeLink::Lost(const std::string& why) {
+  if (!channel_.has_value()) return;
   loop_.Remove(channel_->fd());
   channel_.reset();
-  configured_ = false;
+  if (std::exchange(configured_, false) && clock_.Boot() - configured_at_ > kSettled) backoff_ = absl::ZeroDuration();
   lost_because_ = why;
+  bool crashed = false;
   if (child_.pid > 0) {
     syscall(SYS_pidfd_send_signal, child_.pidfd.get(), SIGKILL, nullptr, 0);
     int status = 0;
     waitpid(child_.pid, &status, 0);
-    if (WIFSIGNALED(status)) lost_because_ = absl::StrCat("signal ", WTERMSIG(status));
-    if (WIFEXITED(status)) lost_because_ = absl::StrCat("exit status ", WEXITSTATUS(status));
+    if (Crashed(status)) {
+      crashed = true;
+      lost_because_ = WIFSIGNALED(status) ? absl::StrCat("signal ", WTERMSIG(status))
+                                          : absl::StrCat("exit status ", WEXITSTATUS(status));
+    }
     child_.pid = -1;
   }
   LogWarning("the judge ended (", lost_because_, "); the fail mode decides until it is back");
+  const std::string suspect = sent_.empty() ? "" : sent_.front().digest;
+  sent_.clear();
+  const bool quarantined = quarantine_.Strike(suspect, crashed);
   std::map<uint64_t, Pending> lost = std::exchange(pending_, {});
   for (auto& [id, pending] : lost) {
     loop_.Cancel(pending.timer);
     pending.answer(absl::UnavailableError(absl::StrCat("the judge ended over this: ", lost_because_)));
+  }
+  if (quarantined && on_quarantined) {
+    on_quarantined(absl::StrCat("input sha256:", absl::BytesToHexString(suspect), " (", lost_because_,
+                                "): the fail mode answers for it until the configuration is read again"));
   }
   StartAgain();
 }

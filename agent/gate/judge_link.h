@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -13,6 +14,7 @@
 #include "agent/base/clock.h"
 #include "agent/gate/child.h"
 #include "agent/gate/event_loop.h"
+#include "agent/gate/quarantine.h"
 #include "agent/judge/channel.h"
 #include "holdpoint/v1/judge.pb.h"
 
@@ -20,6 +22,9 @@ namespace holdpoint {
 
 // The gate's side of the judge: starts it, asks it, and starts it again when it ends. Never waits for it, except at the
 // very first Configure. Every question gets exactly one answer or one error; none is asked twice.
+//
+// The judge answers in order, so the first message that has no answer is the one over which it ended. That question is not
+// asked again until the configuration changes (see Quarantine); one that it does not answer for long ends the judge.
 //
 // Thread: the event thread.
 class JudgeLink {
@@ -35,6 +40,9 @@ class JudgeLink {
                                                           std::function<void(const std::string&)> restarted);
   ~JudgeLink();
 
+  // Called with a sentence when an input is not asked again; it follows the answer to that question.
+  std::function<void(const std::string&)> on_quarantined;
+
   // Hands over a configuration and waits (up to 20 s) for what the judge says of it. Accepted or not is in the answer;
   // an accepted one is also what a restarted judge gets.
   absl::StatusOr<v1::Configured> ConfigureAndWait(const v1::Configure& configure);
@@ -48,11 +56,17 @@ class JudgeLink {
   pid_t pid() const { return child_.pid; }
 
  private:
+  struct Sent {
+    uint64_t id = 0;
+    std::string digest;
+    BootTime when;
+  };
   struct Pending {
     Answer answer;
     FactsSource facts;
     EventLoop::TimerId timer = 0;
     int rounds = 0;  // of facts
+    std::string digest = {};
   };
 
   JudgeLink(EventLoop& loop, const Clock& clock, std::string program, std::function<void(const std::string&)> restarted)
@@ -62,6 +76,9 @@ class JudgeLink {
   void Dispatch(v1::FromJudge message);
   void WantFacts(uint64_t id, const v1::FactsWanted& wanted);
   void Finish(uint64_t id, absl::StatusOr<v1::FromJudge> result);
+  void Late(uint64_t id);
+  void NoteSent(uint64_t id, std::string digest);
+  void NoteAnswered(uint64_t id);
   void Lost(const std::string& why);
   void StartAgain();
 
@@ -74,11 +91,14 @@ class JudgeLink {
   bool configured_ = false;
   std::optional<v1::Configure> last_good_;
   std::map<uint64_t, Pending> pending_;
+  std::deque<Sent> sent_;  // not answered yet, also where nobody waits any more
+  Quarantine quarantine_{256};
   uint64_t last_id_ = 0;
   uint64_t restart_configure_id_ = 0;
   uint64_t restarts_ = 0;
   std::string lost_because_;
   absl::Duration backoff_ = absl::ZeroDuration();
+  BootTime configured_at_;
   std::shared_ptr<bool> live_ = std::make_shared<bool>(true);
 };
 

@@ -1,5 +1,6 @@
 #include "agent/gate/judge_link.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -66,6 +67,45 @@ TEST_F(JudgeLinkTest, CrashAnswersWhatWasAskedAndTheNextJudgeIsConfigured) {
   EXPECT_EQ(restarted_, 1);
   EXPECT_TRUE(link_->alive());
   EXPECT_TRUE(AskAndServe("answer", nullptr).ok());
+}
+
+TEST_F(JudgeLinkTest, WhatCrashedItIsNotAskedAgainAndItsNeighbourIs) {
+  std::vector<std::string> quarantined;
+  link_->on_quarantined = [&](const std::string& what) { quarantined.push_back(what); };
+  EXPECT_FALSE(AskAndServe("crash", nullptr).ok());
+  ASSERT_TRUE(loop_->Run().ok());
+  EXPECT_EQ(quarantined.size(), 1u);
+  absl::Status again;
+  link_->Ask(Question("crash"), absl::Seconds(30), nullptr, [&](auto answer) { again = answer.status(); });
+  EXPECT_EQ(again.code(), absl::StatusCode::kUnavailable);  // At once: nothing was sent.
+  EXPECT_THAT(again.message(), testing::HasSubstr("not asked again"));
+  EXPECT_TRUE(AskAndServe("answer", nullptr).ok());
+  EXPECT_EQ(link_->restarts(), 1u);
+}
+
+TEST_F(JudgeLinkTest, ANewConfigurationForgetsWhatCrashedTheJudgeBefore) {
+  EXPECT_FALSE(AskAndServe("crash", nullptr).ok());
+  ASSERT_TRUE(loop_->Run().ok());
+  ASSERT_TRUE(link_->ConfigureAndWait(v1::Configure()).ok());
+  EXPECT_FALSE(AskAndServe("crash", nullptr).ok());
+  ASSERT_TRUE(loop_->Run().ok());
+  EXPECT_EQ(restarted_, 2);
+}
+
+TEST_F(JudgeLinkTest, TheOneItWasAtIsToBlameNotThoseBehindIt) {
+  int left = 3;
+  const auto answered = [&](auto) {
+    if (--left == 0) loop_->Stop();
+  };
+  for (const char* what : {"answer", "crash", "answer too"}) {
+    link_->Ask(Question(what), absl::Seconds(30), nullptr, answered);
+  }
+  ASSERT_TRUE(loop_->Run().ok());
+  ASSERT_TRUE(loop_->Run().ok());
+  EXPECT_TRUE(AskAndServe("answer too", nullptr).ok());
+  absl::Status again;
+  link_->Ask(Question("crash"), absl::Seconds(30), nullptr, [&](auto answer) { again = answer.status(); });
+  EXPECT_THAT(again.message(), testing::HasSubstr("not asked again"));
 }
 
 TEST_F(JudgeLinkTest, FactsArePassedOnAsTheReaderWroteThem) {

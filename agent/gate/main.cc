@@ -6,6 +6,7 @@
 #include "agent/base/status.h"
 #include "agent/gate/gate.h"
 #include "agent/gate/options.h"
+#include "agent/gate/uninstall.h"
 
 int main(int argc, char** argv) {
   holdpoint::SetLogName("holdpointd");
@@ -14,6 +15,11 @@ int main(int argc, char** argv) {
   if (!options.ok()) {
     std::cerr << "holdpointd: " << options.status().message() << "\n";
     return holdpoint::ExitCode(options.status());
+  }
+  if (options->uninstall) {
+    const absl::Status removed = holdpoint::Uninstall(*options);
+    if (!removed.ok()) std::cerr << "holdpointd: " << removed.message() << "\n";
+    return holdpoint::ExitCode(removed);
   }
   absl::StatusOr<std::unique_ptr<holdpoint::Gate>> gate = holdpoint::Gate::Create(*options);
   if (!gate.ok()) {

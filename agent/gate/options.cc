@@ -45,7 +45,12 @@ absl::StatusOr<Options> ParseOptions(int argc, char** argv) {
   app.add_option("--pin", options.pin, "directory of the pinned programs (/sys/fs/bpf/holdpoint/INSTANCE)");
   app.add_option("--bin", options.bin, "directory of Holdpoint's other programs");
   app.add_flag("--observe", options.observe, "record every verdict, stop nothing");
+  CLI::Option* uninstall =
+      app.add_flag("--uninstall", options.uninstall, "remove the kernel programs, pins and socket that an ended daemon left");
+  app.add_flag("--purge", options.purge, "with --uninstall: remove the record, too")->needs(uninstall);
   app.add_option("--ready-fd", options.ready_fd, "descriptor that gets READY and a newline");
+  app.add_option("--wedged-ms", options.wedged_ms, "without a heartbeat for so long the gate counts as wedged and is ended")
+      ->check(CLI::Range(400, 3'600'000));
   app.add_option("--without", options.without, "do as if this kernel lacked a capability (see holdpoint doctor)");
   try {
     app.parse(argc, argv);

@@ -18,7 +18,10 @@ struct Options {
   std::string pin;      // /sys/fs/bpf/holdpoint/INSTANCE
   std::string bin;      // where the other programs of Holdpoint are; empty: beside this one
   bool observe = false;
+  bool uninstall = false;  // take away what an earlier run left, instead of running
+  bool purge = false;      // with uninstall: the record, too
   int ready_fd = -1;
+  int wedged_ms = 30000;             // without a heartbeat for so long, the warden ends this process
   std::vector<std::string> without;  // capabilities left unused
 };
 

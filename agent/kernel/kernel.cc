@@ -179,6 +179,11 @@ class KernelImpl final : public Kernel {
     return absl::OkStatus();
   }
 
+  std::vector<int> WardenFds() const override {
+    return {session_.MapFd("hp_config"), session_.MapFd("hp_beat"), session_.MapFd("hp_task"), session_.MapFd("hp_tgid"),
+            iterator_ != nullptr ? iterator_->list_fd() : -1};
+  }
+
   absl::StatusOr<std::vector<uint64_t>> Stats() override;
 
   absl::Status Detach() override {

@@ -107,6 +107,9 @@ class Kernel {
   // after Open(), except after a takeover that found sessions.
   virtual absl::Status SetGuards(bool on) = 0;
 
+  // What a warden needs to go on when this process is gone (agent/kernel/warden.h), in its order; -1: not there.
+  virtual std::vector<int> WardenFds() const { return {}; }
+
   // Counters by hp_stat, summed over cpus, since the maps were made.
   virtual absl::StatusOr<std::vector<uint64_t>> Stats() = 0;
 

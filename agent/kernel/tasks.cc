@@ -28,8 +28,8 @@ std::string ReadSmallFile(const std::string& path) {
 }
 
 // Reads an iterator to its end: its program runs for every task.
-absl::StatusOr<std::string> RunIterator(const bpf_link* link) {
-  UniqueFd fd(bpf_iter_create(bpf_link__fd(link)));
+absl::StatusOr<std::string> RunIterator(int link_fd) {
+  UniqueFd fd(bpf_iter_create(link_fd));
   if (!fd.ok()) return ErrnoStatus("task iterator");
   std::string bytes;
   char buffer[16384];
@@ -102,8 +102,8 @@ absl::Status TaskLabels::SetState(int pidfd, uint64_t exec_id, hp_task_state sta
   return storage_.Put(pidfd, label, BPF_EXIST);
 }
 
-absl::StatusOr<std::vector<hp_task_row>> TaskIterator::List() const {
-  HP_ASSIGN_OR_RETURN(const std::string bytes, RunIterator(list_.get()));
+absl::StatusOr<std::vector<hp_task_row>> ListTasksByIterator(int link_fd) {
+  HP_ASSIGN_OR_RETURN(const std::string bytes, RunIterator(link_fd));
   std::vector<hp_task_row> rows(bytes.size() / sizeof(hp_task_row));
   std::memcpy(rows.data(), bytes.data(), rows.size() * sizeof(hp_task_row));
   return rows;
@@ -111,7 +111,7 @@ absl::StatusOr<std::vector<hp_task_row>> TaskIterator::List() const {
 
 absl::Status TaskIterator::Unlabel(pid_t tgid) const {
   HP_RETURN_IF_ERROR((MapView<uint32_t, uint32_t>(unlabel_map_, "hp_tmp_unlabel").Put(0, static_cast<uint32_t>(tgid))));
-  return RunIterator(unlabel_.get()).status();
+  return RunIterator(bpf_link__fd(unlabel_.get())).status();
 }
 
 absl::StatusOr<std::vector<hp_task_row>> ListTasksByProc(const TaskLabels& labels) {

@@ -38,6 +38,9 @@ absl::StatusOr<pid_t> PidOfPidfd(int pidfd);
 // kNotFound: no such process.
 absl::StatusOr<UniqueFd> OpenPidfd(pid_t pid);
 
+// All processes with their labels, by a link to hp_list_tasks.
+absl::StatusOr<std::vector<hp_task_row>> ListTasksByIterator(int link_fd);
+
 // The iterator programs of bpf/iter.bpf.c, where they load.
 class TaskIterator {
  public:
@@ -46,7 +49,8 @@ class TaskIterator {
       : list_(std::move(list)), unlabel_(std::move(unlabel)), unlabel_map_(unlabel_map) {}
 
   // All processes, with their labels.
-  absl::StatusOr<std::vector<hp_task_row>> List() const;
+  absl::StatusOr<std::vector<hp_task_row>> List() const { return ListTasksByIterator(list_fd()); }
+  int list_fd() const { return bpf_link__fd(list_.get()); }
   // Takes the label off every thread of a process. Not the entry by tgid.
   absl::Status Unlabel(pid_t tgid) const;
 

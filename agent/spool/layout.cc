@@ -55,7 +55,7 @@ uint64_t ReadOrdinal(const std::string& stream_dir) {
 }
 
 absl::Status WriteMeta(const std::string& path, uint64_t ordinal) {
-  UniqueFd fd(open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  UniqueFd fd(open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640));
   if (!fd.ok()) return ErrnoStatus(path);
   const std::string line = absl::StrCat("ordinal ", ordinal, "\n");
   const ssize_t written = write(fd.get(), line.data(), line.size());
@@ -129,7 +129,7 @@ absl::StatusOr<StreamDir> CreateStream(const std::string& spool_dir, absl::strin
   const std::string unfinished = absl::StrCat(spool_dir, "/new_", run_id);
   const std::string meta = absl::StrCat(unfinished, "/", kMetaName);
   const std::string path = absl::StrCat(spool_dir, "/", run_id);
-  if (mkdir(unfinished.c_str(), 0700) != 0 && errno != EEXIST) return ErrnoStatus(unfinished);
+  if (mkdir(unfinished.c_str(), 0750) != 0 && errno != EEXIST) return ErrnoStatus(unfinished);
   unlink(meta.c_str());  // Of an attempt that found the disk full.
   absl::Status status = WriteMeta(meta, ordinal);
   if (status.ok()) status = SyncDir(unfinished);

@@ -79,7 +79,7 @@ absl::StatusOr<std::unique_ptr<Spool>> Spool::Open(const std::string& spool_dir,
   if (!IsRunId(run_id)) {
     return absl::InvalidArgumentError(absl::StrCat("run id '", run_id, "': want 1 to 64 letters, digits and '-'"));
   }
-  if (mkdir(spool_dir.c_str(), 0700) != 0 && errno != EEXIST) return ErrnoStatus(spool_dir);
+  if (mkdir(spool_dir.c_str(), 0750) != 0 && errno != EEXIST) return ErrnoStatus(spool_dir);
   UniqueFd lock(open(spool_dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!lock.ok()) return ErrnoStatus(spool_dir);
   if (flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
@@ -208,7 +208,7 @@ absl::Status Spool::Rotate(uint64_t sequence, uint64_t frame_bytes) {
 
 // Sets space aside, less of it where the disk is nearly full; on a file system that cannot, none.
 absl::StatusOr<UniqueFd> Spool::CreateSegment(const std::string& path, uint64_t frame_bytes, uint64_t* size) {
-  UniqueFd fd(open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
+  UniqueFd fd(open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640));
   if (!fd.ok()) return ErrnoStatus(path);
   const uint64_t least = std::max(frame_bytes, std::min(kSmallestSegment, options_.segment_bytes));
   int error = 0;

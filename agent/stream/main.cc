@@ -3,7 +3,9 @@
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/signalfd.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 
@@ -13,6 +15,7 @@
 #include "agent/base/status.h"
 #include "agent/base/version.h"
 #include "agent/stream/drain.h"
+#include "agent/stream/drop_rights.h"
 
 namespace holdpoint {
 namespace {
@@ -23,6 +26,8 @@ struct Flags {
   std::string topic = "holdpoint.events.v1";
   std::vector<std::string> settings;
   bool once = false;
+  bool with_parent = false;
+  uid_t uid = kStreamUid;
 };
 
 // One stream process for a state directory: two would deliver everything twice and fight for the cursor.
@@ -55,6 +60,12 @@ absl::Status Run(const Flags& flags) {
   HP_ASSIGN_OR_RETURN(const UniqueFd stop, StopSignals());  // Before librdkafka's threads: they inherit the mask.
   const std::string dir = absl::StrCat(flags.state, "/stream");
   HP_ASSIGN_OR_RETURN(const UniqueFd lock, LockDir(dir));
+  const pid_t parent = getppid();
+  HP_RETURN_IF_ERROR(DropRights(flags.state, flags.uid));  // Secrets have been read; nothing from a network has.
+  // After it: a change of the user forgets this one.
+  if (flags.with_parent && (prctl(PR_SET_PDEATHSIG, SIGTERM) != 0 || getppid() != parent)) {
+    return absl::UnavailableError("the gate that started this has ended");
+  }
   Drain drain({.spool_dir = absl::StrCat(flags.state, "/spool"),
                .cursor_path = CursorPath(flags.state),
                .topic = flags.topic,
@@ -79,6 +90,10 @@ int main(int argc, char** argv) {
   app.add_option("--brokers", flags.brokers, "host:port[,host:port...]")->required();
   app.add_option("--topic", flags.topic, "topic for the events")->capture_default_str();
   app.add_option("--set", flags.settings, "a property of librdkafka, NAME=VALUE, or NAME.file=PATH (repeatable)");
+  app.add_option("--uid", flags.uid, "started as root: user and group to become")
+      ->check(CLI::Range(1u, 4'000'000'000u))
+      ->capture_default_str();
+  app.add_flag("--with-parent", flags.with_parent, "end when the process ends that started this one");
   app.add_flag("--once", flags.once, "end when everything in the spool is delivered");
   try {
     app.parse(argc, argv);

@@ -32,7 +32,7 @@ limits: {hold_ms: 3000, consult_ms: 10000}
 
 def system(folder):
     made = image.System(folder)
-    for name in ('holdpointd', 'holdpoint-judge', 'holdpoint-reader', 'holdpoint-presence', 'holdpoint'):
+    for name in ('holdpointd', 'holdpoint-judge', 'holdpoint-reader', 'holdpoint-presence', 'holdpoint-warden', 'holdpoint'):
         made.program(BIN / name, strip=True)
     made.program('/bin/busybox')
     for name in ('rm', 'dash', 'cat'):

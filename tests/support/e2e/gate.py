@@ -44,11 +44,12 @@ def rules(world):
 
 
 class Gate:
-    """Starts at once and is ready when the constructor returns. `config` is the YAML text of the configuration."""
+    """Starts at once and is ready when the constructor returns. `config` is the YAML text of the configuration; `programs`
+    a folder that takes the place of the built programs."""
 
-    def __init__(self, world, config, flags=(), state=None):
+    def __init__(self, world, config, flags=(), state=None, programs=None):
         self.world = world
-        self.bin = binaries()
+        self.bin = programs or binaries()
         if not os.listdir(world.programs):
             world.bind(self.bin, world.programs)
         self.state = pathlib.Path(state or world.root / 'hp' / 'state')
@@ -59,6 +60,7 @@ class Gate:
         self.config = world.root / 'hp' / 'holdpoint.yaml'
         self.config.write_text(config, encoding='utf-8')
         self.log = world.root / 'hp' / 'holdpointd.log'
+        self.pin = f'/sys/fs/bpf/{world.root.name}'
         self.flags = list(flags)
         self.start()
 
@@ -66,7 +68,7 @@ class Gate:
         read_end, write_end = os.pipe()
         argv = [self.bin / 'holdpointd', '--scope', self.world.scope.path, '--instance', 'e2e', '--config', self.config,
                 '--rules', rules(self.world), '--state', self.state, '--run', self.run,
-                '--pin', f'/sys/fs/bpf/{self.world.root.name}', '--bin', self.bin, '--ready-fd', str(write_end),
+                '--pin', self.pin, '--bin', self.bin, '--ready-fd', str(write_end),
                 *self.flags]
         with open(self.log, 'ab') as log:
             self.process = subprocess.Popen(list(map(str, argv)), stdin=subprocess.DEVNULL, stdout=log, stderr=log,

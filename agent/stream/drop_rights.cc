@@ -1,0 +1,72 @@
+#include "agent/stream/drop_rights.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <filesystem>
+
+#include "absl/strings/str_cat.h"
+#include "agent/base/fd.h"
+#include "agent/base/status.h"
+
+namespace holdpoint {
+namespace {
+
+// Never through a link: who can write here was able to put one there.
+absl::Status Give(const std::string& path, uid_t owner, gid_t group, mode_t add) {
+  const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  struct stat st {};
+  if (!fd.ok() || fstat(fd.get(), &st) != 0) return ErrnoStatus(path);
+  if (fchown(fd.get(), owner, group) != 0) return ErrnoStatus(absl::StrCat("chown ", path));
+  if (fchmod(fd.get(), (st.st_mode & 07777) | add) != 0) return ErrnoStatus(absl::StrCat("chmod ", path));
+  return absl::OkStatus();
+}
+
+absl::Status GiveAllBelow(const std::string& folder, uid_t owner, gid_t group, mode_t add_folder, mode_t add_file) {
+  HP_RETURN_IF_ERROR(Give(folder, owner, group, add_folder));
+  std::error_code error;
+  using Walk = std::filesystem::recursive_directory_iterator;
+  for (Walk it(folder, error), end; !error && it != end; it.increment(error)) {
+    std::error_code gone;
+    const auto kind = it->symlink_status(gone).type();
+    absl::Status given = absl::OkStatus();
+    if (kind == std::filesystem::file_type::directory) given = Give(it->path(), owner, group, add_folder);
+    if (kind == std::filesystem::file_type::regular) given = Give(it->path(), owner, group, add_file);
+    if (!given.ok() && !absl::IsNotFound(given)) return given;  // The gate evicts old segments meanwhile.
+  }
+  return error ? ErrnoStatus(folder, error.value()) : absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status DropRights(const std::string& state, uid_t uid) {
+  if (geteuid() != 0) return absl::OkStatus();
+  const gid_t group = uid;
+  const std::string spool = absl::StrCat(state, "/spool");
+  HP_RETURN_IF_ERROR(Give(state, 0, group, S_IXGRP));
+  if (absl::Status given = GiveAllBelow(spool, 0, group, S_ISGID | S_IRGRP | S_IXGRP, S_IRGRP);
+      !given.ok() && !absl::IsNotFound(given)) {
+    return given;
+  }
+  HP_RETURN_IF_ERROR(GiveAllBelow(absl::StrCat(state, "/stream"), uid, group, 0, 0));
+
+  for (int capability = 0; prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; ++capability) {
+    if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0) return ErrnoStatus("drop the capability bounding set");
+  }
+  if (setgroups(0, nullptr) != 0 || setresgid(group, group, group) != 0 || setresuid(uid, uid, uid) != 0) {
+    return ErrnoStatus(absl::StrCat("become user ", uid));
+  }
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_DUMPABLE, 0) != 0) return ErrnoStatus("prctl");
+  if (setresuid(0, 0, 0) == 0) return absl::InternalError("could become root again");
+  if (access(spool.c_str(), R_OK | X_OK) != 0 && errno != ENOENT) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        spool, ": user ", uid, ", as which the record is delivered, can't read it; chmod o+x the folders above ", state));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace holdpoint
