@@ -51,7 +51,7 @@ function(hp_test name)
   if(NOT BUILD_TESTING)
     return()
   endif()
-  cmake_parse_arguments(ARG "ROOT;SLOW" "TIMEOUT" "SOURCES;PRIVATE;ENV" ${ARGN})
+  cmake_parse_arguments(ARG "ROOT;SLOW;NO_TSAN" "TIMEOUT" "SOURCES;PRIVATE;ENV" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   hp_common_options(${name})
   target_link_libraries(${name} PRIVATE ${ARG_PRIVATE} GTest::gtest GTest::gmock GTest::gtest_main)
@@ -67,6 +67,11 @@ function(hp_test name)
   endif()
   if(ARG_SLOW)
     list(APPEND labels slow)
+  endif()
+  # A library of the system that is not built for ThreadSanitizer breaks under it: protobuf's map reflection,
+  # librdkafka's C11 threads, PAM modules.
+  if(ARG_NO_TSAN)
+    list(APPEND labels no-tsan)
   endif()
   set_tests_properties(${name} PROPERTIES
     TIMEOUT ${ARG_TIMEOUT} LABELS "${labels}"
