@@ -5,8 +5,8 @@
  *
  * Hooks:  tp_btf/sched_process_exec.
  * Events: hp_exec_event. CANDIDATE, ASK, KILLED and a pass under job control to hp_urgent (the reader is woken);
- *         EXEC to hp_events (it is not).
- * Maps:   reads hp_config, hp_beat, hp_scope, hp_agents, hp_class; writes hp_task, hp_tgid, hp_sessions, hp_stats, hp_seq.
+ *         EXEC and PROGRAM to hp_events (it is not).
+ * Maps:   reads hp_config, hp_beat, hp_scope, hp_agents, hp_class, hp_programs; writes hp_task, hp_tgid, hp_sessions, hp_stats, hp_seq.
  * Kernel: 6.1 (bpf_loop, task storage in tracing programs).
  * Forged: argv is user memory (the new image's own, nothing has run in it yet; another process with the right to write
  *         to it could). Names and paths can be chosen by who may rename and mount; (device, inode, ctime) cannot,
@@ -289,21 +289,110 @@ static __always_inline struct hp_exec_event *hp_begin_event(struct hp_exec_scrat
 	return event;
 }
 
-/* A task outside every session: does this exec begin one? The task is not stopped. */
+#define HP_SCRIPT_MAX 256 /* bytes of a script's name that are looked at */
+#define HP_OPTIONS_MAX 6  /* words before an interpreter's script */
+
+/* Which script an interpreter runs, as a number: its name as given, and the folder that the name begins at. Never 0.
+ * A name longer than HP_SCRIPT_MAX counts by its first bytes and its length. */
+static __always_inline __u64 hp_script_hash(struct hp_given *given, struct task_struct *task, struct linux_binprm *bprm)
+{
+	unsigned long at = task->mm->arg_start, end = task->mm->arg_end;
+	const __u64 *words = (const void *)given->text;
+	__u64 hash = 0xcbf29ce484222325ULL;
+	long len = 0;
+	int i;
+
+	__builtin_memset(given->text, 0, HP_SCRIPT_MAX);
+	if (bprm->interp != bprm->filename) {
+		len = bpf_probe_read_kernel_str(given->text, HP_SCRIPT_MAX, bprm->filename);
+	} else {
+		/* The first word that is no option. What an option takes as its value is then taken for the script: it is
+		 * asked about, and the judge sees the whole. */
+		for (i = 0; i <= HP_OPTIONS_MAX; i++) {
+			len = at < end ? bpf_probe_read_user_str(given->text, HP_SCRIPT_MAX, (void *)at) : 0;
+			if (len <= 0 || (i > 0 && given->text[0] != '-'))
+				break;
+			at += len;
+		}
+		__builtin_memset(given->text, 0, HP_SCRIPT_MAX);
+		if (len > 0)
+			len = bpf_probe_read_user_str(given->text, HP_SCRIPT_MAX, (void *)at);
+	}
+#pragma unroll
+	for (i = 0; i < HP_SCRIPT_MAX / 8; i++)
+		hash = (hash ^ words[i]) * 0x100000001b3ULL;
+	hash = (hash ^ (__u64)len) * 0x100000001b3ULL;
+	if (given->text[0] != '/')
+		hash = (hash ^ BPF_CORE_READ(task, fs, pwd.dentry, d_inode, i_ino)) * 0x100000001b3ULL;
+	return hash ? hash : 1;
+}
+
+static __always_inline __u32 hp_program_of(const struct hp_config *config, const struct hp_program_key *key, __u64 ctime)
+{
+	struct hp_program_entry *entry = bpf_map_lookup_elem(&hp_programs, key);
+
+	if (!entry || entry->generation != config->policy_generation || entry->ctime_ns != ctime)
+		return HP_PROGRAM_UNSEEN;
+	if (entry->expires_boot_ns && entry->expires_boot_ns < bpf_ktime_get_boot_ns())
+		return HP_PROGRAM_UNSEEN;
+	return entry->value;
+}
+
+/* What is known of the program, and in *key what it is known by. */
+static __always_inline __u32 hp_look_up_program(const struct hp_config *config, struct hp_given *given,
+						struct task_struct *task, struct linux_binprm *bprm,
+						struct hp_program_key *key)
+{
+	struct inode *inode = bprm->file->f_inode;
+	__u64 ctime = hp_inode_ctime_ns(inode);
+	__u32 value;
+
+	key->dev = inode->i_sb->s_dev;
+	key->ino = inode->i_ino;
+	key->script = 0;
+	if (inode->i_sb->s_magic == HP_FUSE_SUPER_MAGIC)
+		return HP_PROGRAM_UNSEEN;
+	value = hp_program_of(config, key, ctime);
+	if (value != HP_PROGRAM_INTERPRETER)
+		return value;
+	key->script = hp_script_hash(given, task, bprm);
+	return hp_program_of(config, key, ctime);
+}
+
+/* Tells user space of a program that nobody has looked at; it runs on, outside every session. */
+static __always_inline void hp_ask_program(struct hp_exec_scratch *scratch, struct task_struct *task,
+					   struct linux_binprm *bprm, __u64 script)
+{
+	struct hp_label none = {.exec_id = script};
+
+	hp_begin_event(scratch, task, bprm, &none, HP_EVENT_PROGRAM);
+	hp_describe_texts(scratch, task, bprm);
+	hp_send(&scratch->event, false);
+}
+
+/* A task outside every session: does this exec begin one? The task is not stopped. A program of a coding agent's name
+ * is one until the judge says otherwise; of another name, where the judge has said so of its file or of its script. */
 static __always_inline void hp_maybe_begin_session(struct hp_config *config, struct hp_exec_scratch *scratch,
 						   struct task_struct *task, struct linux_binprm *bprm)
 {
+	struct hp_program_key program = {};
 	struct hp_session session = {};
 	struct hp_label label = {};
 	struct hp_exec_event *event;
 	__u64 number;
+	__u32 known;
 
 	if (!config->recognise || task->tgid == 1 || (__u32)task->tgid == config->gate_tgid)
 		return;
 	if (!config->scope_is_host && bpf_current_task_under_cgroup(&hp_scope, 0) != 1)
 		return;
-	if (!hp_recognise(&scratch->given, task, bprm))
+	known = hp_look_up_program(config, &scratch->given, task, bprm, &program);
+	if (known == HP_PROGRAM_OTHER)
 		return;
+	if (known != HP_PROGRAM_AGENT && !hp_recognise(&scratch->given, task, bprm)) {
+		hp_ask_program(scratch, task, bprm, program.script);
+		return;
+	}
 	number = __sync_fetch_and_add(&config->next_session, 1) + 1;
 	session.environment = config->default_env;
 	session.flags = config->default_flags;

@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
 # Fetches the coding agents that the end-to-end tests run, at the versions and hashes of tests/e2e/agents.
 #
-#   scripts/agents.sh [npm | mini | all]      prints the folder that holds npm/ and mini/
+#   scripts/agents.sh [npm | mini | slow | all]      prints the folder that holds npm/, mini/ and slow/
 #
-# npm/ has Claude Code and Codex, mini/ mini-swe-agent. They stay in the cache until the versions change.
+# npm/ has Claude Code and Codex, mini/ mini-swe-agent; slow/, which "all" leaves out, has OpenCode, Gemini CLI, Qwen
+# Code, Copilot CLI and Cline. They stay in the cache until the versions change.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 what=${1:-all}
-case $what in npm | mini | all) ;; *) hp_die 2 "unknown set '$what': npm, mini and all are there" ;; esac
+case $what in npm | mini | slow | all) ;; *) hp_die 2 "unknown set '$what': npm, mini, slow and all are there" ;; esac
 
 pins=$HP_ROOT/tests/e2e/agents
 version=$(cat "$pins"/package.json "$pins"/package-lock.json "$pins"/requirements.txt | sha256sum | cut -c1-12)
@@ -18,6 +19,25 @@ mkdir -p "$home"
 exec 9>"$home/.lock"
 flock 9
 
+if [[ $what == slow ]]; then
+  # A version of its own: the others need not be fetched again when one of these changes.
+  slow=$HP_CACHE/agents/slow-$(cat "$pins"/slow/package.json "$pins"/slow/package-lock.json | sha256sum | cut -c1-12)
+  if [[ ! -e $slow/.complete ]]; then
+    command -v npm >/dev/null || hp_die 69 "npm is missing. Run: sudo scripts/deps.sh agents"
+    say "fetching OpenCode, Gemini CLI, Qwen Code, Copilot CLI and Cline (once, about 2 GB unpacked)"
+    rm -rf "$slow" && mkdir "$slow"
+    cp "$pins/slow/package.json" "$pins/slow/package-lock.json" "$slow"
+    # OpenCode's launcher is put in place by its install script, which is run by hand; no other one is run.
+    # Not npm ci: the lock knows only this platform's parts of what the packages list as optional.
+    (cd "$slow" && npm install --no-save --ignore-scripts --no-audit --no-fund --loglevel=error &&
+      cd node_modules/opencode-ai && node postinstall.mjs) >&2 ||
+      hp_die 69 "npm could not fetch the coding agents"
+    touch "$slow/.complete"
+  fi
+  ln -sfn "$slow" "$home/slow"
+  printf '%s\n' "$home"
+  exit 0
+fi
 if [[ $what != mini && ! -e $home/npm/.complete ]]; then
   command -v npm >/dev/null || hp_die 69 "npm is missing. Run: sudo scripts/deps.sh agents"
   say "fetching Claude Code and Codex (once, about 650 MB unpacked)"

@@ -123,6 +123,31 @@ absl::StatusOr<SignalEvent> DecodeSignal(absl::Span<const std::byte> record) {
   };
 }
 
+absl::StatusOr<UnixEvent> DecodeUnix(absl::Span<const std::byte> record) {
+  HP_ASSIGN_OR_RETURN(const hp_unix_event raw, Fixed<hp_unix_event>(record, "unix connect"));
+  if (raw.path_len > HP_UNIX_PATH_MAX) return absl::DataLossError(absl::StrCat("unix record: path of ", raw.path_len));
+  UnixEvent event{
+      .head = DecodeHead(raw.hdr),
+      .exec_id = raw.exec_id,
+      .peer_session = raw.peer_session,
+      .peer = static_cast<pid_t>(raw.peer),
+  };
+  event.path.assign(raw.path, raw.path_len);
+  // A bound name may be counted with the NUL behind it.
+  if (event.path.size() > 1 && event.path[0] != '\0') event.path.resize(strnlen(raw.path, raw.path_len));
+  return event;
+}
+
+absl::StatusOr<LeftEvent> DecodeLeft(absl::Span<const std::byte> record) {
+  HP_ASSIGN_OR_RETURN(const hp_left_event raw, Fixed<hp_left_event>(record, "cgroup move"));
+  return LeftEvent{
+      .head = DecodeHead(raw.hdr),
+      .exec_id = raw.exec_id,
+      .cgroup_id = raw.cgroup_id,
+      .mover = static_cast<pid_t>(raw.mover),
+  };
+}
+
 }  // namespace
 
 std::vector<std::string> ExecEvent::Argv() const {
@@ -148,6 +173,7 @@ absl::StatusOr<KernelEvent> DecodeEvent(absl::Span<const std::byte> record) {
     case HP_EVENT_ASK:
     case HP_EVENT_EXEC:
     case HP_EVENT_KILLED:
+    case HP_EVENT_PROGRAM:
       return DecodeExec(record);
     case HP_EVENT_CONNECT:
       return DecodeConnect(record);
@@ -155,6 +181,10 @@ absl::StatusOr<KernelEvent> DecodeEvent(absl::Span<const std::byte> record) {
       return DecodeExit(record);
     case HP_EVENT_SIGNAL:
       return DecodeSignal(record);
+    case HP_EVENT_UNIX:
+      return DecodeUnix(record);
+    case HP_EVENT_LEFT:
+      return DecodeLeft(record);
     default:
       return absl::DataLossError(absl::StrCat("event record: unknown kind ", header.kind));
   }

@@ -24,7 +24,7 @@ struct EventHead {
   uint32_t flags = 0;  // HP_FLAG_*
 };
 
-// CANDIDATE, ASK, EXEC, KILLED. The texts are bytes that a session chose: any byte, not NUL-terminated.
+// CANDIDATE, ASK, EXEC, KILLED; PROGRAM, whose exec_id is hp_program_key.script. The texts are bytes that a session chose: any byte, not NUL-terminated.
 struct ExecEvent {
   EventHead head;
   uint64_t exec_id = 0;
@@ -74,7 +74,24 @@ struct SignalEvent {
   uint32_t guard = 0;  // 0: only told; else which guard ended the task, see hp_signal_event
 };
 
-using KernelEvent = std::variant<ExecEvent, ConnectEvent, ExitEvent, SignalEvent>;
+// Connected to a unix socket of a server that is not of this session.
+struct UnixEvent {
+  EventHead head;
+  uint64_t exec_id = 0;
+  SessionNumber peer_session = 0;
+  pid_t peer = 0;      // who called listen(2)
+  std::string path{};  // as the server bound it, any bytes; a leading NUL is an abstract name
+};
+
+// A labelled process was moved out of the scope's cgroup.
+struct LeftEvent {
+  EventHead head;
+  uint64_t exec_id = 0;
+  uint64_t cgroup_id = 0;
+  pid_t mover = 0;
+};
+
+using KernelEvent = std::variant<ExecEvent, ConnectEvent, ExitEvent, SignalEvent, UnixEvent, LeftEvent>;
 
 // Checks and copies one record of a ring. Pure; survives any bytes. kDataLoss: what is wrong with the record.
 absl::StatusOr<KernelEvent> DecodeEvent(absl::Span<const std::byte> record);

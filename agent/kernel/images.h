@@ -11,6 +11,8 @@ BpfImage IterImage();
 BpfImage ConnectImage();
 BpfImage WaitImage();
 BpfImage WaitWorkImage();
+BpfImage EscapeImage();
+BpfImage LeaveImage();
 BpfImage GuardImage();
 BpfImage GuardReturnImage();
 BpfImage GuardTaskImage();

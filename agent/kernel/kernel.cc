@@ -1,5 +1,6 @@
 #include "agent/kernel/kernel.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstring>
@@ -32,6 +33,15 @@ constexpr int kDrainBatch = 4096;
 // A file whose ctime is younger than this may be written again without its ctime changing: the kernel's coarse clock
 // stands still for up to 10 ms (HZ=100). Its class is not stored; it is asked again.
 constexpr absl::Duration kFreshFile = absl::Milliseconds(50);
+
+// How long the judge's word on an interpreter's script is believed: nobody sees when a script changes.
+constexpr absl::Duration kScriptBelieved = absl::Minutes(10);
+
+// The number by which the kernel knows a cgroup: that of its directory's inode. 0 where it can't be looked at.
+uint64_t CgroupId(int fd) {
+  struct stat st {};
+  return fstat(fd, &st) == 0 ? st.st_ino : 0;
+}
 
 // One ring buffer and the sink that drains it at the moment.
 class Ring {
@@ -146,6 +156,14 @@ class KernelImpl final : public Kernel {
     if (Clock::Real().Wall() - ctime < kFreshFile) return class_.Erase(key);
     return class_.Put(key, {.ctime_ns = file.ctime_ns, .value = value, .generation = generation});
   }
+  absl::Status SetProgram(const FileId& file, uint64_t script, hp_program_value value, uint32_t generation) override {
+    const hp_program_key key{.dev = file.dev, .ino = file.ino, .script = script};
+    const absl::Time ctime = absl::FromUnixNanos(static_cast<int64_t>(file.ctime_ns));
+    if (Clock::Real().Wall() - ctime < kFreshFile) return programs_.Erase(key);
+    const uint64_t expires = script == 0 ? 0 : (Clock::Real().Boot() + kScriptBelieved).ns;
+    return programs_.Put(
+        key, {.ctime_ns = file.ctime_ns, .expires_boot_ns = expires, .value = value, .generation = generation});
+  }
   absl::Status SetAgentNames(const std::vector<std::string>& names) override;
   absl::Status SetRecognition(bool on, uint32_t default_flags, uint32_t default_environment) override {
     if (default_environment >= HP_ENV_MAX) {
@@ -176,7 +194,7 @@ class KernelImpl final : public Kernel {
     if (!on) StoreField<__u32>(config_.get()->waits, 0);
     HP_RETURN_IF_ERROR(guards_.SetOn(on));
     if (on) StoreField<__u32>(config_.get()->waits, guards_.waits() ? 1 : 0);
-    return absl::OkStatus();
+    return escapes_.SetOn(on);
   }
 
   std::vector<int> WardenFds() const override {
@@ -222,6 +240,7 @@ class KernelImpl final : public Kernel {
   LoadedObject connect_;
   LoadedObject iter_;
   Guards guards_;
+  Escapes escapes_;
   std::unique_ptr<TaskIterator> iterator_;
 
   MappedValue<hp_config> config_;
@@ -229,6 +248,7 @@ class KernelImpl final : public Kernel {
   TaskLabels labels_;
   MapView<uint64_t, hp_session> sessions_;
   MapView<hp_file_key, hp_class_entry> class_;
+  MapView<hp_program_key, hp_program_entry> programs_;
   MapView<hp_basename, uint32_t> agents_;
   MapView<uint32_t, uint32_t> actions_;
   MapView<hp_connect_key, hp_connect_pass> connect_pass_;
@@ -251,6 +271,7 @@ absl::Status KernelImpl::LoadAndAttach() {
   rungs_.push_back({.capability = "exec", .in_use = "sched_process_exec + SIGSTOP", .missing = ""});
   guards_.Try(ladder);
   connect_ = TryConnect(ladder);
+  escapes_.Try(ladder, scope_.host ? 0 : CgroupId(scope_.fd.get()));
   iterator_ = TryIterator(ladder, iter_);
   // The earlier daemon's guards go with its load; what it held stays guarded.
   if (took_over_ && !sessions_.Keys().empty()) return SetGuards(true);
@@ -264,6 +285,7 @@ absl::Status KernelImpl::OpenMaps() {
   labels_ = TaskLabels(fd("hp_task"), fd("hp_tgid"));
   sessions_ = {fd("hp_sessions"), "hp_sessions"};
   class_ = {fd("hp_class"), "hp_class"};
+  programs_ = {fd("hp_programs"), "hp_programs"};
   agents_ = {fd("hp_agents"), "hp_agents"};
   actions_ = {fd("hp_actions"), "hp_actions"};
   connect_pass_ = {fd("hp_connect_pass"), "hp_connect_pass"};

@@ -89,6 +89,9 @@ class Kernel {
   // A file whose ctime is younger than 50 ms gets no class, and is asked again: it could be written once more without
   // its ctime changing.
   virtual absl::Status SetClass(const FileId& file, hp_class_value value, uint32_t generation) = 0;
+  // What the judge said of a program outside every session: of its file (script 0), or of an interpreter with a script.
+  // A file whose ctime is younger than 50 ms is not remembered.
+  virtual absl::Status SetProgram(const FileId& file, uint64_t script, hp_program_value value, uint32_t generation) = 0;
   virtual absl::Status SetAgentNames(const std::vector<std::string>& names) = 0;
   virtual absl::Status SetRecognition(bool on, uint32_t default_flags, uint32_t default_environment) = 0;
 
@@ -103,8 +106,8 @@ class Kernel {
   virtual absl::Status SetAction(uint32_t session_environment, uint32_t destination_environment, hp_action action) = 0;
   virtual absl::Status AllowConnects(const hp_connect_key& key, const hp_connect_pass& pass) = 0;
 
-  // The guards that end a held task which something else makes runnable: attached only while a session exists. Off
-  // after Open(), except after a takeover that found sessions.
+  // The guards that end a held task which something else makes runnable, and what sees a session get out of sight:
+  // attached only while a session exists. Off after Open(), except after a takeover that found sessions.
   virtual absl::Status SetGuards(bool on) = 0;
 
   // What a warden needs to go on when this process is gone (agent/kernel/warden.h), in its order; -1: not there.

@@ -1,6 +1,9 @@
 #include "agent/kernel/ladder.h"
 
+#include <bpf/bpf.h>
+
 #include <algorithm>
+#include <memory>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -26,17 +29,37 @@ bool LadderContext::Without(const std::string& rung) const {
   return std::find(without.begin(), without.end(), rung) != without.end();
 }
 
+absl::StatusOr<LoadedObject*> OnDemand::Add(const LadderContext& context, const std::string& rung,
+                                            const BpfImage& image, const std::vector<std::string>& only) {
+  HP_ASSIGN_OR_RETURN(LoadedObject object, LoadAndAttach(context, rung, image, only));
+  object.Detach();
+  links_ = context.pins.LinkDirectory(context.load);
+  objects_.push_back(std::make_unique<LoadedObject>(std::move(object)));
+  return objects_.back().get();
+}
+
+absl::Status OnDemand::SetOn(bool on) {
+  if (on == on_) return absl::OkStatus();
+  for (const std::unique_ptr<LoadedObject>& object : objects_) {
+    if (!on) {
+      object->Detach();
+    } else if (absl::Status status = object->Attach(links_, -1); !status.ok()) {
+      for (const std::unique_ptr<LoadedObject>& attached : objects_) attached->Detach();
+      return status;
+    }
+  }
+  on_ = on;
+  return absl::OkStatus();
+}
+
 void Guards::Try(const LadderContext& context) {
   std::vector<std::string> in_use;
   std::vector<std::string> missing;
   const auto use = [&](const char* rung, const char* what, const BpfImage& image, std::vector<std::string> only) {
-    absl::StatusOr<LoadedObject> object = LoadAndAttach(context, rung, image, only);
-    if (!object.ok()) {
+    if (absl::StatusOr<LoadedObject*> object = Add(context, rung, image, only); !object.ok()) {
       missing.push_back(absl::StrCat(what, " (", object.status().message(), ")"));
       return false;
     }
-    object->Detach();
-    objects_.push_back(*std::move(object));
     in_use.push_back(what);
     return true;
   };
@@ -48,7 +71,6 @@ void Guards::Try(const LadderContext& context) {
   use("guard-lsm", "LSM", GuardLsmImage(), {});
   use("guard-told", "told signals", GuardImage(), {"hp_signal"});
   use("kill-children", "children of a killed session", GuardTaskImage(), {"hp_newtask_kill"});
-  links_ = context.pins.LinkDirectory(context.load);
   context.rungs.push_back({
       .capability = "hold guard",
       .in_use = in_use.empty() ? "none" : absl::StrJoin(in_use, " + "),
@@ -59,17 +81,15 @@ void Guards::Try(const LadderContext& context) {
 
 void Guards::TryWait(const LadderContext& context, bool on_return) {
   Rung rung{.capability = "jobs of shells, traced programs", .in_use = "wait as task work", .missing = ""};
-  absl::StatusOr<LoadedObject> object =
+  absl::StatusOr<LoadedObject*> object =
       absl::FailedPreconditionError("what gets out of the wait could not be ended on its return to user mode");
-  if (on_return) object = LoadAndAttach(context, "wait-work", WaitWorkImage());
+  if (on_return) object = Add(context, "wait-work", WaitWorkImage(), {});
   if (on_return && !object.ok()) {
     rung.in_use = "wait at the end of execve";
     rung.missing = absl::StrCat("wait as task work: ", object.status().message());
-    object = LoadAndAttach(context, "wait-execve", WaitImage());
+    object = Add(context, "wait-execve", WaitImage(), {});
   }
   if (object.ok()) {
-    object->Detach();
-    objects_.push_back(*std::move(object));
     waits_ = true;
   } else {
     rung.in_use = "none";
@@ -79,18 +99,46 @@ void Guards::TryWait(const LadderContext& context, bool on_return) {
   context.rungs.push_back(rung);
 }
 
-absl::Status Guards::SetOn(bool on) {
-  if (on == on_) return absl::OkStatus();
-  for (LoadedObject& object : objects_) {
-    if (!on) {
-      object.Detach();
-    } else if (absl::Status status = object.Attach(links_, -1); !status.ok()) {
-      for (LoadedObject& attached : objects_) attached.Detach();
-      return status;
+void Escapes::Try(const LadderContext& context, uint64_t scope_id) {
+  struct Hook {
+    const char* rung;
+    const char* what;
+    const char* program;
+  };
+  Rung servers{.capability = "servers", .in_use = "none", .missing = ""};
+  std::vector<std::string> missing;
+  for (const Hook& hook : {Hook{"unix-lsm", "unix sockets by LSM", "hp_unix_lsm"},
+                           Hook{"unix-exit", "unix sockets by the connect call's end", "hp_unix_exit"},
+                           Hook{"unix-ready", "unix sockets by sk_data_ready", "hp_unix_ready"}}) {
+    if (absl::StatusOr<LoadedObject*> object = Add(context, hook.rung, EscapeImage(), {hook.program}); !object.ok()) {
+      missing.push_back(absl::StrCat(hook.what, " (", object.status().message(), ")"));
+      continue;
+    }
+    servers.in_use = hook.what;
+    break;
+  }
+  // Each rung sees the same: only to be on none of them is worth a word.
+  if (servers.in_use == "none") {
+    servers.missing = absl::StrCat("connects to tmux, container engines, systemd are not seen: ",
+                                   absl::StrJoin(missing, "; "));
+  }
+  context.rungs.push_back(std::move(servers));
+
+  Rung scope{.capability = "leaving the scope", .in_use = "cgroup_attach_task", .missing = ""};
+  if (scope_id == 0) {
+    scope.in_use = "the scope is the whole host";
+  } else {
+    absl::StatusOr<LoadedObject*> object = Add(context, "leave", LeaveImage(), {});
+    const uint32_t zero = 0;
+    if (object.ok() && bpf_map_update_elem((*object)->MapFd("hp_tmp_scope"), &zero, &scope_id, BPF_ANY) != 0) {
+      object = ErrnoStatus("hp_tmp_scope");
+    }
+    if (!object.ok()) {
+      scope.in_use = "none";
+      scope.missing = absl::StrCat("a process that leaves the scope's cgroup is not seen: ", object.status().message());
     }
   }
-  on_ = on;
-  return absl::OkStatus();
+  context.rungs.push_back(std::move(scope));
 }
 
 LoadedObject TryConnect(const LadderContext& context) {

@@ -24,26 +24,46 @@ struct LadderContext {
   bool Without(const std::string& rung) const;
 };
 
+// Loaded objects whose programs are attached only while a session exists.
+class OnDemand {
+ public:
+  // All of them or none.
+  absl::Status SetOn(bool on);
+  bool on() const { return on_; }
+
+ protected:
+  // Loads it, attaches it for real and detaches it again; kept where that worked.
+  absl::StatusOr<LoadedObject*> Add(const LadderContext& context, const std::string& rung, const BpfImage& image,
+                                    const std::vector<std::string>& only);
+
+ private:
+  std::vector<std::unique_ptr<LoadedObject>> objects_;
+  std::string links_;
+  bool on_ = false;
+};
+
 // The guards over held tasks. Rungs: "guard-return" (return to user mode), below it "guard-fault" (page fault) together
 // with "guard-signal" (SIGCONT seen). Beside them "guard-lsm" (task_kill, ptrace), "guard-told" (signals that a held
 // task is sent), "kill-children" (what a session makes while it is killed) and "wait-work", below it
 // "wait-execve" (where a task waits whose stop would be seen; only together with guard-return).
-class Guards {
+class Guards : public OnDemand {
  public:
   // Tries each and leaves all detached. Never fails: no guard at all is a rung, said as such.
   void Try(const LadderContext& context);
-  absl::Status SetOn(bool on);
-  bool on() const { return on_; }
   // Whether tasks can wait in the kernel while this is on.
   bool waits() const { return waits_; }
 
  private:
   void TryWait(const LadderContext& context, bool on_return);
 
-  std::vector<LoadedObject> objects_;
-  std::string links_;
-  bool on_ = false;
   bool waits_ = false;
+};
+
+// What a session does to get out of sight: connects to unix sockets of other servers, by "unix-lsm", "unix-exit" or
+// "unix-ready"; and "leave", which sees a process moved out of the scope's cgroup (`scope_id`; 0 for the whole host).
+class Escapes : public OnDemand {
+ public:
+  void Try(const LadderContext& context, uint64_t scope_id);
 };
 
 // The connect programs. Rungs: "connect-storage" (label from task storage), "connect-tgid" (from the table by tgid).

@@ -64,6 +64,8 @@ enum {
 	HP_PIDTYPE_SID = 3,
 	HP_AF_INET = 2,
 	HP_AF_INET6 = 10,
+	HP_AF_UNIX = 1,
+	HP_TCP_LISTEN = 10, /* also of unix sockets */
 	HP_EPERM = 1,
 };
 enum pid_type {
@@ -178,6 +180,45 @@ struct task_struct {
 	const struct cred *cred;
 	struct fs_struct *fs;
 	struct signal_struct *signal;
+};
+
+struct sock_common {
+	unsigned short skc_family;
+	volatile unsigned char skc_state;
+};
+struct sock {
+	struct sock_common __sk_common;
+	struct pid *sk_peer_pid; /* of a listening unix socket: who called listen(2) */
+};
+struct socket {
+	struct sock *sk;
+};
+struct sockaddr;
+struct sockaddr_un {
+	unsigned short sun_family;
+	char sun_path[108];
+};
+struct unix_address {
+	int len; /* of the family and the name */
+	struct sockaddr_un name[0];
+};
+struct unix_sock {
+	struct sock sk;
+	struct unix_address *addr;
+	struct sock *peer;
+};
+
+struct kernfs_node {
+	__u64 id;
+};
+struct cgroup_root {
+	int hierarchy_id; /* 0: version 2 */
+};
+struct cgroup {
+	int level;
+	struct kernfs_node *kn;
+	struct cgroup_root *root;
+	struct cgroup *ancestors[0];
 };
 
 struct pt_regs;

@@ -102,6 +102,29 @@ struct hp_class_entry {
 };
 HP_ASSERT_SIZE(struct hp_class_entry, 16);
 
+/* ---- hp_programs (LRU hash): what the judge said of a program that was started outside every session ---- */
+
+enum hp_program_value {
+	HP_PROGRAM_UNSEEN = 0,
+	HP_PROGRAM_OTHER = 1,       /* no coding agent, whatever its arguments */
+	HP_PROGRAM_INTERPRETER = 2, /* what it runs decides: the entry with the script's hash */
+	HP_PROGRAM_AGENT = 3,
+};
+
+struct hp_program_key {
+	__u64 dev;
+	__u64 ino;
+	__u64 script; /* of an interpreter: hash of the script as it was named and of where; 0: the file itself */
+};
+HP_ASSERT_SIZE(struct hp_program_key, 24);
+struct hp_program_entry {
+	__u64 ctime_ns;        /* of the running file; must equal the inode's */
+	__u64 expires_boot_ns; /* 0: never. A script's own changes are not seen, so what is said of it is not for ever */
+	__u32 value;           /* hp_program_value */
+	__u32 generation;
+};
+HP_ASSERT_SIZE(struct hp_program_entry, 24);
+
 /* ---- hp_agents (hash by base name) ---- */
 
 struct hp_basename {
@@ -169,6 +192,9 @@ enum hp_event_kind {
 	HP_EVENT_CONNECT = 5,   /* hp_connect_event; urgent where refused */
 	HP_EVENT_EXIT = 6,      /* hp_exit_event: a labelled process ended */
 	HP_EVENT_SIGNAL = 7,    /* hp_signal_event, urgent: a held process was told to end, or a guard acted */
+	HP_EVENT_PROGRAM = 8,   /* hp_exec_event: an unseen program outside every session; exec_id is hp_program_key.script */
+	HP_EVENT_UNIX = 9,      /* hp_unix_event: connected to a unix socket whose server is not of this session */
+	HP_EVENT_LEFT = 10,     /* hp_left_event: a labelled process was moved out of the scope's cgroup */
 };
 
 enum hp_reason {
@@ -278,6 +304,28 @@ struct hp_signal_event {
 	__u32 pad;
 };
 HP_ASSERT_SIZE(struct hp_signal_event, 48 + 24);
+
+#define HP_UNIX_PATH_MAX 112 /* sun_path has 108 */
+
+struct hp_unix_event {
+	struct hp_event_header hdr;
+	__u64 exec_id;
+	__u64 peer_session; /* the session whose label the server carries, 0: none */
+	__u32 peer;         /* tgid of who called listen(2) */
+	__u16 path_len;     /* as the server bound it: a leading NUL is an abstract name, not what the caller wrote */
+	__u16 pad;
+	char path[HP_UNIX_PATH_MAX];
+};
+HP_ASSERT_SIZE(struct hp_unix_event, 48 + 24 + HP_UNIX_PATH_MAX);
+
+struct hp_left_event {
+	struct hp_event_header hdr;
+	__u64 exec_id;
+	__u64 cgroup_id; /* where it is now */
+	__u32 mover;     /* tgid */
+	__u32 pad;
+};
+HP_ASSERT_SIZE(struct hp_left_event, 48 + 24);
 
 /* ---- what the iterator over tasks writes, one row per process ---- */
 

@@ -153,6 +153,10 @@ void MiniGate::Take(absl::Span<const std::byte> record) {
     exits.push_back(*exit);
   } else if (auto* signal = std::get_if<SignalEvent>(&*decoded)) {
     signals.push_back(*signal);
+  } else if (auto* server = std::get_if<UnixEvent>(&*decoded)) {
+    servers.push_back(*server);
+  } else if (auto* left = std::get_if<LeftEvent>(&*decoded)) {
+    lefts.push_back(*left);
   }
 }
 

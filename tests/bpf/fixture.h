@@ -65,10 +65,12 @@ class MiniGate {
   int RunUntilEnd(Child& child);
   void Drain();
 
-  std::vector<ExecEvent> execs;  // CANDIDATE, ASK, EXEC, KILLED, in order of arrival
+  std::vector<ExecEvent> execs;  // CANDIDATE, ASK, EXEC, KILLED, PROGRAM, in order of arrival
   std::vector<ConnectEvent> connects;
   std::vector<ExitEvent> exits;
   std::vector<SignalEvent> signals;
+  std::vector<UnixEvent> servers;
+  std::vector<LeftEvent> lefts;
 
   // Events of one kind whose argv has `word`.
   std::vector<ExecEvent> Find(hp_event_kind kind, const std::string& word) const;

@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "absl/strings/str_cat.h"
+#include "agent/base/file_id.h"
 #include "tests/bpf/fixture.h"
 
 namespace holdpoint {
@@ -147,6 +148,104 @@ TEST_F(RecogniseTest, DissolvedSessionDoesNotHideTheNextCandidate) {
   ASSERT_EQ(found.size(), 1u);
   EXPECT_NE(found[0].head.session, old);
   EXPECT_FALSE(found[0].head.flags & HP_FLAG_NESTED);
+}
+
+// Programs of no coding agent's name.
+class ProgramTest : public RecogniseTest {
+ protected:
+  // What running `argv` was asked about, besides the shell and the copies that the test needs.
+  std::vector<ExecEvent> Asked(const std::vector<std::string>& argv) {
+    Candidates(argv);
+    return gate_->Find(HP_EVENT_PROGRAM, argv.back());
+  }
+  void Say(const std::string& path, uint64_t script, hp_program_value value) {
+    struct stat st;
+    ASSERT_EQ(stat(path.c_str(), &st), 0) << path;
+    ASSERT_TRUE(kernel_->SetProgram(FileIdFromStat(st), script, value, kGeneration).ok());
+  }
+};
+
+TEST_F(ProgramTest, AskedUntilItsFileIsKnown) {
+  const std::vector<ExecEvent> asked = Asked({"/bin/true", "word"});
+  ASSERT_EQ(asked.size(), 1u);
+  EXPECT_EQ(asked[0].head.session, 0u);
+  EXPECT_EQ(asked[0].exec_id, 0u);
+  EXPECT_EQ(asked[0].executable, "/usr/bin/true");
+  Say("/bin/true", 0, HP_PROGRAM_OTHER);
+  EXPECT_EQ(Asked({"/bin/true", "word"}).size(), 0u);
+  EXPECT_EQ(Asked({Copy("other"), "word"}).size(), 1u);
+  ASSERT_TRUE(kernel_->SetPolicyGeneration(kGeneration + 1).ok());
+  EXPECT_EQ(Asked({"/bin/true", "word"}).size(), 1u);
+}
+
+TEST_F(ProgramTest, ChangedFileIsAskedAboutAgain) {
+  struct stat st;
+  ASSERT_EQ(stat("/bin/true", &st), 0);
+  FileId before = FileIdFromStat(st);
+  --before.ctime_ns;
+  ASSERT_TRUE(kernel_->SetProgram(before, 0, HP_PROGRAM_OTHER, kGeneration).ok());
+  EXPECT_EQ(Asked({"/bin/true", "word"}).size(), 1u);
+}
+
+TEST_F(ProgramTest, KnownAgentIsOneByAnyName) {
+  Say("/bin/true", 0, HP_PROGRAM_AGENT);
+  ASSERT_EQ(symlink("/bin/true", Path("innocent").c_str()), 0);
+  EXPECT_EQ(Candidates({Path("innocent"), "word"}).size(), 1u);
+  EXPECT_EQ(Candidates({"/bin/false"}).size(), 0u);
+}
+
+TEST_F(ProgramTest, KnownToBeNoneItIsNoneByNameEither) {
+  ASSERT_EQ(symlink("/bin/true", Path("hp-fake-agent").c_str()), 0);
+  Say("/bin/true", 0, HP_PROGRAM_OTHER);
+  EXPECT_EQ(Candidates({Path("hp-fake-agent"), "word"}).size(), 0u);
+  EXPECT_TRUE(gate_->Find(HP_EVENT_PROGRAM, "word").empty());
+}
+
+TEST_F(ProgramTest, InterpreterIsKnownByItsScript) {
+  Say("/bin/sh", 0, HP_PROGRAM_INTERPRETER);
+  const std::string one = Script("one", "exit 0\n"), two = Script("two", "exit 0\n");
+  const std::vector<ExecEvent> asked = Asked({"/bin/sh", "-e", one, "word"});
+  ASSERT_EQ(asked.size(), 1u);
+  ASSERT_NE(asked[0].exec_id, 0u);
+  Say("/bin/sh", asked[0].exec_id, HP_PROGRAM_OTHER);
+  EXPECT_EQ(Asked({"/bin/sh", "-e", one, "word"}).size(), 0u);
+  EXPECT_EQ(Asked({"/bin/sh", "-e", "-u", one, "another"}).size(), 0u);  // The same script.
+  const std::vector<ExecEvent> other = Asked({"/bin/sh", "-e", two, "word"});
+  ASSERT_EQ(other.size(), 1u);
+  EXPECT_NE(other[0].exec_id, asked[0].exec_id);
+  Say("/bin/sh", other[0].exec_id, HP_PROGRAM_AGENT);
+  EXPECT_EQ(Candidates({"/bin/sh", "-e", two, "word"}).size(), 1u);
+  EXPECT_EQ(Candidates({"/bin/sh", "-e", one, "word"}).size(), 0u);
+}
+
+TEST_F(ProgramTest, RelativeScriptIsAnotherOneInAnotherFolder) {
+  Say("/bin/sh", 0, HP_PROGRAM_INTERPRETER);
+  Script("one", "exit 0\n");
+  const auto hash = [&](const std::string& folder) -> uint64_t {
+    gate_->execs.clear();
+    Child runner = InScope([&] { return chdir(folder.c_str()) == 0 ? RunProgram({"/bin/sh", "one", "word"}) : 1; });
+    runner.Go();
+    gate_->RunUntilEnd(runner);
+    const std::vector<ExecEvent> asked = gate_->Find(HP_EVENT_PROGRAM, "word");
+    return asked.empty() ? 0 : asked[0].exec_id;
+  };
+  const uint64_t here = hash(directory_);
+  EXPECT_NE(here, 0u);
+  EXPECT_EQ(hash(directory_), here);
+  EXPECT_NE(hash("/"), here);
+}
+
+TEST_F(ProgramTest, NothingIsAskedOutsideTheScopeOrInASession) {
+  gate_->execs.clear();
+  Child outside = OutsideScope([] { return RunProgram({"/bin/true", "word"}); });
+  outside.Go();
+  gate_->RunUntilEnd(outside);
+  Child root = InScope([] { return RunProgram({"/bin/true", "word"}); });
+  Label(root, HP_SESSION_CONFIRMED);
+  root.Go();
+  gate_->RunUntilEnd(root);
+  EXPECT_TRUE(gate_->Find(HP_EVENT_PROGRAM, "word").empty());
+  EXPECT_EQ(gate_->Find(HP_EVENT_EXEC, "word").size(), 1u);
 }
 
 TEST_F(RecogniseTest, ReplacedNamesForgetTheOldOnes) {

@@ -44,6 +44,10 @@ class FakeKernel : public Kernel {
     classes[file] = value;
     return absl::OkStatus();
   }
+  absl::Status SetProgram(const FileId& file, uint64_t script, hp_program_value value, uint32_t) override {
+    programs[{file, script}] = value;
+    return absl::OkStatus();
+  }
   absl::Status SetAgentNames(const std::vector<std::string>& names) override {
     agent_names = names;
     return absl::OkStatus();
@@ -71,6 +75,7 @@ class FakeKernel : public Kernel {
   std::map<SessionNumber, hp_session> sessions;
   uint32_t generation = 0;
   std::map<FileId, hp_class_value> classes;
+  std::map<std::pair<FileId, uint64_t>, hp_program_value> programs;
   std::vector<std::string> agent_names;
   std::vector<DestinationPrefix> destinations;
   std::map<std::pair<uint32_t, uint32_t>, hp_action> actions;
