@@ -283,7 +283,7 @@ static __always_inline struct hp_exec_event *hp_begin_event(struct hp_exec_scrat
 	event->exec_id = label->exec_id;
 	event->reason = HP_REASON_NONE;
 	event->class_value = HP_CLASS_UNKNOWN;
-	event->pad = 0;
+	event->file_kib = (bprm->file->f_inode->i_size + 1023) >> 10;
 	hp_describe_file(event, bprm);
 	hp_describe_task(event, task);
 	return event;

@@ -29,6 +29,8 @@ Json Names(const std::vector<std::string>& names) {
 std::string Dump(const Json& json) { return json.dump(-1, ' ', true, Json::error_handler_t::replace); }
 
 Json ToJson(const SessionView& session) {
+  Json keys = Json::object();
+  for (const auto& [name, value] : session.join_keys) keys[Clip(name)] = Clip(value);
   return {{"id", Clip(session.id)},
           {"number", session.number},
           {"coding_agent", Clip(session.coding_agent)},
@@ -43,7 +45,14 @@ Json ToJson(const SessionView& session) {
           {"workspace", Clip(session.workspace)},
           {"owner", Clip(session.owner)},
           {"user", Clip(session.user)},
-          {"ended", session.ended}};
+          {"ended", session.ended},
+          {"recognised_by", Clip(session.recognised_by)},
+          {"git_branch", Clip(session.git_branch)},
+          {"git_remote", Clip(session.git_remote)},
+          {"guards_off", Names(session.guards_off)},
+          {"nested", Names(session.nested)},
+          {"join_keys", keys},
+          {"unattended", session.unattended}};
 }
 
 Json ToJson(const HoldView& hold) {

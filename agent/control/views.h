@@ -60,6 +60,13 @@ struct SessionView {
   std::string owner = {};
   std::string user = {};
   int64_t ended = 0;  // 0: still running
+  std::string recognised_by = {};
+  std::string git_branch = {};
+  std::string git_remote = {};
+  std::vector<std::string> guards_off = {};
+  std::vector<std::string> nested = {};
+  std::vector<std::pair<std::string, std::string>> join_keys = {};
+  bool unattended = false;
 };
 
 struct HoldView {

@@ -6,6 +6,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "agent/base/status.h"
 #include "agent/environment/embedded.h"
 #include "agent/environment/glob.h"
@@ -14,10 +15,14 @@
 namespace holdpoint {
 namespace {
 
-constexpr absl::string_view kTopKeys[] = {"version", "agents"};
-constexpr absl::string_view kAgentKeys[] = {"name", "title", "names", "programs", "markers", "join_keys", "hold_ms"};
-constexpr absl::string_view kProgramKeys[] = {"executable",   "interpreter", "script",
-                                              "script_holds", "arguments",   "unverified"};
+constexpr absl::string_view kTopKeys[] = {"version", "agents", "servers"};
+constexpr absl::string_view kAgentKeys[] = {"name",      "title",      "names",  "programs", "markers",
+                                            "join_keys", "guards_off", "hold_ms"};
+constexpr absl::string_view kProgramKeys[] = {"executable", "executable_holds", "interpreter", "script",    "script_holds",
+                                              "package",    "module",           "arguments",   "unverified"};
+constexpr absl::string_view kServerKeys[] = {"name", "sockets", "executables", "ports", "commands"};
+// They exec what they are given: that is judged when it comes.
+constexpr absl::string_view kHandOn[] = {"env", "sh", "dash", "bash"};
 constexpr size_t kMaxJoinKey = 128;
 
 absl::string_view BaseName(absl::string_view path) {
@@ -42,17 +47,26 @@ absl::StatusOr<ProgramSignal> ReadProgram(const YamlValue& value) {
   HP_RETURN_IF_ERROR(ReadGlobs(map, "interpreter", &program.interpreter));
   HP_RETURN_IF_ERROR(ReadGlobs(map, "script", &program.script));
   HP_RETURN_IF_ERROR(map.Optional("script_holds", &program.script_holds));
+  HP_RETURN_IF_ERROR(map.Optional("executable_holds", &program.executable_holds));
+  HP_RETURN_IF_ERROR(map.Optional("package", &program.package));
+  HP_RETURN_IF_ERROR(map.Optional("module", &program.module));
   HP_RETURN_IF_ERROR(map.Optional("arguments", &program.arguments));
   HP_RETURN_IF_ERROR(map.Optional("unverified", &program.unverified));
   // A base name alone would make a session of every program that happens to be called so.
   const auto is_path = [](const std::string& glob) { return absl::StrContains(glob, '/'); };
   const bool by_path = std::any_of(program.executable.begin(), program.executable.end(), is_path) ||
                        std::any_of(program.script.begin(), program.script.end(), is_path);
-  if (!by_path && program.script_holds.empty()) {
-    return map.Error("wanted a path in executable or script, or script_holds: a base name alone proves nothing");
+  const bool by_script = !program.script_holds.empty() || !program.package.empty() || !program.module.empty();
+  if (!by_path && !by_script && program.executable_holds.empty()) {
+    return map.Error(
+        "wanted a path in executable or script, or a text that the file, script or package holds: a base name alone "
+        "proves nothing");
   }
-  if (!program.script_holds.empty() && program.interpreter.empty()) {
-    return map.Error("wanted interpreter beside script_holds, got none");
+  if (by_script && program.interpreter.empty()) {
+    return map.Error("wanted interpreter beside script_holds, package and module, got none");
+  }
+  for (const std::string& text : program.executable_holds) {
+    if (text.size() < 8) return map.Error("wanted texts of at least 8 bytes in executable_holds");
   }
   return program;
 }
@@ -78,8 +92,27 @@ absl::StatusOr<CodingAgent> ReadAgent(const YamlValue& value) {
   }
   HP_RETURN_IF_ERROR(map.Optional("markers", &agent.markers));
   HP_RETURN_IF_ERROR(map.Optional("join_keys", &agent.join_keys));
+  HP_RETURN_IF_ERROR(map.Optional("guards_off", &agent.guards_off));
   HP_RETURN_IF_ERROR(map.Optional("hold_ms", 0, 600'000, &agent.hold_ms));
   return agent;
+}
+
+absl::StatusOr<ServerKind> ReadServer(const YamlValue& value) {
+  HP_ASSIGN_OR_RETURN(const YamlMap map, value.Map(kServerKeys));
+  ServerKind server;
+  HP_ASSIGN_OR_RETURN(const YamlValue name, map.Get("name"));
+  HP_ASSIGN_OR_RETURN(server.name, name.Text());
+  HP_RETURN_IF_ERROR(ReadGlobs(map, "sockets", &server.sockets));
+  HP_RETURN_IF_ERROR(ReadGlobs(map, "executables", &server.executables));
+  HP_RETURN_IF_ERROR(map.Optional("commands", &server.commands));
+  if (map.Has("ports")) {
+    HP_ASSIGN_OR_RETURN(const std::vector<YamlValue> ports, map.Get("ports")->List());
+    for (const YamlValue& port : ports) {
+      HP_ASSIGN_OR_RETURN(const uint32_t number, port.Integer(1, 65535));
+      server.ports.push_back(number);
+    }
+  }
+  return server;
 }
 
 // The first glob that one of the paths matches, empty where none does.
@@ -92,7 +125,30 @@ absl::string_view FirstMatch(const std::vector<std::string>& globs, std::initial
   return "";
 }
 
-enum class Match { kNo, kYes, kUnread };
+// kArguments: only its arguments are those of another program.
+enum class Match { kNo, kYes, kNeedsScript, kNeedsPackage, kNeedsExecutable, kArguments };
+
+bool IsIn(const std::vector<std::string>& words, absl::string_view word) {
+  return std::find(words.begin(), words.end(), word) != words.end();
+}
+
+// The word behind -m.
+absl::string_view ModuleOf(const std::vector<std::string>& argv) {
+  for (size_t i = 1; i + 1 < argv.size() && i < 16; ++i) {
+    if (argv[i] == "-m") return argv[i + 1];
+    if (argv[i].empty() || argv[i][0] != '-') return "";
+  }
+  return "";
+}
+
+// Says a package.json that it is of this package? Blanks aside, so that no parser meets what a session may have written.
+bool IsPackage(const std::string& json, const std::string& name) {
+  std::string dense;
+  for (const char c : json) {
+    if (c != ' ' && c != '\n' && c != '\t' && c != '\r') dense += c;
+  }
+  return absl::StrContains(dense, absl::StrCat("\"name\":\"", name, "\""));
+}
 
 // What matched, for people, in `by`.
 Match MatchProgram(const ProgramSignal& program, const ProgramFacts& facts, std::string* by) {
@@ -104,34 +160,57 @@ Match MatchProgram(const ProgramSignal& program, const ProgramFacts& facts, std:
   }
   if (!program.interpreter.empty()) {
     const auto matches = [&](const std::string& glob) { return GlobMatches(glob, BaseName(facts.executable)); };
-    if (facts.script.empty() || std::none_of(program.interpreter.begin(), program.interpreter.end(), matches)) {
-      return Match::kNo;
-    }
+    if (std::none_of(program.interpreter.begin(), program.interpreter.end(), matches)) return Match::kNo;
+    if (facts.script.empty() && program.module.empty()) return Match::kNo;
+  }
+  if (!program.module.empty()) {
+    if (!IsIn(program.module, ModuleOf(facts.argv))) return Match::kNo;
+    parts.push_back("module");
   }
   if (!program.arguments.empty()) {
-    const auto given = [&](const std::string& word) {
-      return std::find(facts.argv.begin(), facts.argv.end(), word) != facts.argv.end();
-    };
-    if (std::none_of(program.arguments.begin(), program.arguments.end(), given)) return Match::kNo;
+    const auto given = [&](const std::string& word) { return IsIn(facts.argv, word); };
+    if (std::none_of(program.arguments.begin(), program.arguments.end(), given)) return Match::kArguments;
+  }
+  if (!program.executable_holds.empty()) {
+    if (facts.executable_size != 0 && facts.executable_size < kLargeExecutable) return Match::kNo;
+    if (!facts.executable_searched) return Match::kNeedsExecutable;
+    for (const std::string& text : program.executable_holds) {
+      if (!IsIn(facts.executable_texts, text)) return Match::kNo;
+    }
+    parts.push_back("texts in its executable");
   }
   const bool read = facts.script_unread || !facts.script_target.empty() || !facts.script_head.empty();
   if (!program.script.empty()) {
     const absl::string_view glob = FirstMatch(program.script, {facts.script, facts.script_target});
     // A link in some bin folder may lead into the package: only what it leads to can tell.
-    if (glob.empty()) return read || facts.script.empty() ? Match::kNo : Match::kUnread;
+    if (glob.empty()) return read || facts.script.empty() ? Match::kNo : Match::kNeedsScript;
     parts.push_back(absl::StrCat("script ", glob));
   }
   if (!program.script_holds.empty()) {
-    if (!read) return Match::kUnread;
+    if (!read) return Match::kNeedsScript;
     const auto held = [&](const std::string& text) { return absl::StrContains(facts.script_head, text); };
     if (facts.script_head.empty()) {
-      if (!facts.script_unread) return Match::kNo;
+      // Of a script that goes by the coding agent's name, not to be read is enough; of any other it says nothing.
+      if (!facts.script_unread || program.script.empty()) return Match::kNo;
       parts.push_back("script unread");
     } else if (std::none_of(program.script_holds.begin(), program.script_holds.end(), held)) {
       return Match::kNo;
     } else {
       parts.push_back("its text");
     }
+  }
+  if (!program.package.empty()) {
+    if (!read) return Match::kNeedsScript;
+    if (!facts.packages_read) return facts.script_target.empty() ? Match::kNo : Match::kNeedsPackage;
+    const auto is_one = [&](const std::string& name) {
+      // The nearest one that has a name decides.
+      for (const std::string& json : facts.packages) {
+        if (absl::StrContains(json, "\"name\"")) return IsPackage(json, name);
+      }
+      return false;
+    };
+    if (std::none_of(program.package.begin(), program.package.end(), is_one)) return Match::kNo;
+    parts.push_back("package.json");
   }
   if (program.unverified) parts.push_back("unverified");
   *by = absl::StrJoin(parts, ", ");
@@ -157,10 +236,17 @@ absl::StatusOr<CodingAgents> LoadCodingAgents(absl::string_view name, absl::stri
   CodingAgents agents;
   for (const YamlValue& value : values) {
     HP_ASSIGN_OR_RETURN(CodingAgent agent, ReadAgent(value));
-    for (const CodingAgent& other : agents) {
+    for (const CodingAgent& other : agents.agents) {
       if (other.name == agent.name) return value.Error(absl::StrCat("wanted a new name, got ", agent.name, " again"));
     }
-    agents.push_back(std::move(agent));
+    agents.agents.push_back(std::move(agent));
+  }
+  if (map.Has("servers")) {
+    HP_ASSIGN_OR_RETURN(const std::vector<YamlValue> servers, map.Get("servers")->List());
+    for (const YamlValue& value : servers) {
+      HP_ASSIGN_OR_RETURN(ServerKind server, ReadServer(value));
+      agents.servers.push_back(std::move(server));
+    }
   }
   return agents;
 }
@@ -173,33 +259,108 @@ const CodingAgents& BuiltInCodingAgents() {
 
 std::vector<std::string> CandidateNames(const CodingAgents& agents) {
   std::set<std::string> names;
-  for (const CodingAgent& agent : agents) names.insert(agent.names.begin(), agent.names.end());
+  for (const CodingAgent& agent : agents.agents) names.insert(agent.names.begin(), agent.names.end());
   return {names.begin(), names.end()};
 }
 
 Recognition RecogniseAgent(const CodingAgents& agents, const ProgramFacts& facts) {
   Recognition recognition;
-  for (const CodingAgent& agent : agents) {
+  for (const CodingAgent& agent : agents.agents) {
     for (const ProgramSignal& program : agent.programs) {
       std::string by;
       const Match match = MatchProgram(program, facts, &by);
       if (match == Match::kYes) {
+        recognition = Recognition();
         recognition.agent = &agent;
         recognition.recognised_by = by;
+        recognition.by_file = program.interpreter.empty() && program.arguments.empty();
+        recognition.by_arguments = !program.arguments.empty();
         for (const std::string& marker : agent.markers) {
           if (HasMarker(marker, facts.environment)) absl::StrAppend(&recognition.recognised_by, ", marker ", marker);
         }
-        recognition.needs_script = false;
         return recognition;
       }
-      // Only a script that the kernel would ask about is worth reading.
-      const auto is_name = [&](const std::string& name) { return name == BaseName(facts.script); };
-      if (match == Match::kUnread && std::any_of(agent.names.begin(), agent.names.end(), is_name)) {
-        recognition.needs_script = true;
-      }
+      // Of a candidate by name, only a script that the kernel would ask about is worth reading.
+      const bool worth = facts.any_script || IsIn(agent.names, BaseName(facts.script));
+      recognition.needs_script |= match == Match::kNeedsScript && worth;
+      recognition.needs_package |= match == Match::kNeedsPackage && worth;
+      recognition.needs_executable |= match == Match::kNeedsExecutable;
+      recognition.by_arguments |= match == Match::kArguments;
     }
   }
   return recognition;
+}
+
+std::vector<std::string> ExecutableTexts(const CodingAgents& agents) {
+  std::set<std::string> texts;
+  for (const CodingAgent& agent : agents.agents) {
+    for (const ProgramSignal& program : agent.programs) {
+      texts.insert(program.executable_holds.begin(), program.executable_holds.end());
+    }
+  }
+  return {texts.begin(), texts.end()};
+}
+
+bool IsRuntime(const CodingAgents& agents, absl::string_view base_name) {
+  if (std::find(std::begin(kHandOn), std::end(kHandOn), base_name) != std::end(kHandOn)) return false;
+  for (const CodingAgent& agent : agents.agents) {
+    for (const ProgramSignal& program : agent.programs) {
+      for (const std::string& glob : program.interpreter) {
+        if (GlobMatches(glob, base_name)) return true;
+      }
+    }
+  }
+  return false;
+}
+
+std::vector<std::string> GuardsOff(const CodingAgent& agent, absl::Span<const std::string> argv) {
+  std::vector<std::string> off;
+  for (const std::string& flag : agent.guards_off) {
+    const std::pair<absl::string_view, absl::string_view> words = absl::StrSplit(flag, absl::MaxSplits(' ', 1));
+    for (size_t i = 1; i < argv.size(); ++i) {
+      if (argv[i] == "--") break;
+      if (argv[i] != words.first) continue;
+      if (!words.second.empty() && (i + 1 >= argv.size() || argv[i + 1] != words.second)) continue;
+      off.push_back(flag);
+      break;
+    }
+  }
+  return off;
+}
+
+const CodingAgent* FindAgent(const CodingAgents& agents, absl::string_view name) {
+  for (const CodingAgent& agent : agents.agents) {
+    if (agent.name == name) return &agent;
+  }
+  return nullptr;
+}
+
+const ServerKind* ServerOfSocket(const CodingAgents& agents, absl::string_view socket, absl::string_view executable) {
+  std::string name(socket);
+  if (!name.empty() && name[0] == '\0') name[0] = '@';
+  for (const ServerKind& server : agents.servers) {
+    for (const std::string& glob : server.sockets) {
+      const bool abstract = glob[0] == '@';
+      // An abstract name's glob is one over plain text, for it is no path.
+      if (!name.empty() && (abstract ? GlobMatches(glob, name) : PathGlobMatches(glob, name, ""))) return &server;
+    }
+    if (!executable.empty() && !FirstMatch(server.executables, {executable}).empty()) return &server;
+  }
+  return nullptr;
+}
+
+const ServerKind* ServerOfPort(const CodingAgents& agents, uint32_t port) {
+  for (const ServerKind& server : agents.servers) {
+    if (std::find(server.ports.begin(), server.ports.end(), port) != server.ports.end()) return &server;
+  }
+  return nullptr;
+}
+
+const ServerKind* ServerOfCommand(const CodingAgents& agents, absl::string_view base_name) {
+  for (const ServerKind& server : agents.servers) {
+    if (IsIn(server.commands, base_name)) return &server;
+  }
+  return nullptr;
 }
 
 std::vector<std::pair<std::string, std::string>> JoinKeys(const CodingAgent& agent,

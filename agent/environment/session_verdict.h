@@ -10,9 +10,11 @@
 // The judge's answer to "is this candidate a coding agent, and which environment is its session in?". Pure.
 namespace holdpoint {
 
-// What has to be read before ConsultSession can be answered: git's view of the working directory, and the script of a
-// candidate whose name is not proof enough. Nothing where the answer is no anyway.
-std::optional<v1::FactsWanted> SessionFactsWanted(const v1::ConsultSession& consult, const CodingAgents& agents);
+// What has to be read before ConsultSession can be answered, with what was read so far (null: nothing): the script of
+// an interpreter, the package.json around it, texts in a large executable; of a session also git's view of the working
+// directory. Nothing where that would not change the answer.
+std::optional<v1::FactsWanted> SessionFactsWanted(const v1::ConsultSession& consult, const CodingAgents& agents,
+                                                  const v1::Facts* facts = nullptr);
 
 // `facts` may be null or partial: then the working directory is the workspace and no branch is known. `key` is for
 // the redacted argv. Never fails: what cannot be (an unknown environment, one less strict than the enclosing

@@ -207,7 +207,7 @@ TEST(LoadCodingAgentsTest, BaseNameAloneIsRefused) {
   EXPECT_EQ(loaded.status().message().substr(0, 12), "a.yaml:5:9: ");
   EXPECT_TRUE(absl::StrContains(loaded.status().message(), "a base name alone proves nothing"));
   EXPECT_FALSE(LoadCodingAgents("a.yaml", "agents: [{name: x, names: [x], programs: [], extra: 1}]").ok());
-  EXPECT_EQ(LoadCodingAgents("a.yaml", "")->size(), BuiltInCodingAgents().size());
+  EXPECT_EQ(LoadCodingAgents("a.yaml", "")->agents.size(), BuiltInCodingAgents().agents.size());
 }
 
 TEST(ConsultSessionTest, GitDecidesWorkspaceAndBranch) {

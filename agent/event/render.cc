@@ -92,6 +92,23 @@ Line Of(const v1::SessionStarted& e) {
           ""};
 }
 
+Line Of(const v1::SessionUpdated& e) {
+  std::vector<std::string> keys;
+  for (const auto& [name, value] : e.join_keys()) keys.push_back(absl::StrCat(Clip(name), "=", Clip(value)));
+  std::sort(keys.begin(), keys.end());
+  return {"session", Tone::kPlain,
+          absl::StrCat("now known: ", Clip(e.coding_agent()), ", ", Clip(e.environment().environment()), " (",
+                       Clip(e.because()), ")"),
+          Clip(absl::StrJoin(keys, ", "))};
+}
+
+Line Of(const v1::Escaped& e) {
+  return {"escaped", Tone::kWarn,
+          absl::StrCat(Clip(e.kind()), " by ", Clip(e.by()), ": ", Clip(e.target()),
+                       e.has_peer() ? absl::StrCat(", process ", e.peer().tgid(), " ", Clip(e.peer().executable())) : ""),
+          Subject(e.process())};
+}
+
 Line Of(const v1::SessionEnded& e) {
   return {"session", Tone::kPlain,
           absl::StrCat("ended: ", Clip(e.reason()), "; ", e.execs(), " execs, ", e.connects(), " connects, ",
@@ -165,6 +182,8 @@ Line Of(const v1::Heartbeat& e) {
 Line Describe(const v1::Envelope& event) {
   if (event.has_session_started()) return Of(event.session_started());
   if (event.has_session_ended()) return Of(event.session_ended());
+  if (event.has_session_updated()) return Of(event.session_updated());
+  if (event.has_escaped()) return Of(event.escaped());
   if (event.has_exec()) return Of(event.exec());
   if (event.has_connect()) return Of(event.connect());
   if (event.has_decision()) return Of(event.decision());

@@ -177,12 +177,17 @@ void ConsultDesk::Decide(const ConsultPtr& consult, v1::ExecVerdict verdict) {
   consult->judgement = std::move(*verdict.mutable_judgement());
   *consult->process.mutable_argv() = std::move(*verdict.mutable_argv());
   consult->process.set_executable_sha256(verdict.executable_sha256());
+  *consult->process.mutable_join_keys() = verdict.join_keys();
+  if (!verdict.join_keys().empty() && on_join_keys) on_join_keys(*session, verdict);
   v1::Judgement& judgement = consult->judgement;
   const absl::Duration took = core_.clock.Boot() - BootTime{consult->event.head.boot_ns};
   const absl::Time now = core_.clock.Wall();
 
   const bool stops = judgement.verdict() >= v1::VERDICT_HOLD;
   if (stops && (!consult->stopped || !core_.policy.Enforces(session->environment))) judgement.set_observed_only(true);
+  if (!verdict.server().empty() && on_server && judgement.verdict() <= v1::VERDICT_AUDIT) {
+    on_server(*session, consult->process, verdict.server());
+  }
   if (judgement.verdict() <= v1::VERDICT_ALLOW && judgement.blind_spots().empty()) {
     core_.rollups.Add(session->number, Rollups::Kind::kExec, consult->process.executable(), now);
     return Pass(consult);

@@ -40,6 +40,11 @@ class ConsultDesk {
   // Called with the ticket whenever one leaves kHeld or kOpen.
   std::function<void(const Ticket&)> on_decided;
 
+  // Called with what the judge found on the way: the coding agent's own ids in a tool's environment; a program that
+  // hands work to a server.
+  std::function<void(Session&, const v1::ExecVerdict&)> on_join_keys;
+  std::function<void(const Session&, const v1::Process&, const std::string& kind)> on_server;
+
   // A new ticket for a refused act of this session; null (and a line in the log) where there is no room for one.
   Ticket* OpenTicket(const Session& session, const v1::Judgement& judgement);
 

@@ -118,6 +118,13 @@ void ControlDesk::Sessions(const Call& call, const Peer& peer) {
     view.workspace = session->workspace;
     view.owner = session->owner;
     view.user = session->user.empty() ? absl::StrCat(session->uid) : session->user;
+    view.recognised_by = session->recognised_by;
+    view.git_branch = session->git_branch;
+    view.git_remote = session->git_remote;
+    view.guards_off = session->guards_off;
+    view.nested = session->nested;
+    view.join_keys.assign(session->join_keys.begin(), session->join_keys.end());
+    view.unattended = session->unattended;
     views.push_back(std::move(view));
   }
   call->Reply(0, "", SessionBodies(views));

@@ -30,7 +30,7 @@ namespace {
 
 constexpr absl::Duration kBeat = absl::Milliseconds(200);
 constexpr absl::Duration kDrainBusy = absl::Milliseconds(10);  // Ordinary events wait this long while sessions run.
-constexpr absl::Duration kDrainIdle = absl::Milliseconds(250);
+constexpr absl::Duration kDrainIdle = absl::Milliseconds(50);  // A coding agent under another name is known this late.
 constexpr absl::Duration kSlow = absl::Seconds(1);
 constexpr absl::Duration kHeartbeat = absl::Seconds(30);  // In the record: its absence is what a SOC sees.
 constexpr size_t kMaxTickets = 4096;
@@ -181,6 +181,15 @@ absl::Status Gate::MakeDesks() {
   consult_desk_ = std::make_unique<ConsultDesk>(
       core, [this](SessionNumber number, const std::string& why) { session_desk_->Kill(number, why, nullptr); });
   connect_desk_ = std::make_unique<ConnectDesk>(core, *consult_desk_);
+  program_desk_ = std::make_unique<ProgramDesk>(core, *session_desk_);
+  escape_desk_ = std::make_unique<EscapeDesk>(core);
+  session_desk_->on_unseen = [this](const ProcessId& process) { program_desk_->Look(process); };
+  consult_desk_->on_join_keys = [this](Session& session, const v1::ExecVerdict& verdict) {
+    session_desk_->OnJoinKeys(session, verdict.join_keys());
+  };
+  consult_desk_->on_server = [this](const Session& session, const v1::Process& process, const std::string& kind) {
+    escape_desk_->OnCommand(session, process, kind);
+  };
   session_desk_->on_known = [this](SessionNumber number) { consult_desk_->OnSessionKnown(number); };
   ControlDesk::Hooks hooks;
   hooks.reload = [this] { return Reload(); };
@@ -298,6 +307,7 @@ void Gate::OnRecord(absl::Span<const std::byte> record) {
   }
   if (auto* exec = std::get_if<ExecEvent>(&*event)) {
     if (exec->head.kind == HP_EVENT_CANDIDATE) return session_desk_->OnCandidate(*exec);
+    if (exec->head.kind == HP_EVENT_PROGRAM) return program_desk_->OnProgram(*exec);
     if (exec->head.kind == HP_EVENT_KILLED) return consult_desk_->OnKilled(*exec);
     if (exec->head.kind == HP_EVENT_ASK) {
       session_desk_->Adopt(exec->head.session);
@@ -308,7 +318,12 @@ void Gate::OnRecord(absl::Span<const std::byte> record) {
     }
     return consult_desk_->OnPassed(*exec);
   }
-  if (auto* connect = std::get_if<ConnectEvent>(&*event)) return connect_desk_->OnConnect(*connect);
+  if (auto* connect = std::get_if<ConnectEvent>(&*event)) {
+    escape_desk_->OnConnect(*connect);
+    return connect_desk_->OnConnect(*connect);
+  }
+  if (auto* server = std::get_if<UnixEvent>(&*event)) return escape_desk_->OnUnix(*server);
+  if (auto* left = std::get_if<LeftEvent>(&*event)) return escape_desk_->OnLeft(*left);
   if (auto* exit = std::get_if<ExitEvent>(&*event)) {
     if (exit->head.boot_ns < started_.ns) consult_desk_->OnEndedBefore(*exit);
     return session_desk_->OnExit(*exit);

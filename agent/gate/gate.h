@@ -13,6 +13,8 @@
 #include "agent/gate/control_desk.h"
 #include "agent/gate/core.h"
 #include "agent/gate/kernel_losses.h"
+#include "agent/gate/escape_desk.h"
+#include "agent/gate/program_desk.h"
 #include "agent/gate/session_desk.h"
 #include "agent/gate/warden_link.h"
 #include "agent/spool/spool.h"
@@ -75,6 +77,8 @@ class Gate {
   ActivePolicy policy_;
   std::unique_ptr<SessionDesk> session_desk_;
   std::unique_ptr<ConsultDesk> consult_desk_;
+  std::unique_ptr<ProgramDesk> program_desk_;
+  std::unique_ptr<EscapeDesk> escape_desk_;
   std::unique_ptr<ConnectDesk> connect_desk_;
   std::unique_ptr<ControlDesk> control_desk_;
   std::unique_ptr<ControlServer> control_;

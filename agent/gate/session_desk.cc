@@ -1,15 +1,19 @@
 #include "agent/gate/session_desk.h"
 
 #include <fcntl.h>
+#include <pwd.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
+#include <cstdio>
 #include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "agent/base/escape.h"
 #include "agent/base/log.h"
 #include "agent/base/status.h"
@@ -25,6 +29,29 @@ constexpr size_t kMaxEnvironmentBytes = 256 << 10;
 constexpr absl::Duration kSessionBudget = absl::Seconds(2);
 constexpr absl::Duration kKillRound = absl::Milliseconds(5);
 constexpr int kMaxKillRounds = 1000;
+constexpr absl::Duration kReconcile = absl::Minutes(1);
+constexpr size_t kMaxKeyValues = 8;  // of one join key: an app server runs several threads
+
+// From /etc/passwd alone: no NSS module is ever loaded into the gate. Empty for a user from elsewhere.
+std::string UserName(uint32_t uid) {
+  FILE* const file = fopen("/etc/passwd", "re");
+  if (file == nullptr) return "";
+  std::string name;
+  while (const passwd* entry = fgetpwent(file)) {
+    if (entry->pw_uid != uid) continue;
+    name = EscapeAndClip(entry->pw_name, 64);
+    break;
+  }
+  fclose(file);
+  return name;
+}
+
+void SetRawPaths(const ExecEvent& event, v1::ConsultSession* question) {
+  question->set_raw_executable(event.executable);
+  question->set_raw_working_directory(event.cwd);
+  if ((event.head.flags & HP_FLAG_SCRIPT) != 0) question->set_raw_script(event.filename);
+  question->set_executable_size(event.file_size);
+}
 
 // What the judge is told of a candidate. It runs, so this is what it shows at this moment.
 v1::ConsultSession Question(const ProcessId& id, v1::Process process) {
@@ -46,6 +73,7 @@ void SessionDesk::OnCandidate(const ExecEvent& event) {
   session.number = event.head.session;
   session.root = event.head.process;
   session.uid = event.uid;
+  session.user = UserName(event.uid);
   session.started = core_.clock.Wall();
   session.started_boot = BootTime{event.head.boot_ns};
   if (absl::StatusOr<Session*> added = core_.sessions.Add(std::move(session)); !added.ok()) {
@@ -55,16 +83,20 @@ void SessionDesk::OnCandidate(const ExecEvent& event) {
   Guards();
   StoppedTask task{.id = event.head.process, .exec_id = event.exec_id, .pidfd = nullptr};
   absl::StatusOr<UniqueFd> pidfd = OpenPidfd(event.head.process);
-  if (!pidfd.ok()) return Dissolve(event.head.session);  // It has ended; its children, if any, lose the label.
+  if (!pidfd.ok()) return Dissolve(event.head.session, event.exec_id);  // It has ended; its children, if any, lose the label.
   task.pidfd = std::make_shared<UniqueFd>(*std::move(pidfd));
   v1::Process process = ProcessOf(event);
   v1::ToJudge question;
   *question.mutable_session() = Question(event.head.process, process);
+  SetRawPaths(event, question.mutable_session());
   if (question.session().raw_argv().empty()) question.mutable_session()->set_raw_argv(event.argv);
   const SessionNumber number = event.head.session;
+  const uint64_t exec_id = event.exec_id;
+  const FileId file = event.file;
   core_.judge.Ask(std::move(question), kSessionBudget,
-                  FactsAbout(core_.loop, core_.clock, absl::StrCat(core_.options.bin, "/holdpoint-reader"), task),
-                  [this, number, process](absl::StatusOr<v1::FromJudge> answer) {
+                  FactsAbout(core_.loop, core_.clock, absl::StrCat(core_.options.bin, "/holdpoint-reader"), task,
+                             event.file),
+                  [this, number, process, exec_id, file](absl::StatusOr<v1::FromJudge> answer) {
                     if (!answer.ok() || !answer->has_session()) {
                       LogWarning("a candidate was not judged (", answer.status().message(), "): it counts as a session");
                       v1::SessionVerdict unjudged;
@@ -73,26 +105,104 @@ void SessionDesk::OnCandidate(const ExecEvent& event) {
                       unjudged.set_recognised_by("name only: the judge did not answer");
                       return Confirm(number, unjudged, process);
                     }
-                    if (!answer->session().is_session()) return Dissolve(number);
+                    Learn(file, 0, answer->session());
+                    if (!answer->session().is_session()) return Dissolve(number, exec_id);
                     Confirm(number, answer->session(), process);
                   });
 }
 
+void SessionDesk::Learn(const FileId& file, uint64_t script, const v1::SessionVerdict& verdict) {
+  const v1::ProgramClass value = script == 0 ? verdict.file_class() : verdict.script_class();
+  if (value == v1::PROGRAM_CLASS_UNKNOWN || file.ino == 0) return;
+  const absl::Status set =
+      core_.kernel.SetProgram(file, script, static_cast<hp_program_value>(value), core_.policy.generation());
+  if (!set.ok()) LogWarning("what a program is can't be kept: ", set.message());
+}
+
+// A coding agent inside a session makes none of its own: where its own place is stricter, the whole session is there.
 void SessionDesk::Enrich(const ExecEvent& event) {
   Session* session = core_.sessions.Find(event.head.session);
-  if (session == nullptr || session->state != SessionState::kConfirmed || session->coding_agent != "run") return;
+  if (session == nullptr || session->state != SessionState::kConfirmed) return;
+  absl::StatusOr<UniqueFd> pidfd = OpenPidfd(event.head.process);
+  if (!pidfd.ok()) return;
+  StoppedTask task{.id = event.head.process,
+                   .exec_id = event.exec_id,
+                   .pidfd = std::make_shared<UniqueFd>(*std::move(pidfd))};
   v1::ToJudge question;
   *question.mutable_session() = Question(event.head.process, ProcessOf(event));
+  SetRawPaths(event, question.mutable_session());
+  if (question.session().raw_argv().empty()) question.mutable_session()->set_raw_argv(event.argv);
   question.mutable_session()->set_enclosing_environment(session->environment);
   const SessionNumber number = event.head.session;
-  core_.judge.Ask(std::move(question), kSessionBudget, nullptr, [this, number](absl::StatusOr<v1::FromJudge> answer) {
+  core_.judge.Ask(std::move(question), kSessionBudget,
+                  FactsAbout(core_.loop, core_.clock, absl::StrCat(core_.options.bin, "/holdpoint-reader"), task, event.file),
+                  [this, number](absl::StatusOr<v1::FromJudge> answer) {
     Session* named = core_.sessions.Find(number);
     if (named == nullptr || !answer.ok() || !answer->has_session() || !answer->session().is_session()) return;
-    named->coding_agent = answer->session().coding_agent();
-    named->recognised_by = answer->session().recognised_by();
-    named->hold_ms = answer->session().hold_ms();
-    for (const auto& [key, value] : answer->session().join_keys()) named->join_keys[key] = value;
+    const v1::SessionVerdict& nested = answer->session();
+    if (named->coding_agent == "run") {
+      named->coding_agent = nested.coding_agent();
+      named->recognised_by = nested.recognised_by();
+      named->hold_ms = nested.hold_ms();
+    } else if (named->coding_agent == nested.coding_agent()) {
+      return;  // A launcher and its program, or the coding agent's own helper.
+    } else if (named->nested.size() < kMaxKeyValues &&
+               std::find(named->nested.begin(), named->nested.end(), nested.coding_agent()) == named->nested.end()) {
+      named->nested.push_back(nested.coding_agent());
+    }
+    for (const std::string& flag : nested.guards_off()) {
+      if (std::find(named->guards_off.begin(), named->guards_off.end(), flag) == named->guards_off.end()) {
+        named->guards_off.push_back(flag);
+      }
+    }
+    for (const auto& [key, value] : nested.join_keys()) named->join_keys[key] = value;
+    // The judge gives the stricter of the two.
+    if (nested.environment().environment() != named->environment) {
+      named->environment = nested.environment().environment();
+      named->environment_source = absl::StrCat(nested.environment().source(), " of a nested ", nested.coding_agent());
+      named->environment_number = core_.policy.NumberOf(named->environment);
+      Program(*named, named->kill_requested ? HP_SESSION_KILL : 0);
+    }
+    WriteUpdated(*named, "nested coding agent");
   });
+}
+
+void SessionDesk::OnJoinKeys(Session& session, const google::protobuf::Map<std::string, std::string>& keys) {
+  bool fresh = false;
+  for (const auto& [name, value] : keys) {
+    std::string& known = session.join_keys[name];
+    const std::vector<std::string> values = absl::StrSplit(known, ',', absl::SkipEmpty());
+    if (values.size() >= kMaxKeyValues || std::find(values.begin(), values.end(), value) != values.end()) continue;
+    absl::StrAppend(&known, known.empty() ? "" : ",", value);
+    fresh = true;
+  }
+  if (fresh) WriteUpdated(session, "ids of its tools");
+}
+
+void SessionDesk::WriteUpdated(const Session& session, const std::string& because) {
+  v1::Envelope envelope;
+  v1::SessionUpdated& updated = *envelope.mutable_session_updated();
+  updated.set_because(because);
+  updated.set_coding_agent(session.coding_agent);
+  updated.set_recognised_by(session.recognised_by);
+  for (const auto& [key, value] : session.join_keys) (*updated.mutable_join_keys())[key] = value;
+  for (const std::string& flag : session.guards_off) updated.add_guards_off(flag);
+  for (const std::string& nested : session.nested) updated.add_nested(nested);
+  updated.mutable_environment()->set_environment(session.environment);
+  updated.mutable_environment()->set_source(session.environment_source);
+  const v1::Environment* environment = core_.policy.Find(session.environment);
+  updated.mutable_environment()->set_protected_(environment != nullptr && environment->protected_());
+  core_.ledger.Write(&session, std::move(envelope));
+  if (absl::StatusOr<v1::SessionStarted> kept = ReadKeptSession(core_.options.run, session.number); kept.ok()) {
+    kept->set_coding_agent(session.coding_agent);
+    kept->set_recognised_by(session.recognised_by);
+    *kept->mutable_environment() = updated.environment();
+    *kept->mutable_join_keys() = updated.join_keys();
+    *kept->mutable_guards_off() = updated.guards_off();
+    if (absl::Status again = KeepSession(core_.options.run, session.number, *kept); !again.ok()) {
+      LogWarning("session ", session.id, " could not be kept for a restart: ", again.message());
+    }
+  }
 }
 
 void SessionDesk::Program(const Session& session, uint32_t extra_flags) {
@@ -114,6 +224,8 @@ void SessionDesk::Confirm(SessionNumber number, const v1::SessionVerdict& verdic
   session->environment_number = core_.policy.NumberOf(session->environment);
   session->workspace = verdict.workspace();
   session->git_branch = verdict.git_branch();
+  session->git_remote = verdict.git_remote();
+  session->guards_off.assign(verdict.guards_off().begin(), verdict.guards_off().end());
   session->unattended = verdict.unattended();
   session->hold_ms = verdict.hold_ms();
   for (const auto& [key, value] : verdict.join_keys()) session->join_keys[key] = value;
@@ -139,6 +251,9 @@ void SessionDesk::WriteStarted(const Session& session, const v1::Process& proces
   started.set_unattended(session.unattended);
   started.set_user(session.user);
   started.set_found_at_start(session.found_at_start);
+  for (const std::string& flag : session.guards_off) started.add_guards_off(flag);
+  started.set_git_remote(session.git_remote);
+  started.set_started_unix_ns(absl::ToUnixNanos(session.started));
   for (const auto& [key, value] : session.join_keys) (*started.mutable_join_keys())[key] = value;
   if (absl::Status kept = KeepSession(core_.options.run, session.number, started); !kept.ok()) {
     LogWarning("session ", session.id, " could not be kept for a restart: ", kept.message());
@@ -146,7 +261,7 @@ void SessionDesk::WriteStarted(const Session& session, const v1::Process& proces
   core_.ledger.Write(&session, std::move(envelope));
 }
 
-void SessionDesk::Dissolve(SessionNumber number) {
+void SessionDesk::Dissolve(SessionNumber number, uint64_t exec_id) {
   Session* session = core_.sessions.Find(number);
   if (session == nullptr) return;
   session->state = SessionState::kDissolved;
@@ -155,6 +270,12 @@ void SessionDesk::Dissolve(SessionNumber number) {
     LogError("a label can't be taken back: ", set.message());
   }
   if (on_known) on_known(number);
+  // While it was a candidate, a next program in it looked like one more of its execs: "#!/usr/bin/env node" is two.
+  absl::StatusOr<std::vector<Kernel::LabelledTask>> tasks = core_.kernel.LabelledTasks();
+  if (!tasks.ok() || !on_unseen) return;
+  for (const Kernel::LabelledTask& task : *tasks) {
+    if (task.label.session == number && task.label.exec_id != exec_id) on_unseen(task.id);
+  }
 }
 
 Session* SessionDesk::Adopt(SessionNumber number) {
@@ -208,31 +329,44 @@ void SessionDesk::Run(Launch launch, std::function<void(absl::StatusOr<std::stri
           return done(absl::InvalidArgumentError(verdict.problem().empty() ? "no session can be started"
                                                                           : verdict.problem()));
         }
-        const std::string& environment = verdict.environment().environment();
-        absl::StatusOr<SessionNumber> number = core_.kernel.NewSession(
-            hp_session{.environment = core_.policy.NumberOf(environment), .flags = core_.policy.SessionFlags(environment)});
-        if (!number.ok()) return done(number.status());
-        Session session;
-        session.number = *number;
-        session.root = launch.process;
-        session.uid = launch.uid;
-        session.owner = EscapeAndClip(launch.owner, 63);
-        session.started = core_.clock.Wall();
-        session.started_boot = core_.clock.Boot();
-        absl::StatusOr<Session*> added = core_.sessions.Add(std::move(session));
-        if (!added.ok()) return done(added.status());
-        Guards();  // Before the first task of the session can be held.
-        if (absl::StatusOr<int> labelled = core_.kernel.LabelTree(launch.pidfd->get(), *number, HP_LABEL_ROOT);
-            !labelled.ok()) {
-          core_.sessions.Erase(*number);
-          return done(labelled.status());
-        }
         v1::SessionVerdict named = verdict;
         if (named.recognised_by().empty()) named.set_recognised_by("holdpoint run");
         if (named.coding_agent().empty()) named.set_coding_agent(launch.coding_agent.empty() ? "run" : launch.coding_agent);
-        Confirm(*number, named, process);
+        const std::string& environment = verdict.environment().environment();
+        absl::StatusOr<SessionNumber> number = Start({.process = launch.process,
+                                                      .pidfd = launch.pidfd,
+                                                      .uid = launch.uid,
+                                                      .owner = EscapeAndClip(launch.owner, 63),
+                                                      .shown = process},
+                                                     named);
+        if (!number.ok()) return done(number.status());
         done(absl::StrCat("session ", core_.sessions.IdOf(*number), " in environment ", environment));
       });
+}
+
+absl::StatusOr<SessionNumber> SessionDesk::Start(const Root& root, const v1::SessionVerdict& verdict) {
+  const std::string& environment = verdict.environment().environment();
+  HP_ASSIGN_OR_RETURN(const SessionNumber number,
+                      core_.kernel.NewSession(hp_session{.environment = core_.policy.NumberOf(environment),
+                                                         .flags = core_.policy.SessionFlags(environment)}));
+  Session session;
+  session.number = number;
+  session.root = root.process;
+  session.uid = root.uid;
+  session.user = UserName(root.uid);
+  session.owner = root.owner;
+  session.started = core_.clock.Wall();
+  session.started_boot = core_.clock.Boot();
+  HP_RETURN_IF_ERROR(core_.sessions.Add(std::move(session)).status());
+  Guards();  // Before the first task of the session can be held.
+  if (absl::StatusOr<int> labelled = core_.kernel.LabelTree(root.pidfd->get(), number, HP_LABEL_ROOT); !labelled.ok()) {
+    core_.sessions.Erase(number);
+    (void)core_.kernel.EraseSession(number);
+    Guards();
+    return labelled.status();
+  }
+  Confirm(number, verdict, root.shown);
+  return number;
 }
 
 void SessionDesk::OnExit(const ExitEvent& event) { core_.sessions.ProcessExited(event.head.session, event.head.process); }
@@ -241,7 +375,11 @@ void SessionDesk::Tick() {
   for (Rollup& rollup : core_.rollups.Flush(core_.clock.Wall())) {
     core_.ledger.Rolled(core_.sessions.Find(rollup.session), {rollup});
   }
-  if (core_.sessions.MaybeEnded().empty()) return;
+  // Lost events leave things behind: once a minute the kernel says how it is, whatever the table thinks.
+  const BootTime now = core_.clock.Boot();
+  const bool due = !core_.sessions.All().empty() && now - reconciled_ >= kReconcile;
+  if (!due && core_.sessions.MaybeEnded().empty()) return;
+  reconciled_ = now;
   absl::StatusOr<std::vector<Kernel::LabelledTask>> tasks = core_.kernel.LabelledTasks();
   if (!tasks.ok()) {
     LogWarning("labelled tasks can't be listed: ", tasks.status().message());
@@ -265,6 +403,8 @@ void SessionDesk::End(SessionNumber number, const std::string& reason) {
     ended.set_execs(session->counters.execs);
     ended.set_connects(session->counters.connects);
     ended.set_refused(session->counters.refused);
+    ended.set_started_unix_ns(absl::ToUnixNanos(session->started));
+    ended.set_coding_agent(session->coding_agent);
     core_.ledger.Write(session, std::move(envelope));
   }
   if (absl::Status erased = core_.kernel.EraseSession(number); !erased.ok() && !absl::IsNotFound(erased)) {
@@ -359,13 +499,15 @@ absl::Status SessionDesk::TakeOver() {
     session.owner = kept->owner();
     session.workspace = kept->workspace();
     session.git_branch = kept->git_branch();
+    session.git_remote = kept->git_remote();
+    session.guards_off.assign(kept->guards_off().begin(), kept->guards_off().end());
     session.environment = kept->environment().environment();
     session.environment_source = kept->environment().source();
     session.environment_number = core_.policy.NumberOf(session.environment);
     session.unattended = kept->unattended();
     session.user = kept->user();
     session.found_at_start = true;
-    session.started = core_.clock.Wall();
+    session.started = kept->started_unix_ns() == 0 ? core_.clock.Wall() : absl::FromUnixNanos(kept->started_unix_ns());
     session.started_boot = core_.clock.Boot();
     for (const auto& [key, value] : kept->join_keys()) session.join_keys[key] = value;
     HP_ASSIGN_OR_RETURN(Session * added, core_.sessions.Add(std::move(session)));

@@ -17,6 +17,9 @@ class SessionDesk {
 
   // Called when a session has left kCandidate: what waited for it may go on.
   std::function<void(SessionNumber)> on_known;
+  // Called with a live process that carries the label of a candidate that was no coding agent, and has started another
+  // program meanwhile: nobody has looked at that.
+  std::function<void(const ProcessId&)> on_unseen;
 
   // The kernel labelled a process that looks like a coding agent; the judge says whether it is one. One inside a
   // session (`holdpoint run -- claude`) makes no session of its own: it gives the enclosing one its name.
@@ -34,6 +37,22 @@ class SessionDesk {
     std::string coding_agent;
   };
   void Run(Launch launch, std::function<void(absl::StatusOr<std::string>)> done);
+
+  // Makes a running process, and what it has started already, a new session.
+  struct Root {
+    ProcessId process;
+    std::shared_ptr<UniqueFd> pidfd;
+    uint32_t uid = 0;
+    std::string owner;
+    v1::Process shown;  // as the record shows it
+  };
+  absl::StatusOr<SessionNumber> Start(const Root& root, const v1::SessionVerdict& verdict);
+
+  // The tools of a session showed the coding agent's own ids.
+  void OnJoinKeys(Session& session, const google::protobuf::Map<std::string, std::string>& keys);
+
+  // What the judge said of a program, for the next time that it starts outside every session.
+  void Learn(const FileId& file, uint64_t script, const v1::SessionVerdict& verdict);
 
   // Ends every process of a session: nothing of it may fork or exec from now on, and what lives is killed until the
   // kernel knows no labelled process any more. `done` (may be null) gets the number killed.
@@ -53,7 +72,8 @@ class SessionDesk {
 
  private:
   void Confirm(SessionNumber number, const v1::SessionVerdict& verdict, v1::Process process);
-  void Dissolve(SessionNumber number);
+  void Dissolve(SessionNumber number, uint64_t exec_id);
+  void WriteUpdated(const Session& session, const std::string& because);
   void Enrich(const ExecEvent& event);
   void End(SessionNumber number, const std::string& reason);
   void WriteStarted(const Session& session, const v1::Process& process, const v1::SessionVerdict& verdict);
@@ -63,6 +83,7 @@ class SessionDesk {
 
   Core core_;
   bool guards_on_ = false;
+  BootTime reconciled_;
 };
 
 }  // namespace holdpoint

@@ -45,6 +45,8 @@ void Merge(const v1::Facts& more, v1::Facts* facts) {
   facts->mutable_paths()->MergeFrom(more.paths());
   facts->mutable_contents()->MergeFrom(more.contents());
   if (!more.executable_sha256().empty()) facts->set_executable_sha256(more.executable_sha256());
+  facts->mutable_executable_texts()->MergeFrom(more.executable_texts());
+  facts->set_executable_searched(facts->executable_searched() || more.executable_searched());
   if (more.has_git()) *facts->mutable_git() = more.git();
   if (!more.problem().empty()) facts->set_problem(ToValidUtf8(more.problem()));
 }
@@ -89,6 +91,16 @@ void Judge::Dispatch(const v1::ToJudge& message, std::vector<v1::FromJudge>* ans
       break;
     case v1::ToJudge::kDescribe:
       *answer.mutable_described() = Describe(message.describe());
+      break;
+    case v1::ToJudge::kServer:
+      if (policy_ != nullptr) {
+        const v1::ConsultServer& asked = message.server();
+        const ServerKind* kind = asked.port() != 0
+                                     ? ServerOfPort(policy_->agents, asked.port())
+                                     : ServerOfSocket(policy_->agents, asked.socket(), asked.executable());
+        if (kind != nullptr) answer.mutable_server()->set_kind(kind->name);
+      }
+      answer.mutable_server();
       break;
     case v1::ToJudge::kExec:
     case v1::ToJudge::kSession:
@@ -142,8 +154,8 @@ void Judge::Consult(uint64_t id, Waiting waiting, std::vector<v1::FromJudge>* an
     *answer.mutable_session() = JudgeSession(waiting.message.session(), waiting.facts, waiting.rounds, &wanted);
   }
   if (may_ask) wanted = OnlyNew(wanted, &waiting.asked);
-  const bool asks =
-      wanted.paths_size() > 0 || wanted.content_of_size() > 0 || wanted.executable_sha256() || wanted.git_state();
+  const bool asks = wanted.paths_size() > 0 || wanted.content_of_size() > 0 || wanted.executable_sha256() ||
+                    wanted.git_state() || wanted.executable_texts_size() > 0;
   if (!may_ask || !asks) {
     answers->push_back(std::move(answer));
     return;
@@ -168,7 +180,13 @@ v1::ExecVerdict Judge::JudgeExec(const v1::ConsultExec& consult, const v1::Facts
   act.executable.known_as = identity.names;
   act.executable.sha256 = identity.sha256;
   v1::ExecVerdict verdict;
-  const bool listed = !policy.Candidates(act).empty();
+  const ServerKind* const server = ServerOf(act, identity.names);
+  if (server != nullptr) verdict.set_server(server->name);
+  if (const CodingAgent* agent = FindAgent(policy_->agents, consult.session().coding_agent())) {
+    for (auto& [name, value] : JoinKeys(*agent, act.environment)) (*verdict.mutable_join_keys())[name] = value;
+  }
+  // What hands work on is asked about each time: each time is an event.
+  const bool listed = server != nullptr || !policy.Candidates(act).empty();
   FactBook book(&facts);
   *verdict.mutable_judgement() =
       policy.Evaluate(act, {policy_->configuration, policy_->fingerprint_key, consult.session(), nullptr}, &book);
@@ -187,6 +205,15 @@ v1::ExecVerdict Judge::JudgeExec(const v1::ConsultExec& consult, const v1::Facts
   verdict.set_executable_sha256(identity.sha256);
   AddWords(policy_->fingerprint_key, consult.raw_argv(), verdict.mutable_argv());
   return verdict;
+}
+
+const ServerKind* Judge::ServerOf(const ExecAct& act, const std::vector<std::string>& known_as) const {
+  const absl::string_view path = act.executable.path;
+  const ServerKind* server = ServerOfCommand(policy_->agents, path.substr(path.rfind('/') + 1));
+  for (size_t i = 0; server == nullptr && i < known_as.size(); ++i) {
+    server = ServerOfCommand(policy_->agents, known_as[i]);
+  }
+  return server;
 }
 
 Judge::Identity Judge::Identify(const v1::ConsultExec& consult, const v1::Facts& facts, v1::FactsWanted* wanted) {
@@ -216,13 +243,11 @@ Judge::Identity Judge::Identify(const v1::ConsultExec& consult, const v1::Facts&
 
 v1::SessionVerdict Judge::JudgeSession(const v1::ConsultSession& consult, const v1::Facts& facts, int rounds,
                                        v1::FactsWanted* wanted) const {
-  if (rounds == 0) {
-    if (std::optional<v1::FactsWanted> session_wants = SessionFactsWanted(consult, policy_->agents)) {
-      *wanted = *std::move(session_wants);
-      return {};
-    }
+  const v1::Facts* const read = rounds == 0 ? nullptr : &facts;
+  if (std::optional<v1::FactsWanted> session_wants = SessionFactsWanted(consult, policy_->agents, read)) {
+    *wanted = *std::move(session_wants);
   }
-  return HandleConsultSession(consult, rounds == 0 ? nullptr : &facts, policy_->configuration, policy_->agents,
+  return HandleConsultSession(consult, read, policy_->configuration, policy_->agents,
                               policy_->fingerprint_key);
 }
 
@@ -291,6 +316,7 @@ v1::FactsWanted Judge::OnlyNew(const v1::FactsWanted& wanted, v1::FactsWanted* a
   fresh.set_executable_sha256(wanted.executable_sha256() && !asked->executable_sha256());
   asked->set_git_state(asked->git_state() || wanted.git_state());
   asked->set_executable_sha256(asked->executable_sha256() || wanted.executable_sha256());
+  add(wanted.executable_texts(), asked->mutable_executable_texts(), fresh.mutable_executable_texts());
   fresh.set_max_bytes(wanted.max_bytes());
   fresh.set_budget_ms(wanted.budget_ms());
   return fresh;

@@ -53,6 +53,8 @@ class Judge {
   v1::Described Describe(const v1::Describe& describe) const;
 
   // Which listed tool the executable is. Asks for what it needs in `wanted`.
+  // Null where this program hands no work to a server.
+  const ServerKind* ServerOf(const ExecAct& act, const std::vector<std::string>& known_as) const;
   Identity Identify(const v1::ConsultExec& consult, const v1::Facts& facts, v1::FactsWanted* wanted);
   v1::FromJudge FailMode(const v1::ToJudge& message, absl::string_view why) const;
   // What of `wanted` was not asked before; adds it to `asked`.

@@ -59,6 +59,7 @@ absl::StatusOr<ExecEvent> DecodeExec(absl::Span<const std::byte> record) {
       .parent = {.tgid = static_cast<pid_t>(raw.ppid), .start_boot_ns = raw.parent_start_boot_ns},
       .cgroup_id = raw.cgroup_id,
       .file = {.dev = raw.dev, .ino = raw.ino, .ctime_ns = raw.ctime_ns},
+      .file_size = uint64_t{raw.file_kib} << 10,
       .uid = raw.uid,
       .gid = raw.gid,
       .pgid = static_cast<pid_t>(raw.pgid),

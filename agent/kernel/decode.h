@@ -31,6 +31,7 @@ struct ExecEvent {
   ProcessId parent;
   uint64_t cgroup_id = 0;
   FileId file;
+  uint64_t file_size = 0;  // of the running file, to the next KiB
   uint32_t uid = 0;
   uint32_t gid = 0;
   pid_t pgid = 0;

@@ -11,6 +11,7 @@
 #include "agent/reader/git_facts.h"
 #include "agent/reader/path_facts.h"
 #include "agent/reader/safe_file.h"
+#include "agent/reader/search.h"
 
 namespace holdpoint::reader {
 namespace {
@@ -43,6 +44,17 @@ void HashExecutable(const Target& target, Answer* answer) {
   answer->Checkpoint();
 }
 
+void SearchExecutable(const v1::FactsWanted& wanted, const Target& target, Answer* answer) {
+  if (!target.executable.ok()) return answer->AddProblem("reader: the executable cannot be opened");
+  const std::vector<std::string> texts(wanted.executable_texts().begin(), wanted.executable_texts().end());
+  const absl::StatusOr<std::vector<std::string>> found =
+      TextsInFile(target.executable.get(), texts, kMaxExecutable);
+  if (!found.ok()) return answer->AddProblem(absl::StrCat("reader: the executable ", found.status().message()));
+  for (const std::string& text : *found) answer->facts().add_executable_texts(text);
+  answer->facts().set_executable_searched(true);
+  answer->Checkpoint();
+}
+
 std::string WorkingDirectory() {
   char path[PATH_MAX];
   if (getcwd(path, sizeof(path)) == nullptr || path[0] != '/') return "";
@@ -68,6 +80,7 @@ void AnswerRequest(const v1::FactsWanted& wanted, const Target& target, Answer* 
   }
   if (wanted.paths_size() > paths) answer->AddProblem(absl::StrCat("reader: only ", paths, " paths were looked at"));
   ReadContents(wanted, files, answer);
+  if (wanted.executable_texts_size() > 0) SearchExecutable(wanted, target, answer);
 
   if (paths > 0 || wanted.git_state()) {
     std::string environment;

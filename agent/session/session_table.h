@@ -52,6 +52,9 @@ struct Session {
   std::string workspace;
   std::string home;
   std::string git_branch;
+  std::string git_remote;
+  std::vector<std::string> guards_off;  // flags that switch the coding agent's own guards off
+  std::vector<std::string> nested;      // coding agents started inside it
   std::string environment;          // name, empty where nothing tagged it
   std::string environment_source;   // for people: "flag", "workspace ~/src/shop-*"
   uint32_t environment_number = 0;  // the kernel's, 0 is unknown
@@ -60,7 +63,7 @@ struct Session {
   bool found_at_start = false;  // taken over from before this daemon started
   bool kill_requested = false;
   uint32_t hold_ms = 0;  // this coding agent's own limit, 0 for the default
-  std::map<std::string, std::string> join_keys;
+  std::map<std::string, std::string> join_keys;  // several values separated by commas
   absl::Time started;
   BootTime started_boot;
   SessionCounters counters;

@@ -120,6 +120,7 @@ struct inode {
 	struct super_block *i_sb;
 	unsigned long i_ino;
 	unsigned int i_nlink;
+	__s64 i_size;
 };
 struct dentry {
 	struct dentry *d_parent;

@@ -258,7 +258,7 @@ struct hp_exec_event {
 	__u16 filename_len;   /* as given to execve, or the script */
 	__u16 cwd_len;
 	__u16 argv_len;       /* NUL-separated; user memory: the process can rewrite it later */
-	__u32 pad;
+	__u32 file_kib;       /* size of the running file, rounded up */
 	char data[3 * HP_PATH_MAX + HP_ARGV_MAX];
 };
 #define HP_EXEC_EVENT_HEAD 136

@@ -1,0 +1,111 @@
+#include "agent/gate/program_desk.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "agent/base/escape.h"
+#include "agent/base/file_id.h"
+#include "agent/base/log.h"
+#include "agent/gate/facts.h"
+#include "agent/response/proc.h"
+
+namespace holdpoint {
+namespace {
+
+constexpr size_t kMaxBytes = 256 << 10;  // of argv and of the environment
+constexpr size_t kMaxInFlight = 64;      // past it a program is asked about when it starts the next time
+constexpr absl::Duration kBudget = absl::Seconds(3);
+
+std::string Link(const ProcessId& process, const char* name) {
+  char path[4096];
+  const ssize_t length = readlink(absl::StrCat("/proc/", process.tgid, "/", name).c_str(), path, sizeof(path));
+  return length > 0 ? std::string(path, static_cast<size_t>(length)) : "";
+}
+
+}  // namespace
+
+void ProgramDesk::OnProgram(const ExecEvent& event) {
+  if (in_flight_ >= kMaxInFlight) return;
+  Asked asked{.file = event.file, .script = event.exec_id, .root = {}};
+  asked.root.process = event.head.process;
+  asked.root.uid = event.uid;
+  asked.root.shown = ProcessOf(event);
+  asked.root.shown.set_exec_id(0);
+  v1::ConsultSession question;
+  question.set_raw_argv(event.argv);
+  question.set_raw_executable(event.executable);
+  question.set_raw_working_directory(event.cwd);
+  if ((event.head.flags & HP_FLAG_SCRIPT) != 0) question.set_raw_script(event.filename);
+  question.set_executable_size(event.file_size);
+  Ask(std::move(asked), std::move(question));
+}
+
+void ProgramDesk::Look(const ProcessId& process) {
+  Asked asked;
+  asked.root.process = process;
+  struct stat st {};
+  const std::string folder = absl::StrCat("/proc/", process.tgid);
+  if (in_flight_ >= kMaxInFlight || stat(absl::StrCat(folder, "/exe").c_str(), &st) != 0) return;
+  asked.file = FileIdFromStat(st);
+  v1::ConsultSession question;
+  question.set_executable_size(static_cast<uint64_t>(st.st_size));
+  question.set_raw_executable(Link(process, "exe"));
+  question.set_raw_working_directory(Link(process, "cwd"));
+  absl::StatusOr<ProcText> argv = ReadArgv(process, kMaxBytes);
+  if (!argv.ok() || stat(folder.c_str(), &st) != 0) return;
+  question.set_raw_argv(argv->bytes);
+  asked.root.uid = st.st_uid;
+  v1::Process& shown = asked.root.shown;
+  shown.set_tgid(static_cast<uint32_t>(process.tgid));
+  shown.set_start_boot_ns(process.start_boot_ns);
+  shown.set_uid(st.st_uid);
+  shown.set_executable(EscapeForTerminal(question.raw_executable()));
+  shown.set_working_directory(EscapeForTerminal(question.raw_working_directory()));
+  Ask(std::move(asked), std::move(question));
+}
+
+void ProgramDesk::Ask(Asked asked, v1::ConsultSession question) {
+  question.set_unnamed(true);
+  *question.mutable_process() = asked.root.shown;
+  if (absl::StatusOr<ProcText> environment = ReadEnviron(asked.root.process, kMaxBytes); environment.ok()) {
+    question.set_raw_environment(environment->bytes);
+  }
+  // It may have ended; what its file is can often be said all the same.
+  if (absl::StatusOr<UniqueFd> pidfd = OpenPidfd(asked.root.process); pidfd.ok()) {
+    asked.root.pidfd = std::make_shared<UniqueFd>(*std::move(pidfd));
+  }
+  StoppedTask task{.id = asked.root.process, .exec_id = 0, .pidfd = asked.root.pidfd};
+  v1::ToJudge message;
+  *message.mutable_session() = std::move(question);
+  ++in_flight_;
+  core_.judge.Ask(std::move(message), kBudget,
+                  FactsAbout(core_.loop, core_.clock, absl::StrCat(core_.options.bin, "/holdpoint-reader"), task,
+                             asked.file),
+                  [this, asked = std::move(asked)](absl::StatusOr<v1::FromJudge> answer) {
+                    --in_flight_;
+                    // Not answered: it is asked about when it starts the next time.
+                    if (answer.ok() && answer->has_session()) Answered(asked, answer->session());
+                  });
+}
+
+void ProgramDesk::Answered(const Asked& asked, const v1::SessionVerdict& verdict) {
+  if (asked.file.has_value()) sessions_.Learn(*asked.file, asked.script, verdict);
+  // "not judged" counts as a session for a candidate by name, never for just any program.
+  if (!verdict.is_session() || verdict.coding_agent().empty() || asked.root.pidfd == nullptr) return;
+  absl::StatusOr<hp_label> label = core_.kernel.Label(asked.root.pidfd->get());
+  if (label.ok() && label->session != 0) {
+    const Session* inside = core_.sessions.Find(label->session);
+    if (inside != nullptr && inside->state != SessionState::kDissolved) return;
+  }
+  SessionDesk::Root root = asked.root;
+  *root.shown.mutable_argv() = verdict.argv();
+  if (absl::StatusOr<SessionNumber> number = sessions_.Start(root, verdict); !number.ok()) {
+    LogWarning("a coding agent (", verdict.coding_agent(), ") can't be followed: ", number.status().message());
+  }
+}
+
+}  // namespace holdpoint

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "agent/gate/core.h"
+#include "agent/gate/session_desk.h"
+#include "agent/kernel/decode.h"
+
+namespace holdpoint {
+
+// Programs outside every session that nobody has looked at: the judge says whether one is a coding agent under another
+// name. It runs on meanwhile; where it is one, it and what it has started become a session. What was said is remembered
+// in the kernel, so that a program costs one look-up from then on.
+class ProgramDesk {
+ public:
+  ProgramDesk(Core core, SessionDesk& sessions) : core_(core), sessions_(sessions) {}
+
+  void OnProgram(const ExecEvent& event);
+  // The same of a process that is known by its id alone.
+  void Look(const ProcessId& process);
+
+ private:
+  struct Asked {
+    std::optional<FileId> file;
+    uint64_t script = 0;
+    SessionDesk::Root root;
+  };
+  void Ask(Asked asked, v1::ConsultSession question);
+  void Answered(const Asked& asked, const v1::SessionVerdict& verdict);
+
+  Core core_;
+  SessionDesk& sessions_;
+  size_t in_flight_ = 0;
+};
+
+}  // namespace holdpoint
