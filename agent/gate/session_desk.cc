@@ -192,7 +192,6 @@ void SessionDesk::WriteUpdated(const Session& session, const std::string& becaus
   updated.mutable_environment()->set_source(session.environment_source);
   const v1::Environment* environment = core_.policy.Find(session.environment);
   updated.mutable_environment()->set_protected_(environment != nullptr && environment->protected_());
-  core_.ledger.Write(&session, std::move(envelope));
   if (absl::StatusOr<v1::SessionStarted> kept = ReadKeptSession(core_.options.run, session.number); kept.ok()) {
     kept->set_coding_agent(session.coding_agent);
     kept->set_recognised_by(session.recognised_by);
@@ -203,6 +202,7 @@ void SessionDesk::WriteUpdated(const Session& session, const std::string& becaus
       LogWarning("session ", session.id, " could not be kept for a restart: ", again.message());
     }
   }
+  core_.ledger.Write(&session, std::move(envelope));
 }
 
 void SessionDesk::Program(const Session& session, uint32_t extra_flags) {
