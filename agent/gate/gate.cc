@@ -190,6 +190,7 @@ absl::Status Gate::MakeDesks() {
   consult_desk_->on_server = [this](const Session& session, const v1::Process& process, const std::string& kind) {
     escape_desk_->OnCommand(session, process, kind);
   };
+  tamper_desk_ = std::make_unique<TamperDesk>(core);
   session_desk_->on_known = [this](SessionNumber number) { consult_desk_->OnSessionKnown(number); };
   ControlDesk::Hooks hooks;
   hooks.reload = [this] { return Reload(); };
@@ -223,6 +224,7 @@ absl::Status Gate::MakeDesks() {
   HP_RETURN_IF_ERROR(loop_->Add(kernel_->UrgentFd(), [this] { OnUrgent(); }));
   HP_RETURN_IF_ERROR(loop_->Add(signals_.get(), [this] { OnSignal(); }));
   kernel_losses_.Begin(kernel_->TookOver());
+  kernel_->SetOurs(Ours());
   BeatTick();
   DrainTick();
   SlowTick();
@@ -292,6 +294,7 @@ absl::Status Gate::Reload() {
   }
   policy_ = ActivePolicy(*std::move(configured), policy_.generation() + 1, options_.observe);
   HP_RETURN_IF_ERROR(policy_.Apply(*kernel_));
+  tamper_desk_->PolicyLoaded();
   session_desk_->Reprogram();
   owners_->Refresh(policy_.configured(), [] {});
   LogInfo("configuration read again: ", policy_.configured().rules(), " rules");
@@ -328,6 +331,7 @@ void Gate::OnRecord(absl::Span<const std::byte> record) {
     if (exit->head.boot_ns < started_.ns) consult_desk_->OnEndedBefore(*exit);
     return session_desk_->OnExit(*exit);
   }
+  if (auto* tamper = std::get_if<TamperEvent>(&*event)) return tamper_desk_->OnTamper(*tamper);
   if (auto* signal = std::get_if<SignalEvent>(&*event)) return consult_desk_->OnToldToEnd(*signal);
 }
 
@@ -349,6 +353,10 @@ void Gate::BeatTick() {
   loop_->At(clock_.Boot() + kBeat, [this] { BeatTick(); });
 }
 
+std::vector<pid_t> Gate::Ours() const {
+  return {getpid(), judge_->pid(), warden_ != nullptr ? warden_->pid() : -1, stream_.pid};
+}
+
 void Gate::HeartbeatTick() {
   v1::Envelope envelope;
   envelope.mutable_heartbeat()->set_sequence(++heartbeats_);
@@ -363,6 +371,7 @@ void Gate::HeartbeatTick() {
 void Gate::SlowTick() {
   NotifyServiceManager("WATCHDOG=1");  // From the thread that answers, not from one that only ticks.
   session_desk_->Tick();
+  tamper_desk_->Look(Ours());
   kernel_losses_.Declare(*kernel_, *recorder_);
   for (Ticket* ticket : tickets_.Expire(clock_.Wall())) {
     v1::Decision decision;
@@ -380,6 +389,8 @@ void Gate::SlowTick() {
 void Gate::OnSignal() {
   signalfd_siginfo info;
   while (read(signals_.get(), &info, sizeof(info)) == sizeof(info)) {
+    // Its label is there: the sender is still in kill(2), or the kernel has told of it already.
+    if (tamper_desk_->IsFromSession(static_cast<pid_t>(info.ssi_pid), static_cast<int>(info.ssi_signo))) continue;
     if (info.ssi_signo == SIGHUP) {
       // The error is logged and recorded where it happens; the last good configuration stays.
       (void)Reload();

@@ -16,6 +16,7 @@
 #include "agent/gate/escape_desk.h"
 #include "agent/gate/program_desk.h"
 #include "agent/gate/session_desk.h"
+#include "agent/gate/tamper_desk.h"
 #include "agent/gate/warden_link.h"
 #include "agent/spool/spool.h"
 
@@ -54,6 +55,7 @@ class Gate {
   void BeatTick();
   void SlowTick();
   void HeartbeatTick();
+  std::vector<pid_t> Ours() const;
   void OnSignal();
   void Stop(bool hand_over);
   void StatusReport(std::vector<std::string>* bodies);
@@ -80,6 +82,7 @@ class Gate {
   std::unique_ptr<ProgramDesk> program_desk_;
   std::unique_ptr<EscapeDesk> escape_desk_;
   std::unique_ptr<ConnectDesk> connect_desk_;
+  std::unique_ptr<TamperDesk> tamper_desk_;
   std::unique_ptr<ControlDesk> control_desk_;
   std::unique_ptr<ControlServer> control_;
   UniqueFd signals_;

@@ -149,6 +149,21 @@ absl::StatusOr<LeftEvent> DecodeLeft(absl::Span<const std::byte> record) {
   };
 }
 
+absl::StatusOr<TamperEvent> DecodeTamper(absl::Span<const std::byte> record) {
+  HP_ASSIGN_OR_RETURN(const hp_tamper_event raw, Fixed<hp_tamper_event>(record, "tamper"));
+  if (raw.what < HP_TAMPER_SIGNAL || raw.what > HP_TAMPER_SCOPE) {
+    return absl::DataLossError(absl::StrCat("tamper record: unknown kind ", raw.what));
+  }
+  return TamperEvent{
+      .head = DecodeHead(raw.hdr),
+      .exec_id = raw.exec_id,
+      .what = static_cast<hp_tamper>(raw.what),
+      .signal = static_cast<int>(raw.signal),
+      .target = static_cast<pid_t>(raw.target),
+      .denied = raw.denied != 0,
+  };
+}
+
 }  // namespace
 
 std::vector<std::string> ExecEvent::Argv() const {
@@ -186,6 +201,8 @@ absl::StatusOr<KernelEvent> DecodeEvent(absl::Span<const std::byte> record) {
       return DecodeUnix(record);
     case HP_EVENT_LEFT:
       return DecodeLeft(record);
+    case HP_EVENT_TAMPER:
+      return DecodeTamper(record);
     default:
       return absl::DataLossError(absl::StrCat("event record: unknown kind ", header.kind));
   }

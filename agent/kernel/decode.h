@@ -92,7 +92,17 @@ struct LeftEvent {
   pid_t mover = 0;
 };
 
-using KernelEvent = std::variant<ExecEvent, ConnectEvent, ExitEvent, SignalEvent, UnixEvent, LeftEvent>;
+struct TamperEvent {
+  EventHead head;  // of the session's process
+  uint64_t exec_id = 0;
+  hp_tamper what = HP_TAMPER_SIGNAL;
+  int signal = 0;
+  pid_t target = 0;
+  bool denied = false;
+};
+
+using KernelEvent =
+    std::variant<ExecEvent, ConnectEvent, ExitEvent, SignalEvent, UnixEvent, LeftEvent, TamperEvent>;
 
 // Checks and copies one record of a ring. Pure; survives any bytes. kDataLoss: what is wrong with the record.
 absl::StatusOr<KernelEvent> DecodeEvent(absl::Span<const std::byte> record);

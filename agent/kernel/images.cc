@@ -10,6 +10,8 @@
 #include "iter.skel.h"
 #include "leave.skel.h"
 #include "session.skel.h"
+#include "tamper.skel.h"
+#include "tamper_lsm.skel.h"
 #include "wait.skel.h"
 #include "wait_work.skel.h"
 
@@ -35,6 +37,8 @@ BpfImage LeaveImage() { return Image("leave", leave__elf_bytes); }
 BpfImage GuardImage() { return Image("guard", guard__elf_bytes); }
 BpfImage GuardReturnImage() { return Image("guard_return", guard_return__elf_bytes); }
 BpfImage GuardTaskImage() { return Image("guard_task", guard_task__elf_bytes); }
+BpfImage TamperImage() { return Image("tamper", tamper__elf_bytes); }
+BpfImage TamperLsmImage() { return Image("tamper_lsm", tamper_lsm__elf_bytes); }
 BpfImage GuardLsmImage() { return Image("guard_lsm", guard_lsm__elf_bytes); }
 
 }  // namespace holdpoint

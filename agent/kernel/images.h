@@ -17,5 +17,7 @@ BpfImage GuardImage();
 BpfImage GuardReturnImage();
 BpfImage GuardTaskImage();
 BpfImage GuardLsmImage();
+BpfImage TamperImage();
+BpfImage TamperLsmImage();
 
 }  // namespace holdpoint

@@ -194,9 +194,12 @@ class KernelImpl final : public Kernel {
     if (!on) StoreField<__u32>(config_.get()->waits, 0);
     HP_RETURN_IF_ERROR(guards_.SetOn(on));
     if (on) StoreField<__u32>(config_.get()->waits, guards_.waits() ? 1 : 0);
-    return escapes_.SetOn(on);
+    HP_RETURN_IF_ERROR(escapes_.SetOn(on));
+    return tamper_.SetOn(on);
   }
 
+  void SetOurs(const std::vector<pid_t>& tgids) override;
+  std::vector<std::string> RepairPins() override;
   std::vector<int> WardenFds() const override {
     return {session_.MapFd("hp_config"), session_.MapFd("hp_beat"), session_.MapFd("hp_task"), session_.MapFd("hp_tgid"),
             iterator_ != nullptr ? iterator_->list_fd() : -1};
@@ -241,6 +244,7 @@ class KernelImpl final : public Kernel {
   LoadedObject iter_;
   Guards guards_;
   Escapes escapes_;
+  TamperWatch tamper_;
   std::unique_ptr<TaskIterator> iterator_;
 
   MappedValue<hp_config> config_;
@@ -250,6 +254,7 @@ class KernelImpl final : public Kernel {
   MapView<hp_file_key, hp_class_entry> class_;
   MapView<hp_program_key, hp_program_entry> programs_;
   MapView<hp_basename, uint32_t> agents_;
+  MapView<uint32_t, uint64_t> ours_;
   MapView<uint32_t, uint32_t> actions_;
   MapView<hp_connect_key, hp_connect_pass> connect_pass_;
   Dest4 dest4_;
@@ -270,6 +275,7 @@ absl::Status KernelImpl::LoadAndAttach() {
       .pins = pins_, .load = load_, .cgroup_fd = scope_.fd.get(), .without = options_.without, .rungs = rungs_};
   rungs_.push_back({.capability = "exec", .in_use = "sched_process_exec + SIGSTOP", .missing = ""});
   guards_.Try(ladder);
+  tamper_.Try(ladder);
   connect_ = TryConnect(ladder);
   escapes_.Try(ladder, scope_.host ? 0 : CgroupId(scope_.fd.get()));
   iterator_ = TryIterator(ladder, iter_);
@@ -287,6 +293,7 @@ absl::Status KernelImpl::OpenMaps() {
   class_ = {fd("hp_class"), "hp_class"};
   programs_ = {fd("hp_programs"), "hp_programs"};
   agents_ = {fd("hp_agents"), "hp_agents"};
+  ours_ = {fd("hp_ours"), "hp_ours"};
   actions_ = {fd("hp_actions"), "hp_actions"};
   connect_pass_ = {fd("hp_connect_pass"), "hp_connect_pass"};
   dest4_ = {fd("hp_dest4"), "hp_dest4"};
@@ -311,6 +318,34 @@ void KernelImpl::Activate() {
   StoreField<__u32>(config.gate_tgid, static_cast<uint32_t>(getpid()));
   StoreField<__u32>(config.scope_is_host, scope_.host ? 1 : 0);
   StoreField<__u32>(config.active_loader, load_);
+}
+
+void KernelImpl::SetOurs(const std::vector<pid_t>& tgids) {
+  std::set<uint32_t> wanted = {0};
+  for (const pid_t tgid : tgids) {
+    if (tgid > 0) wanted.insert(static_cast<uint32_t>(tgid));
+  }
+  for (const uint32_t tgid : ours_.Keys()) {
+    if (!wanted.contains(tgid)) (void)ours_.Erase(tgid);
+  }
+  for (const uint32_t tgid : wanted) {
+    const uint64_t value = tgid != 0 ? 1 : scope_.host ? 0 : scope_.lineage.back();
+    if (absl::Status put = ours_.Put(tgid, value); !put.ok()) LogWarning("own processes: ", put.message());
+  }
+}
+
+std::vector<std::string> KernelImpl::RepairPins() {
+  std::vector<std::string> repaired;
+  const auto add = [&](std::vector<std::string> paths) {
+    repaired.insert(repaired.end(), paths.begin(), paths.end());
+  };
+  add(session_.RepairPins());
+  add(exec_.RepairPins());
+  add(connect_.RepairPins());
+  add(guards_.RepairPins());
+  add(tamper_.RepairPins());
+  add(session_.RepairMapPins(pins_));
+  return repaired;
 }
 
 absl::StatusOr<int> KernelImpl::LabelTree(int pidfd, SessionNumber session, uint32_t root_flags) {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -109,6 +111,11 @@ class Kernel {
   // The guards that end a held task which something else makes runnable, and what sees a session get out of sight:
   // attached only while a session exists. Off after Open(), except after a takeover that found sessions.
   virtual absl::Status SetGuards(bool on) = 0;
+
+  // Tells the kernel which processes are Holdpoint's own; all of them, each time.
+  virtual void SetOurs(const std::vector<pid_t>&) {}
+  // Pins of programs and maps that somebody has removed, pinned again. For a timer.
+  virtual std::vector<std::string> RepairPins() { return {}; }
 
   // What a warden needs to go on when this process is gone (agent/kernel/warden.h), in its order; -1: not there.
   virtual std::vector<int> WardenFds() const { return {}; }

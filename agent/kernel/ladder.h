@@ -52,6 +52,7 @@ class Guards : public OnDemand {
   void Try(const LadderContext& context);
   // Whether tasks can wait in the kernel while this is on.
   bool waits() const { return waits_; }
+  std::vector<std::string> RepairPins() const;
 
  private:
   void TryWait(const LadderContext& context, bool on_return);
@@ -64,6 +65,20 @@ class Guards : public OnDemand {
 class Escapes : public OnDemand {
  public:
   void Try(const LadderContext& context, uint64_t scope_id);
+};
+
+// What a session does to Holdpoint itself. Rungs: "tamper-lsm" (denied), "tamper-told" (told), both where both load. Attached
+// only while a session exists, as the guards are.
+class TamperWatch {
+ public:
+  void Try(const LadderContext& context);
+  absl::Status SetOn(bool on);
+  std::vector<std::string> RepairPins() const;
+
+ private:
+  std::vector<LoadedObject> objects_;
+  std::string links_;
+  bool on_ = false;
 };
 
 // The connect programs. Rungs: "connect-storage" (label from task storage), "connect-tgid" (from the table by tgid).

@@ -7,6 +7,7 @@
 #include <cstdarg>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -101,6 +102,32 @@ absl::Status LoadedObject::Attach(const std::string& directory, int cgroup_fd) {
 void LoadedObject::Detach() {
   for (const auto& [path, link] : links_) unlink(path.c_str());
   links_.clear();
+}
+
+std::vector<std::string> LoadedObject::RepairPins() const {
+  std::vector<std::string> repaired;
+  for (const auto& [path, link] : links_) {
+    if (access(path.c_str(), F_OK) == 0) continue;
+    std::error_code error;
+    std::filesystem::create_directories(std::filesystem::path(path).parent_path(), error);
+    (void)bpf_obj_pin(bpf_link__fd(link.get()), path.c_str());  // Said as missing in any case, and tried again.
+    repaired.push_back(path);
+  }
+  return repaired;
+}
+
+std::vector<std::string> LoadedObject::RepairMapPins(const Pins& pins) const {
+  std::vector<std::string> repaired;
+  bpf_map* map;
+  bpf_object__for_each_map(map, object_.get()) {
+    const std::string path = pins.MapPath(bpf_map__name(map));
+    if (!IsShared(bpf_map__name(map)) || access(path.c_str(), F_OK) == 0) continue;
+    std::error_code error;
+    std::filesystem::create_directories(std::filesystem::path(path).parent_path(), error);
+    (void)bpf_obj_pin(bpf_map__fd(map), path.c_str());
+    repaired.push_back(path);
+  }
+  return repaired;
 }
 
 int LoadedObject::MapFd(const std::string& name) const {

@@ -33,6 +33,9 @@ class LoadedObject {
   absl::Status Attach(const std::string& directory, int cgroup_fd);
   // Unpins and detaches what Attach attached.
   void Detach();
+  // Pins again what somebody has unpinned; the paths. The programs were attached all along, through our descriptors.
+  std::vector<std::string> RepairPins() const;
+  std::vector<std::string> RepairMapPins(const Pins& pins) const;
   bool attached() const { return !links_.empty(); }
 
   // Descriptor of a map, -1 where the object has none of that name. Lives as long as the object.

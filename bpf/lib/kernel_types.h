@@ -215,7 +215,12 @@ struct kernfs_node {
 struct cgroup_root {
 	int hierarchy_id; /* 0: version 2 */
 };
+struct cgroup_subsys_state {
+	struct cgroup *cgroup;
+	struct cgroup_subsys_state *parent;
+};
 struct cgroup {
+	struct cgroup_subsys_state self;
 	int level;
 	struct kernfs_node *kn;
 	struct cgroup_root *root;

@@ -135,6 +135,14 @@ struct {
 	__type(value, __u64);
 } hp_stats SEC(".maps");
 
+/* Holdpoint's own processes by tgid; under 0 the cgroup id of the scope, 0 for the whole host. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 64);
+	__type(key, __u32);
+	__type(value, __u64);
+} hp_ours SEC(".maps");
+
 /* Number of this load, alone in its section: the loader writes it before the object is loaded. See
  * hp_config.active_loader. */
 const volatile __u32 hp_loader SEC(".rodata.hp") = 0;

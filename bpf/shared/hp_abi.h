@@ -195,6 +195,7 @@ enum hp_event_kind {
 	HP_EVENT_PROGRAM = 8,   /* hp_exec_event: an unseen program outside every session; exec_id is hp_program_key.script */
 	HP_EVENT_UNIX = 9,      /* hp_unix_event: connected to a unix socket whose server is not of this session */
 	HP_EVENT_LEFT = 10,     /* hp_left_event: a labelled process was moved out of the scope's cgroup */
+	HP_EVENT_TAMPER = 11,   /* hp_tamper_event, urgent: a session touched Holdpoint itself */
 };
 
 enum hp_reason {
@@ -326,6 +327,23 @@ struct hp_left_event {
 	__u32 pad;
 };
 HP_ASSERT_SIZE(struct hp_left_event, 48 + 24);
+
+enum hp_tamper {
+	HP_TAMPER_SIGNAL = 1, /* to a process of ours */
+	HP_TAMPER_PTRACE = 2,
+	HP_TAMPER_BPF = 3,    /* a map or program of ours */
+	HP_TAMPER_SCOPE = 4,  /* moved out of the scope */
+};
+
+struct hp_tamper_event {
+	struct hp_event_header hdr; /* of the session's process */
+	__u64 exec_id;
+	__u32 what;   /* hp_tamper */
+	__u32 signal;
+	__u32 target; /* tgid */
+	__u32 denied; /* 1: it got EPERM */
+};
+HP_ASSERT_SIZE(struct hp_tamper_event, 48 + 24);
 
 /* ---- what the iterator over tasks writes, one row per process ---- */
 

@@ -52,6 +52,10 @@ check refused-kept data "$(cat /precious/a 2>&1)"
 check neighbour rc=0 "$(inside staging 'cat /etc/passwd >/dev/null; echo rc=$?')"
 check label-orphan rc=126 "$(inside staging '(rm /precious/a; echo rc=$?) & wait')"
 
+# A session of root turns on the gate: denied by LSM, which all of these kernels have.
+check tamper-kill rc=1 "$(inside staging "kill -9 $gate; echo rc=\$?")"
+check tamper-told 1 "$(holdpoint events --state /var/lib/hp --json | grep -c '; denied')"
+
 rm /precious/b
 check outside-not-gated "" "$(ls /precious | grep b)"
 

@@ -13,7 +13,8 @@ SOURCE = pathlib.Path(os.environ['HP_SOURCE_DIR'])
 BIN = pathlib.Path(os.environ['HP_BUILD_DIR']) / 'bin'
 SERIES = sys.argv.pop(1) if len(sys.argv) > 1 else '6.1'
 BOOT_SECONDS = 900
-CHECKS = ('ready', 'refused', 'told', 'refused-kept', 'neighbour', 'label-orphan', 'outside-not-gated',
+CHECKS = ('ready', 'refused', 'told', 'refused-kept', 'neighbour', 'label-orphan', 'tamper-kill', 'tamper-told',
+          'outside-not-gated',
           'connect-refused', 'connect-neighbour', 'storm-kept', 'gate-killed-held', 'gate-killed-kept', 'restarted',
           'verify-exit', 'stopped', 'no-pins-left')
 CONFIG = '''environments:
