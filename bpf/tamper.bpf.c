@@ -17,8 +17,8 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 SEC("tp_btf/signal_generate")
 int BPF_PROG(hp_tamper_signal, int sig, struct kernel_siginfo *info, struct task_struct *task)
 {
-	/* What the kernel sends by itself, its own SIGSTOP too, comes from no task that meant it. */
-	if ((unsigned long)info == HP_SEND_SIG_PRIV || !hp_is_ours(task->tgid) || !hp_active_config())
+	/* What the kernel sends by itself comes from no task that meant it: a held task's SIGCHLD to its tracer, too. */
+	if ((unsigned long)info == HP_SEND_SIG_PRIV || sig == HP_SIGCHLD || !hp_is_ours(task->tgid) || !hp_active_config())
 		return 0;
 	hp_tell_tamper(HP_TAMPER_SIGNAL, sig, task->tgid, false);
 	return 0;

@@ -23,6 +23,7 @@
 #include "agent/spool/cursor.h"
 #include "agent/gate/config_files.h"
 #include "agent/gate/notify.h"
+#include "agent/gate/rights.h"
 #include "agent/kernel/decode.h"
 
 namespace holdpoint {
@@ -63,9 +64,7 @@ Gate::Gate(const Options& options)
       kernel_losses_(absl::StrCat(options.run, "/losses")) {}
 
 absl::StatusOr<std::unique_ptr<Gate>> Gate::Create(const Options& options) {
-  if (geteuid() != 0) {
-    return absl::PermissionDeniedError("holdpointd has to run as root: it loads kernel programs and traces processes");
-  }
+  HP_RETURN_IF_ERROR(CheckRights());
   prctl(PR_SET_DUMPABLE, 0);  // Its memory holds passwords for moments, and the sessions' fate for longer.
   sigset_t signals;
   sigemptyset(&signals);
@@ -371,7 +370,7 @@ void Gate::HeartbeatTick() {
 void Gate::SlowTick() {
   NotifyServiceManager("WATCHDOG=1");  // From the thread that answers, not from one that only ticks.
   session_desk_->Tick();
-  tamper_desk_->Look(Ours());
+  if (!stopping_) tamper_desk_->Look(Ours());
   kernel_losses_.Declare(*kernel_, *recorder_);
   for (Ticket* ticket : tickets_.Expire(clock_.Wall())) {
     v1::Decision decision;

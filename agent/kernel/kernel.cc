@@ -335,6 +335,7 @@ void KernelImpl::SetOurs(const std::vector<pid_t>& tgids) {
 }
 
 std::vector<std::string> KernelImpl::RepairPins() {
+  if (LoadField(config_.get()->active_loader) != load_) return {};  // Taken away by ourselves.
   std::vector<std::string> repaired;
   const auto add = [&](std::vector<std::string> paths) {
     repaired.insert(repaired.end(), paths.begin(), paths.end());
@@ -343,6 +344,7 @@ std::vector<std::string> KernelImpl::RepairPins() {
   add(exec_.RepairPins());
   add(connect_.RepairPins());
   add(guards_.RepairPins());
+  add(escapes_.RepairPins());
   add(tamper_.RepairPins());
   add(session_.RepairMapPins(pins_));
   return repaired;

@@ -142,48 +142,26 @@ void Escapes::Try(const LadderContext& context, uint64_t scope_id) {
   context.rungs.push_back(std::move(scope));
 }
 
-namespace {
-std::vector<std::string> RepairAll(const std::vector<LoadedObject>& objects) {
+std::vector<std::string> OnDemand::RepairPins() const {
   std::vector<std::string> repaired;
-  for (const LoadedObject& object : objects) {
-    for (std::string& path : object.RepairPins()) repaired.push_back(std::move(path));
+  for (const std::unique_ptr<LoadedObject>& object : objects_) {
+    for (std::string& path : object->RepairPins()) repaired.push_back(std::move(path));
   }
   return repaired;
 }
-}  // namespace
-
-std::vector<std::string> Guards::RepairPins() const { return RepairAll(objects_); }
-std::vector<std::string> TamperWatch::RepairPins() const { return RepairAll(objects_); }
 
 void TamperWatch::Try(const LadderContext& context) {
   Rung rung{.capability = "tamper", .in_use = "", .missing = ""};
   for (const auto& [name, what, image] : {std::tuple("tamper-lsm", "denied by LSM", TamperLsmImage()),
                                           std::tuple("tamper-told", "signals and moves told", TamperImage())}) {
-    absl::StatusOr<LoadedObject> object = LoadAndAttach(context, name, image);
-    if (!object.ok()) {
+    if (absl::StatusOr<LoadedObject*> object = Add(context, name, image, {}); !object.ok()) {
       absl::StrAppend(&rung.missing, rung.missing.empty() ? "" : "; ", what, ": ", object.status().message());
       continue;
     }
-    object->Detach();
-    objects_.push_back(*std::move(object));
     absl::StrAppend(&rung.in_use, rung.in_use.empty() ? "" : " + ", what);
   }
   if (rung.in_use.empty()) rung.in_use = "none";
-  links_ = context.pins.LinkDirectory(context.load);
   context.rungs.push_back(rung);
-}
-
-absl::Status TamperWatch::SetOn(bool on) {
-  if (on == on_) return absl::OkStatus();
-  for (LoadedObject& object : objects_) {
-    if (on) {
-      HP_RETURN_IF_ERROR(object.Attach(links_, -1));
-    } else {
-      object.Detach();
-    }
-  }
-  on_ = on;
-  return absl::OkStatus();
 }
 
 LoadedObject TryConnect(const LadderContext& context) {

@@ -30,6 +30,8 @@ class OnDemand {
   // All of them or none.
   absl::Status SetOn(bool on);
   bool on() const { return on_; }
+  // Pins again what is attached and somebody unpinned; their paths.
+  std::vector<std::string> RepairPins() const;
 
  protected:
   // Loads it, attaches it for real and detaches it again; kept where that worked.
@@ -52,7 +54,6 @@ class Guards : public OnDemand {
   void Try(const LadderContext& context);
   // Whether tasks can wait in the kernel while this is on.
   bool waits() const { return waits_; }
-  std::vector<std::string> RepairPins() const;
 
  private:
   void TryWait(const LadderContext& context, bool on_return);
@@ -69,16 +70,9 @@ class Escapes : public OnDemand {
 
 // What a session does to Holdpoint itself. Rungs: "tamper-lsm" (denied), "tamper-told" (told), both where both load. Attached
 // only while a session exists, as the guards are.
-class TamperWatch {
+class TamperWatch : public OnDemand {
  public:
   void Try(const LadderContext& context);
-  absl::Status SetOn(bool on);
-  std::vector<std::string> RepairPins() const;
-
- private:
-  std::vector<LoadedObject> objects_;
-  std::string links_;
-  bool on_ = false;
 };
 
 // The connect programs. Rungs: "connect-storage" (label from task storage), "connect-tgid" (from the table by tgid).

@@ -57,6 +57,7 @@ enum {
 	HP_SIGINT = 2,
 	HP_SIGKILL = 9,
 	HP_SIGTERM = 15,
+	HP_SIGCHLD = 17,
 	HP_SIGCONT = 18,
 	HP_SIGSTOP = 19,
 	HP_SIGNAL_GROUP_EXIT = 0x4, /* signal_struct::flags */

@@ -348,6 +348,7 @@ class Upgrade(case.GateCase):
     def test_a_stop_takes_every_program_away_and_the_session_is_free(self):
         session = self.waiting(f'rm {self.precious}/a; echo rc=$?', 'production')
         self.assertEqual(self.gate.stop(), 0)
+        self.assertNotIn('tamper', self.daemon_states())
         self.assertFalse(pathlib.Path(self.gate.pin).exists())
         session.proceed()
         self.assertEqual(self.finish(session.process)[1], 'rc=0\n')

@@ -104,20 +104,49 @@ class Reach(BoundaryTest):
 class BadInput(BoundaryTest):
     """One clear sentence, the documented exit code, and nothing is started."""
 
-    def refuse_to_start(self, code, *flags, scope=None, uid=0):
+    def refuse_to_start(self, code, *flags, scope=None, uid=0, lacking=None, drop=None, pin=None):
+        """`lacking` is a shell command that takes something away in a mount namespace of the daemon's own."""
         root = self.world.root
         argv = [gate.binaries() / 'holdpointd', '--scope', scope or self.world.scope.path, '--state', root / 's',
-                '--run', root / 'r', '--pin', f'/sys/fs/bpf/bad-{root.name}', '--rules', gate.rules(self.world),
+                '--run', root / 'r', '--pin', pin or f'/sys/fs/bpf/bad-{root.name}', '--rules', gate.rules(self.world),
                 '--bin', gate.binaries(), '--instance', 'bad', *flags]
         if uid:
             shutil.copy(argv[0], root / 'holdpointd')
             argv = ['setpriv', '--reuid', uid, '--regid', uid, '--clear-groups', root / 'holdpointd', *argv[1:]]
+        if drop:
+            argv = ['setpriv', '--bounding-set', drop, '--inh-caps', drop, '--', *argv]
+        if lacking:
+            argv = ['unshare', '--mount', 'sh', '-c', lacking + ' && exec "$@"', 'sh', *argv]
         done = subprocess.run(list(map(str, argv)), capture_output=True, text=True, timeout=60, check=False)
         self.assertEqual(done.returncode, code, done.stderr)
         return done.stderr.splitlines()[-1]
 
     def test_not_root(self):
         self.assertIn('root', self.refuse_to_start(77, uid=self.world.uid))
+
+    def test_a_kernel_without_btf(self):
+        said = self.refuse_to_start(78, lacking='mount -t tmpfs none /sys/kernel/btf')
+        self.assertIn('CONFIG_DEBUG_INFO_BTF', said)
+
+    def test_a_host_without_cgroup_v2(self):
+        said = self.refuse_to_start(78, lacking="for m in $(awk '$3 == \"cgroup2\" {print $2}' /proc/self/mounts); "
+                                                'do umount -l $m; done')
+        self.assertIn('mount -t cgroup2', said)
+
+    def test_a_place_for_pins_that_is_no_bpffs(self):
+        self.assertIn('/sys/fs/bpf', self.refuse_to_start(78, pin=self.world.root / 'pins'))
+
+    def test_without_the_right_to_load_programs(self):
+        said = self.refuse_to_start(77, drop='-sys_admin,-bpf,-perfmon')
+        self.assertIn('CAP_SYS_ADMIN', said)
+        self.assertNotIn('CAP_KILL', said)
+
+    def test_doctor_says_it_too_without_a_daemon(self):
+        done = subprocess.run(['unshare', '--mount', 'sh', '-c', 'mount -t tmpfs none /sys/kernel/btf && exec "$@"', 'sh',
+                               gate.binaries() / 'holdpoint', '--run', self.world.root / 'nowhere', 'doctor'],
+                              capture_output=True, text=True, timeout=60, check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stdout, r'btf +BAD')
 
     def test_a_scope_that_is_no_cgroup(self):
         self.assertIn(str(self.world.home), self.refuse_to_start(2, scope=self.world.home))

@@ -65,6 +65,13 @@ class Signals(TamperCase):
         self.assertEqual((code, out), (0, 'rc=137\n'))
         self.assertEqual(self.tampers(), [])
 
+    def test_what_is_held_and_ends_is_no_signal_to_its_tracer(self):
+        held = self.session(f'rm {self.precious}/a')
+        self.gate.decide('deny', self.gate.await_hold()['ticket'], case.DANA)
+        self.finish(held)
+        self.gate.await_event(lambda e: e['type'] == 'outcome')
+        self.assertEqual(self.tampers(), [])
+
     def test_a_session_of_somebody_else_cannot_signal_at_all(self):
         _, out, _ = self.finish(self.session(f'kill -9 {self.gate.process.pid}; echo rc=$?'))
         self.assertEqual(out, 'rc=1\n')
@@ -105,6 +112,8 @@ class Trace(TamperCase):
 
 
 class Scope(TamperCase):
+    HOLD_MS = 1
+
     def leave(self, target):
         return self.as_root(f'open("{target}/cgroup.procs", "w").write("0"); print("moved")')
 
@@ -116,8 +125,6 @@ class Scope(TamperCase):
         self.await_tamper('moved out of the scope')
         self.assertEqual(out.strip(), '126', err)
         self.assertTrue((self.precious / 'a').exists())
-
-    HOLD_MS = 1
 
     def test_one_that_moves_inside_the_scope_is_left_alone(self):
         inside = self.world.scope.path / 'deeper'
