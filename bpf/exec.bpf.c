@@ -10,7 +10,8 @@
  * Kernel: 6.1 (bpf_loop, task storage in tracing programs).
  * Forged: argv is user memory (the new image's own, nothing has run in it yet; another process with the right to write
  *         to it could). Names and paths can be chosen by who may rename and mount; (device, inode, ctime) cannot,
- *         except on FUSE, whose server says what it likes: no class is believed there.
+ *         except on FUSE, whose server says what it likes, and on tmpfs and ramfs, where a mapping writes without a
+ *         trace in ctime: no class makes a file harmless there.
  */
 #include "bpf/compat/compat.h"
 #include "bpf/lib/label.h"
@@ -172,6 +173,12 @@ static __always_inline bool hp_has_job_control(struct task_struct *task, const s
 	return hp_group_of(task, HP_PIDTYPE_SID) == hp_group_of(parent, HP_PIDTYPE_SID);
 }
 
+/* A change of a file may leave its ctime as it was. */
+static __always_inline bool hp_is_timeless(const struct super_block *sb)
+{
+	return sb->s_magic == HP_FUSE_SUPER_MAGIC || sb->s_magic == HP_TMPFS_MAGIC || sb->s_magic == HP_RAMFS_MAGIC;
+}
+
 static __always_inline void hp_describe_file(struct hp_exec_event *event, struct linux_binprm *bprm)
 {
 	struct inode *inode = bprm->file->f_inode;
@@ -181,6 +188,8 @@ static __always_inline void hp_describe_file(struct hp_exec_event *event, struct
 	event->ctime_ns = hp_inode_ctime_ns(inode);
 	if (inode->i_nlink == 0)
 		event->hdr.flags |= HP_FLAG_FILELESS;
+	if (hp_is_timeless(inode->i_sb))
+		event->hdr.flags |= HP_FLAG_TIMELESS;
 	if (bprm->interp != bprm->filename)
 		event->hdr.flags |= HP_FLAG_SCRIPT;
 }
@@ -259,16 +268,15 @@ static __always_inline bool hp_send(struct hp_exec_event *event, bool urgent)
 	return false;
 }
 
-static __always_inline __u16 hp_class_of(const struct hp_exec_event *event, const struct hp_config *config,
-					 struct linux_binprm *bprm)
+static __always_inline __u16 hp_class_of(const struct hp_exec_event *event, const struct hp_config *config)
 {
 	struct hp_file_key key = {.dev = event->dev, .ino = event->ino};
 	struct hp_class_entry *entry;
 
-	if (bprm->file->f_inode->i_sb->s_magic == HP_FUSE_SUPER_MAGIC)
-		return HP_CLASS_UNKNOWN;
 	entry = bpf_map_lookup_elem(&hp_class, &key);
 	if (!entry || entry->generation != config->policy_generation || entry->ctime_ns != event->ctime_ns)
+		return HP_CLASS_UNKNOWN;
+	if (event->hdr.flags & HP_FLAG_TIMELESS && entry->value == HP_CLASS_HARMLESS)
 		return HP_CLASS_UNKNOWN;
 	return entry->value;
 }
@@ -479,7 +487,7 @@ static __always_inline void hp_judge(struct hp_config *config, struct hp_exec_sc
 	label.state = HP_TASK_RUN; /* approval is for one exec */
 	label.start_boot_ns = task->group_leader->start_boottime; /* where user space could not know it */
 	event = hp_begin_event(scratch, task, bprm, &label, HP_EVENT_EXEC);
-	event->class_value = hp_class_of(event, config, bprm);
+	event->class_value = hp_class_of(event, config);
 	if (!(label.flags & HP_LABEL_ROOT) && hp_recognise(&scratch->given, task, bprm))
 		event->hdr.flags |= HP_FLAG_NESTED;
 	answer = hp_decide(config, session, event);

@@ -12,6 +12,7 @@
 #include "agent/base/status.h"
 #include "agent/gate/facts.h"
 #include "agent/gate/fail_mode.h"
+#include "agent/gate/lineage.h"
 #include "agent/response/proc.h"
 
 namespace holdpoint {
@@ -20,6 +21,7 @@ namespace {
 constexpr size_t kMaxArgvBytes = 3 << 20;         // The kernel allows a little over 2 MiB with the usual stack limit.
 constexpr size_t kMaxEnvironmentBytes = 256 << 10;
 constexpr size_t kMaxWaitingPerSession = 256;
+constexpr size_t kMaxStartedBy = 200;  // characters of one command line
 constexpr absl::Duration kSessionAnswerTime = absl::Seconds(3);
 constexpr char kStopRung[] = "exec: stopped at sched_process_exec";
 constexpr char kHoldRung[] = "exec: stopped, then traced";
@@ -127,6 +129,10 @@ void ConsultDesk::Begin(ExecEvent event) {
   exec.set_raw_working_directory(consult->event.cwd);
   if ((consult->event.head.flags & HP_FLAG_SCRIPT) != 0) exec.set_raw_script(consult->event.filename);
   exec.set_ctime_ns(consult->event.file.ctime_ns);
+  const absl::Time changed = absl::FromUnixNanos(static_cast<int64_t>(consult->event.file.ctime_ns));
+  exec.set_executable_may_change((consult->event.head.flags & HP_FLAG_TIMELESS) != 0 ||
+                                 core_.clock.Wall() - changed < kFreshFile);
+  exec.set_stdin_kind(StdinKind(consult->task.id.tgid));
   exec.set_describe_only(!consult->stopped);
   consult->argv = consult->event.argv;
   exec.set_argv_cut((consult->event.head.flags & (HP_FLAG_ARGV_CUT | HP_FLAG_ARGV_FAILED)) != 0);
@@ -155,7 +161,28 @@ void ConsultDesk::Answered(const ConsultPtr& consult, absl::StatusOr<v1::FromJud
   if (consult->decided) return;
   if (!answer.ok()) return FailMode(consult, std::string(answer.status().message()));
   if (!answer->has_exec()) return FailMode(consult, "the judge answered with something else");
+  if (answer->exec().judgement().verdict() > v1::VERDICT_ALLOW) return Trace(consult, std::move(*answer->mutable_exec()));
   Decide(consult, std::move(*answer->mutable_exec()));
+}
+
+void ConsultDesk::Trace(const ConsultPtr& consult, v1::ExecVerdict verdict) {
+  const Session* session = core_.sessions.Find(consult->event.head.session);
+  v1::ToJudge question;
+  for (std::string& argv : AncestorsOf(consult->event.parent, session == nullptr ? ProcessId{} : session->root)) {
+    question.mutable_describe()->add_raw_argv(std::move(argv));
+  }
+  if (!question.has_describe()) return Decide(consult, std::move(verdict));
+  core_.judge.Ask(std::move(question), core_.policy.consult_budget(), nullptr,
+                  [this, consult, verdict = std::move(verdict)](absl::StatusOr<v1::FromJudge> answer) {
+                    if (consult->decided) return;
+                    if (answer.ok() && answer->has_described()) {
+                      for (const v1::Described::Argv& argv : answer->described().argv()) {
+                        consult->process.add_started_by(
+                            RenderArgv({argv.words().begin(), argv.words().end()}, kMaxStartedBy));
+                      }
+                    }
+                    Decide(consult, verdict);
+                  });
 }
 
 void ConsultDesk::FailMode(const ConsultPtr& consult, const std::string& why) {
@@ -188,7 +215,8 @@ void ConsultDesk::Decide(const ConsultPtr& consult, v1::ExecVerdict verdict) {
   if (!verdict.server().empty() && on_server && judgement.verdict() <= v1::VERDICT_AUDIT) {
     on_server(*session, consult->process, verdict.server());
   }
-  if (judgement.verdict() <= v1::VERDICT_ALLOW && judgement.blind_spots().empty()) {
+  const bool fileless = (consult->event.head.flags & HP_FLAG_FILELESS) != 0;  // Always worth a record.
+  if (judgement.verdict() <= v1::VERDICT_ALLOW && judgement.blind_spots().empty() && !fileless) {
     core_.rollups.Add(session->number, Rollups::Kind::kExec, consult->process.executable(), now);
     return Pass(consult);
   }

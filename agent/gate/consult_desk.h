@@ -66,6 +66,7 @@ class ConsultDesk {
   void Begin(ExecEvent event);
   void Answered(const ConsultPtr& consult, absl::StatusOr<v1::FromJudge> answer);
   void Decide(const ConsultPtr& consult, v1::ExecVerdict verdict);
+  void Trace(const ConsultPtr& consult, v1::ExecVerdict verdict);  // adds what it comes from, then decides
   void FailMode(const ConsultPtr& consult, const std::string& why);
   void Pass(const ConsultPtr& consult);
   void Hold(const ConsultPtr& consult, Ticket& ticket);

@@ -38,6 +38,7 @@ ExecAct ActOf(const v1::ConsultExec& consult) {
   act.environment = SplitRawArgv(consult.raw_environment());
   act.argv_cut = consult.argv_cut();
   act.environment_cut = consult.environment_cut();
+  act.stdin_kind = consult.stdin_kind();
   return act;
 }
 
@@ -224,7 +225,8 @@ Judge::Identity Judge::Identify(const v1::ConsultExec& consult, const v1::Facts&
     identity.names = *names;
     return identity;
   }
-  if (const auto seen = identities_.find(id); seen != identities_.end()) return seen->second;
+  const bool may_change = consult.executable_may_change();
+  if (const auto seen = identities_.find(id); !may_change && seen != identities_.end()) return seen->second;
   const uint64_t size = consult.executable_size();
   if (known_files_.empty() || (size != 0 && !known_files_.HasSize(size))) {
     identity.settled = true;
@@ -236,6 +238,7 @@ Judge::Identity Judge::Identify(const v1::ConsultExec& consult, const v1::Facts&
     wanted->set_executable_sha256(true);
     return identity;
   }
+  if (may_change) return identity;
   if (identities_.size() >= kMaxIdentities) identities_.clear();
   identities_[id] = identity;
   return identity;

@@ -30,10 +30,6 @@ constexpr char kScopeRegistry[] = "/run/holdpoint-scopes";
 // Records taken from a ring in one drain; what is left keeps the descriptor readable.
 constexpr int kDrainBatch = 4096;
 
-// A file whose ctime is younger than this may be written again without its ctime changing: the kernel's coarse clock
-// stands still for up to 10 ms (HZ=100). Its class is not stored; it is asked again.
-constexpr absl::Duration kFreshFile = absl::Milliseconds(50);
-
 // How long the judge's word on an interpreter's script is believed: nobody sees when a script changes.
 constexpr absl::Duration kScriptBelieved = absl::Minutes(10);
 

@@ -26,6 +26,10 @@ struct Rung {
   std::string missing;     // one sentence for doctor, empty on the top rung
 };
 
+// A file whose ctime is younger than this may be written again without its ctime changing: the kernel's coarse clock
+// stands still for up to 10 ms (HZ=100).
+inline constexpr absl::Duration kFreshFile = absl::Milliseconds(50);
+
 // Everything the gate does with the kernel programs. The only class outside agent/kernel's own files that stands
 // for libbpf; one instance per daemon.
 //
@@ -88,8 +92,7 @@ class Kernel {
 
   // Triage tables. A new generation makes all older classes stale at once.
   virtual absl::Status SetPolicyGeneration(uint32_t generation) = 0;
-  // A file whose ctime is younger than 50 ms gets no class, and is asked again: it could be written once more without
-  // its ctime changing.
+  // A file whose ctime is younger than kFreshFile gets no class, and is asked again.
   virtual absl::Status SetClass(const FileId& file, hp_class_value value, uint32_t generation) = 0;
   // What the judge said of a program outside every session: of its file (script 0), or of an interpreter with a script.
   // A file whose ctime is younger than 50 ms is not remembered.

@@ -34,6 +34,7 @@ struct ExecAct {
   std::vector<std::string> environment;  // "NAME=VALUE"
   bool argv_cut = false;
   bool environment_cut = false;
+  std::string stdin_kind;  // "pipe", "socket", "file": where something that nobody has read may come from
 
   // Only where the act was read from a command line's text (`holdpoint check`, sh -c), not seen by the kernel:
   bool unexpanded = false;       // no shell has expanded variables, tildes and globs

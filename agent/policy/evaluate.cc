@@ -80,6 +80,14 @@ Row RowOf(v1::Effect effect, v1::Recoverability recoverability) {
   }
 }
 
+// A shell that is told what to do by something that nobody has read.
+bool ReadsProgramText(const ToolModel& tool, const ExecAct& act, const std::vector<std::string>& argv) {
+  if (tool.wraps.flag_text.empty() || act.stdin_kind.empty()) return false;
+  const ToolCall call = ParseToolCall(tool, argv);
+  if (call.Has(tool.wraps.flag_text) || call.Has("help") || call.Has("version")) return false;
+  return call.operands.empty() || call.Has("s");
+}
+
 bool IsAboutPaths(Evidence evidence) {
   return evidence == Evidence::kPath || evidence == Evidence::kOverwrite || evidence == Evidence::kTreePart ||
          evidence == Evidence::kGitPath;
@@ -113,6 +121,9 @@ class Evaluator {
       }
       std::vector<std::string> argv(
           act.argv.begin() + static_cast<ptrdiff_t>(std::min(candidate.skip, act.argv.size())), act.argv.end());
+      if (ReadsProgramText(*candidate.tool, act, argv)) {
+        ScoreUnseen(absl::StrCat("program text from standard input, a ", act.stdin_kind));
+      }
       CollectCall(*candidate.tool, act, std::move(argv));
     }
   }
@@ -314,6 +325,8 @@ class Evaluator {
     std::optional<Scored> worst;
     size_t lost = 0;
     for (const std::string& id : ids) {
+      // An empty word names no file: no program takes it for the folder it stands in.
+      if (id.empty() && IsAboutPaths(rule.evidence) && !act.unseen_operands) continue;
       Scored scored = ScoreOne(hit, id, destination, input);
       if (scored.verdict >= v1::VERDICT_HOLD) ++lost;
       if (!worst.has_value() || scored.Order() > worst->Order()) worst = std::move(scored);
@@ -321,6 +334,7 @@ class Evaluator {
     if (too_many) {
       ScoreUnseen(absl::StrCat("more than ", kMaxResources, " operands: the others are unseen"), v1::VERDICT_HOLD);
     }
+    if (!worst.has_value()) return;
     Redact(&worst->resource);
     if (lost > 1) absl::StrAppend(&worst->because, worst->because.empty() ? "" : "; ", "and ", lost - 1, " more");
     scored_.push_back(*std::move(worst));

@@ -5,6 +5,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "agent/parse/shell_words.h"
 #include "agent/policy/paths.h"
 
@@ -70,12 +71,15 @@ Unwrapped Unwrap(const ToolModel& tool, const ExecAct& act, size_t skip) {
   const absl::Span<const std::string> argv = absl::MakeConstSpan(act.argv).subspan(std::min(skip, act.argv.size()));
   if (argv.empty()) return out;
   if (wraps.applet) {
-    const std::string name(BaseName(argv[0]));
-    const bool own_name = std::find(tool.names.begin(), tool.names.end(), name) != tool.names.end();
+    // As these programs read their own name: without a login shell's dash, and anything that begins with it is it.
+    const std::string name(absl::StripPrefix(BaseName(argv[0]), "-"));
+    const bool own_name = std::any_of(tool.names.begin(), tool.names.end(),
+                                      [&](const std::string& own) { return absl::StartsWith(name, own); });
     if (own_name && argv.size() < 2) return out;
     std::vector<std::string> words(argv.begin() + (own_name ? 1 : 0), argv.end());
-    words[0] = std::string(BaseName(words[0]));
+    words[0] = own_name ? std::string(BaseName(absl::StripPrefix(words[0], "--coreutils-prog="))) : name;
     out.acts.push_back(Inner(act, std::move(words)));
+    out.acts.back().stdin_kind = act.stdin_kind;
     return out;
   }
   if (!wraps.exec_options.empty()) {

@@ -74,6 +74,8 @@ enum pid_type {
 	PIDTYPE_TGID = 1,
 };
 #define HP_FUSE_SUPER_MAGIC 0x65735546
+#define HP_TMPFS_MAGIC 0x01021994
+#define HP_RAMFS_MAGIC 0x858458f6
 
 /* The context of cgroup/connect and its kin: rewritten by the verifier by offset, so it must not be relocated. */
 struct bpf_sock_addr {

@@ -225,6 +225,7 @@ enum hp_reason {
 #define HP_FLAG_OBSERVED 0x200     /* a connect that would have been refused; the session is in observe */
 #define HP_FLAG_APPROVED 0x400     /* a connect let through by hp_connect_pass */
 #define HP_FLAG_WAITS 0x800        /* asked, and not stopped: its state is HP_TASK_WAITS */
+#define HP_FLAG_TIMELESS 0x4000    /* its file system need not note a change of the file: no class makes it harmless */
 
 struct hp_event_header {
 	__u64 boot_ns;

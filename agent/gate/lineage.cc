@@ -1,0 +1,39 @@
+#include "agent/gate/lineage.h"
+
+#include <sys/stat.h>
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "agent/response/proc.h"
+
+namespace holdpoint {
+namespace {
+
+constexpr size_t kMaxAncestors = 4;
+constexpr size_t kMaxBytes = 2048;
+
+}  // namespace
+
+std::vector<std::string> AncestorsOf(ProcessId parent, const ProcessId& root) {
+  std::vector<std::string> found;
+  while (found.size() < kMaxAncestors && parent.tgid > 1 && parent.tgid != root.tgid) {
+    absl::StatusOr<ProcText> argv = ReadArgv(parent, kMaxBytes);
+    if (!argv.ok()) break;
+    found.push_back(std::move(argv->bytes));
+    const absl::StatusOr<ProcessId> above = ParentOf(parent);
+    if (!above.ok()) break;
+    parent = *above;
+  }
+  return found;
+}
+
+std::string StdinKind(pid_t tgid) {
+  struct stat st {};
+  if (stat(absl::StrCat("/proc/", tgid, "/fd/0").c_str(), &st) != 0) return "";
+  if (S_ISFIFO(st.st_mode)) return "pipe";
+  if (S_ISSOCK(st.st_mode)) return "socket";
+  return S_ISREG(st.st_mode) ? "file" : "";
+}
+
+}  // namespace holdpoint
