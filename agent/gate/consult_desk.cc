@@ -21,6 +21,7 @@ namespace {
 constexpr size_t kMaxArgvBytes = 3 << 20;         // The kernel allows a little over 2 MiB with the usual stack limit.
 constexpr size_t kMaxEnvironmentBytes = 256 << 10;
 constexpr size_t kMaxWaitingPerSession = 256;
+constexpr absl::Duration kLookAgainBudget = absl::Seconds(3);  // Somebody waited for a person: there is no hurry.
 constexpr size_t kMaxStartedBy = 200;  // characters of one command line
 constexpr absl::Duration kSessionAnswerTime = absl::Seconds(3);
 constexpr char kStopRung[] = "exec: stopped at sched_process_exec";
@@ -121,9 +122,15 @@ void ConsultDesk::Begin(ExecEvent event) {
   ++session->counters.asked;
   ++session->counters.execs;
 
+  Ask(consult, *session, opened.ok() ? &*opened : nullptr, core_.policy.consult_budget(),
+      [this, consult](absl::StatusOr<v1::FromJudge> answer) { Answered(consult, std::move(answer)); });
+}
+
+void ConsultDesk::Ask(const ConsultPtr& consult, const Session& session, OpenedProcess* opened,
+                      absl::Duration budget, JudgeLink::Answer answered) {
   v1::ToJudge question;
   v1::ConsultExec& exec = *question.mutable_exec();
-  *exec.mutable_session() = ContextOf(*session);
+  *exec.mutable_session() = ContextOf(session);
   *exec.mutable_process() = consult->process;
   exec.set_raw_executable(consult->event.executable);
   exec.set_raw_working_directory(consult->event.cwd);
@@ -134,13 +141,13 @@ void ConsultDesk::Begin(ExecEvent event) {
                                  core_.clock.Wall() - changed < kFreshFile);
   exec.set_stdin_kind(StdinKind(consult->task.id.tgid));
   exec.set_describe_only(!consult->stopped);
-  consult->argv = consult->event.argv;
+  std::string argv_now = consult->event.argv;
   exec.set_argv_cut((consult->event.head.flags & (HP_FLAG_ARGV_CUT | HP_FLAG_ARGV_FAILED)) != 0);
   exec.set_environment_cut(true);
-  if (opened.ok()) {
+  if (opened != nullptr) {
     exec.set_executable_size(opened->dir.ExecutableSize().value_or(0));
     if (absl::StatusOr<ProcText> argv = opened->dir.Argv(kMaxArgvBytes); argv.ok() && consult->stopped) {
-      consult->argv = std::move(argv->bytes);
+      argv_now = std::move(argv->bytes);
       exec.set_argv_cut(argv->cut);
     }
     if (absl::StatusOr<ProcText> env = opened->dir.Environ(kMaxEnvironmentBytes); env.ok()) {
@@ -148,13 +155,13 @@ void ConsultDesk::Begin(ExecEvent event) {
       exec.set_environment_cut(env->cut);
     }
   }
-  exec.set_raw_argv(consult->argv);
+  exec.set_raw_argv(argv_now);
+  if (consult->judgement.verdict() == v1::VERDICT_UNSPECIFIED) consult->argv = std::move(argv_now);
   JudgeLink::FactsSource facts;
   if (consult->stopped) {
     facts = FactsAbout(core_.loop, core_.clock, absl::StrCat(core_.options.bin, "/holdpoint-reader"), consult->task);
   }
-  core_.judge.Ask(std::move(question), core_.policy.consult_budget(), std::move(facts),
-                  [this, consult](absl::StatusOr<v1::FromJudge> answer) { Answered(consult, std::move(answer)); });
+  core_.judge.Ask(std::move(question), budget, std::move(facts), std::move(answered));
 }
 
 void ConsultDesk::Answered(const ConsultPtr& consult, absl::StatusOr<v1::FromJudge> answer) {
@@ -331,20 +338,38 @@ absl::Status ConsultDesk::Approve(Ticket& ticket, const std::string& by, const s
                                .uses = 1};
     HP_RETURN_IF_ERROR(core_.kernel.AllowConnects(*ticket.connect, pass));
   }
-  if (held != consults_.end()) ReleaseHeld(held->second, ticket);
+  if (held != consults_.end()) LookAgain(held->second, ticket);
   if (on_decided) on_decided(ticket);
   return absl::OkStatus();
 }
 
-void ConsultDesk::ReleaseHeld(const ConsultPtr& consult, Ticket& ticket) {
+void ConsultDesk::LookAgain(const ConsultPtr& consult, const Ticket& ticket) {
   core_.loop.Cancel(consult->timer);
+  const Session* session = core_.sessions.Find(consult->event.head.session);
+  absl::StatusOr<OpenedProcess> opened = OpenProcess(consult->task.id);
+  if (session == nullptr || !opened.ok()) return;  // It has ended, and that is told elsewhere.
+  const absl::Duration budget = std::max(core_.policy.consult_budget(), kLookAgainBudget);
+  Ask(consult, *session, &*opened, budget, [this, consult, id = ticket.id](absl::StatusOr<v1::FromJudge> answer) {
+    if (consult->decided) return;
+    Ticket* approved = core_.tickets.FindById(id);
+    WayOut way{.kind = RefusalText::Kind::kRefused, .by = "", .also = "it could not be judged once more before its release"};
+    if (approved == nullptr || !answer.ok() || !answer->has_exec()) return Refuse(consult, approved, way);
+    if (answer->exec().judgement().act_digest() == consult->judgement.act_digest()) return ReleaseHeld(consult, *approved);
+    way.also = "its arguments or what it reads were changed while it was held";
+    Refuse(consult, approved, way);
+  });
+}
+
+void ConsultDesk::ReleaseHeld(const ConsultPtr& consult, Ticket& ticket) {
   absl::StatusOr<ProcDir> proc = ProcDir::Open(consult->task.id);
   absl::StatusOr<ProcText> now = proc.ok() ? proc->Argv(kMaxArgvBytes) : proc.status();
   if (!now.ok() || now->bytes != consult->argv || !proc->CheckArgvPointers().ok()) {
     ticket.state = Ticket::State::kOpen;
     return Refuse(consult, &ticket, WayOut{.kind = RefusalText::Kind::kRefused, .by = "", .also = "its arguments were changed while it was held"});
   }
-  core_.tickets.Use(ticket, core_.clock.Wall());
+  if (!core_.tickets.Use(ticket, core_.clock.Wall())) {
+    return Refuse(consult, &ticket, WayOut{.kind = RefusalText::Kind::kRefused, .by = "", .also = "the approval was used up meanwhile"});
+  }
   consult->decided = true;
   // What is approved is on the disk before it happens.
   v1::Outcome outcome;
@@ -397,10 +422,15 @@ std::string ConsultDesk::Text(const Session& session, const v1::Judgement& judge
 }
 
 void ConsultDesk::Refuse(const ConsultPtr& consult, Ticket* ticket, const WayOut& way) {
+  if (consult->decided) return;
   Session* session = core_.sessions.Find(consult->event.head.session);
-  if (session == nullptr || consult->decided) return;
   core_.loop.Cancel(consult->timer);
   consult->decided = true;
+  if (session == nullptr) {  // All of it has ended; should this one not have, it ends now.
+    return core_.responder.Kill(consult->task, "", [this, consult](const ResponseResult& result) {
+      Ended(consult, result, consult->ticket);
+    });
+  }
   if (ticket != nullptr) consult->ticket = ticket->id;
   ++session->counters.refused;
   const bool recorded = consult->held_since.ns != 0;  // When the hold began.
@@ -545,6 +575,17 @@ void ConsultDesk::OnEndedBefore(const ExitEvent& event) {
   outcome.mutable_process()->set_start_boot_ns(event.head.process.start_boot_ns);
   outcome.mutable_process()->set_exec_id(event.exec_id);
   core_.ledger.Outcome(core_.sessions.Find(event.head.session), std::move(outcome), "fail mode");
+}
+
+void ConsultDesk::OnExit(const ExitEvent& event) {
+  const auto found = consults_.find(event.exec_id);
+  if (found == consults_.end() || found->second->decided || found->second->held_since.ns == 0) return;
+  const ConsultPtr consult = found->second;
+  if (event.head.process.tgid != consult->task.id.tgid) return;
+  consult->decided = true;
+  ResponseResult result;
+  result.detail = absl::StrCat("it was ended while it was held, by signal ", event.exit_code & 0x7f);
+  Ended(consult, result, consult->ticket);
 }
 
 void ConsultDesk::RefuseAll(const std::string& why, std::function<void()> done) {

@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "agent/gate/core.h"
 #include "agent/kernel/decode.h"
+#include "agent/response/proc.h"
 #include "agent/response/refusal_text.h"
 
 namespace holdpoint {
@@ -29,6 +30,7 @@ class ConsultDesk {
   void OnPassed(const ExecEvent& event);  // it ran; harmless
   void OnToldToEnd(const SignalEvent& event);  // or a guard acted
   void OnEndedBefore(const ExitEvent& event);  // while no gate or another one was there
+  void OnExit(const ExitEvent& event);         // a labelled process has ended, whoever ended it
 
   // The session desk has an answer: acts of the session that waited for it go on.
   void OnSessionKnown(SessionNumber number);
@@ -64,6 +66,8 @@ class ConsultDesk {
   using ConsultPtr = std::shared_ptr<Consult>;
 
   void Begin(ExecEvent event);
+  void Ask(const ConsultPtr& consult, const Session& session, OpenedProcess* opened, absl::Duration budget,
+           JudgeLink::Answer answered);
   void Answered(const ConsultPtr& consult, absl::StatusOr<v1::FromJudge> answer);
   void Decide(const ConsultPtr& consult, v1::ExecVerdict verdict);
   void Trace(const ConsultPtr& consult, v1::ExecVerdict verdict);  // adds what it comes from, then decides
@@ -71,6 +75,7 @@ class ConsultDesk {
   void Pass(const ConsultPtr& consult);
   void Hold(const ConsultPtr& consult, Ticket& ticket);
   void HoldRanOut(uint64_t exec_id);
+  void LookAgain(const ConsultPtr& consult, const Ticket& ticket);  // what is approved is what is there now
   void ReleaseHeld(const ConsultPtr& consult, Ticket& ticket);
   void Refuse(const ConsultPtr& consult, Ticket* ticket, const WayOut& way);
   void Kill(const ConsultPtr& consult, bool whole_session);

@@ -328,6 +328,7 @@ void Gate::OnRecord(absl::Span<const std::byte> record) {
   if (auto* left = std::get_if<LeftEvent>(&*event)) return escape_desk_->OnLeft(*left);
   if (auto* exit = std::get_if<ExitEvent>(&*event)) {
     if (exit->head.boot_ns < started_.ns) consult_desk_->OnEndedBefore(*exit);
+    consult_desk_->OnExit(*exit);
     return session_desk_->OnExit(*exit);
   }
   if (auto* tamper = std::get_if<TamperEvent>(&*event)) return tamper_desk_->OnTamper(*tamper);

@@ -365,8 +365,22 @@ absl::StatusOr<SessionNumber> SessionDesk::Start(const Root& root, const v1::Ses
     Guards();
     return labelled.status();
   }
+  NameRoot(number, root.process);
   Confirm(number, verdict, root.shown);
   return number;
+}
+
+void SessionDesk::NameRoot(SessionNumber number, const ProcessId& process) {
+  Session* session = core_.sessions.Find(number);
+  session->root = process;
+  // Its client knows its own start to 10 ms only; the kernel will tell of its end by the exact one.
+  absl::StatusOr<std::vector<Kernel::LabelledTask>> tasks = core_.kernel.LabelledTasks();
+  if (!tasks.ok()) return;  // It is counted as alive when it is next seen.
+  for (const Kernel::LabelledTask& task : *tasks) {
+    if (!SameProcess(task.id, process)) continue;
+    session->root = task.id;
+    core_.sessions.ProcessSeen(number, task.id);
+  }
 }
 
 void SessionDesk::OnExit(const ExitEvent& event) { core_.sessions.ProcessExited(event.head.session, event.head.process); }

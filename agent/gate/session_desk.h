@@ -71,6 +71,7 @@ class SessionDesk {
   void Tick();
 
  private:
+  void NameRoot(SessionNumber number, const ProcessId& process);  // of a session that was launched
   void Confirm(SessionNumber number, const v1::SessionVerdict& verdict, v1::Process process);
   void Dissolve(SessionNumber number, uint64_t exec_id);
   void WriteUpdated(const Session& session, const std::string& because);
