@@ -144,13 +144,13 @@ class Gate:
         finally:
             self._end(follow)
 
-    def await_hold(self, seconds=30):
+    def await_hold(self, seconds=30, wanted=lambda row: True):
         """Waits until a process is held and gives its ticket's row. The record's growth is what wakes it."""
         follow = self._follow()
         deadline = time.monotonic() + seconds
         try:
             while True:
-                held = [row for row in self.lines('holds') if row['state'] == 'held']
+                held = [row for row in self.lines('holds') if row['state'] == 'held' and wanted(row)]
                 if held:
                     return held[0]
                 left = deadline - time.monotonic()

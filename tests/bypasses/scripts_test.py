@@ -1,0 +1,125 @@
+"""Text that becomes acts: scripts, pipes, heredocs, builtins, runtimes, variables, response files."""
+
+import errno
+import json
+import socket
+import unittest
+
+from scene import DECLARED, PORT, PRODUCTION, SEEN, STOPPED, Scene, declared, row, setUpModule  # noqa: F401
+
+
+class Scripts(Scene):
+    def script(self, text, name=None):
+        path = self.own(self.world.workspace / (name or f'script-{next(self.names)}'), text=text)
+        path.chmod(0o755)
+        return path
+
+    @row('B08', 'a script by its first line, `sh FILE`, `bash -c`, a heredoc to `bash -s`, a pipe into sh', STOPPED)
+    def test_B08_whatever_starts_the_program_it_is_judged(self):
+        self.stops(lambda file: str(self.script(f'#!/bin/sh\nrm {file}\n')))
+        self.stops(lambda file: f"sh {self.script(f'rm {file}')}")
+        self.stops(lambda file: f"bash -c 'rm {file}'")
+        self.stops(lambda file: f'bash -s <<EOF\nrm {file}\nEOF\n')
+        self.stops(lambda file: f"cat {self.script(f'rm {file}')} | sh")
+
+    @row('B08', 'program text that comes from a pipe', SEEN)
+    def test_B08_text_from_a_pipe_is_said_to_be_unseen(self):
+        def unseen():
+            return self.judged(lambda p, j: any('standard input' in spot for spot in j.get('blind_spots', [])))
+        self.session('sh ./nothing.sh; echo "echo on" > on.sh; sh on.sh; sh -c "echo on"')
+        self.assertEqual(unseen(), [])
+        self.assertEqual(self.session('echo "echo on" | sh').out, 'on\n')
+        self.assertEqual([e['exec']['judgement']['verdict'] for e in unseen()], ['audit'])
+        self.assertEqual(self.session('echo "echo on" | sh; echo rc=$?', 'production').out, 'rc=126\n')
+
+    @row('C14', 'a heredoc: the shell gives it as a pipe', SEEN)
+    def test_C14_a_heredoc_is_text_from_a_pipe(self):
+        done = self.session('bash <<EOF\necho on\nEOF\n', with_shell='bash')
+        self.assertEqual(done.out, 'on\n', done.err)
+        seen = self.judged(lambda p, j: any('standard input' in spot for spot in j.get('blind_spots', [])) and
+                           p['executable'].endswith('bash'))
+        self.assertTrue(seen)
+
+    @row('C14', 'a heredoc to a program that no rule reads (psql <<EOF)', DECLARED)
+    def test_C14_what_other_programs_read_is_not_seen(self):
+        declared('What a program reads from standard input')
+        self.script('#!/bin/sh\nwhile read -r line; do eval "$line"; done\n', 'psql')
+        self.passes_unseen(lambda file: f'./psql <<EOF\n: > {file}; unset file; perl -e \'unlink "{file}"\'\nEOF\n')
+
+    @row('B09', 'connecting by a builtin of the shell (/dev/tcp)', STOPPED)
+    def test_B09_a_builtin_that_connects_is_refused(self):
+        for port in (PORT, PORT + 1):
+            server = socket.create_server((PRODUCTION, port))
+            self.addCleanup(server.close)
+        done = self.session(f'(: > /dev/tcp/{PRODUCTION}/{PORT}) || echo no; : > /dev/tcp/{PRODUCTION}/{PORT + 1} '
+                            '&& echo yes', with_shell='bash')
+        self.assertEqual(done.out, 'no\nyes\n', done.err)
+
+    @row('B09', 'emptying a file, or signalling, by a builtin in a script', DECLARED)
+    def test_B09_a_builtin_without_an_exec_is_not_seen(self):
+        declared('A shell builtin in a script (`> file`, `kill`)')
+        target = self.target()
+        self.session(f"sh {self.script(f': > {target}')}")
+        self.assertEqual(target.read_text(), '')
+
+    @row('B10', 'a language runtime deletes by itself', DECLARED)
+    def test_B10_a_runtime_that_unlinks_is_not_seen(self):
+        declared('a language runtime that deletes files or calls an API by itself')
+        self.passes_unseen(lambda file: f'/usr/bin/python3 -c \'import os; os.unlink("{file}")\'')
+
+    @row('B10', 'a language runtime connects to a production destination', STOPPED)
+    def test_B10_a_runtime_is_refused_where_it_connects(self):
+        for port in (PORT, PORT + 1):
+            server = socket.create_server((PRODUCTION, port))
+            self.addCleanup(server.close)
+        code = ('import socket\nfor p in (%d, %d):\n    try: socket.create_connection(("%s", p)); print("ok")\n'
+                '    except OSError as e: print(e.errno)\n' % (PORT, PORT + 1, PRODUCTION))
+        done = self.session(f"/usr/bin/python3 -c '{code}'".replace('"', '\\"').replace("'", '"'))
+        self.assertEqual(done.out, f'{errno.EPERM}\nok\n', done.err)
+
+    @row('B11', 'the command comes out of base64, a variable, xargs, eval', STOPPED)
+    def test_B11_judged_after_every_expansion(self):
+        self.stops(lambda file: f'echo rm {file} | base64 | base64 -d | sh')
+        self.stops(lambda file: f'a=r b=m f={file}; $a$b $f')
+        self.stops(lambda file: f'echo {file} | xargs rm')
+        self.stops(lambda file: f"eval \"$(printf 'r%s %s' m {file})\"")
+
+    @row('B11', 'a request whose method stands in a response file', STOPPED)
+    def test_B11_a_response_file_is_read(self):
+        # Nothing listens there: what passes fails to connect (7), what is refused does not run (126).
+        self.script('request = DELETE\n', 'destroy.rc')
+        self.script('request = GET\n', 'read.rc')
+        done = self.session('for f in destroy read; do curl -sK $f.rc http://203.0.113.1.invalid/v1/things/7; '
+                            'echo rc=$?; done')
+        self.assertEqual(done.out, 'rc=126\nrc=6\n', done.err)
+
+    @row('B11', 'a statement in a file of a program that no rule knows (psql -f)', DECLARED)
+    def test_B11_programs_without_rules_pass(self):
+        declared('A program that no rule knows')
+        self.script('#!/usr/bin/python3\nimport os, sys\nos.unlink(open(sys.argv[2]).read().strip())\n', 'psql')
+        self.passes_unseen(lambda file: f"./psql -f {self.script(str(file))}")
+
+    @row('C06', 'the act stands in a script, a Makefile, a package.json, a git hook', STOPPED)
+    def test_C06_every_exec_is_judged_and_says_where_it_came_from(self):
+        def makefile(file):
+            return f"make -sf {self.script(f'all:{chr(10)}{chr(9)}rm {file}{chr(10)}')}"
+
+        def hook(file):
+            hook = self.world.workspace / '.git' / 'hooks' / 'pre-commit'
+            hook.unlink(missing_ok=True)
+            self.own(hook, text=f'#!/bin/sh\nrm {file}\n').chmod(0o755)
+            return 'git -c user.name=t -c user.email=t@example.com commit -q --allow-empty -m x'
+
+        def package(file):
+            self.script(json.dumps({'scripts': {'tidy': f'rm {file}'}}), 'package.json')
+            return 'npm run --silent tidy'
+
+        for attempt, came_from in ((lambda file: f"sh {self.script(f'rm {file}; :', 'deploy.sh')}", 'deploy.sh'),
+                                   (makefile, 'make'), (hook, 'pre-commit'), (package, 'npm')):
+            with self.subTest(came_from):
+                event = self.stops(attempt)
+                self.assertIn(came_from, ' | '.join(event['exec']['process'].get('started_by', [])), event)
+
+
+if __name__ == '__main__':
+    unittest.main(verbosity=2)
