@@ -82,6 +82,24 @@ Json ToJson(const DoctorRow& row) {
           {"advice", Clip(row.advice)}};
 }
 
+Json ToJson(const ModeRow& row) {
+  Json json = {{"kind", Clip(row.kind)}, {"name", Clip(row.name)},   {"file", Clip(row.file)},
+               {"live", Clip(row.live)}, {"by", Clip(row.by)},       {"since", row.since},
+               {"mode", Clip(row.mode)}, {"standing", Clip(row.standing)}};
+  if (row.kind == "environment") {
+    json["protected"] = row.protected_environment;
+  } else {
+    json["title"] = Clip(row.title);
+    json["effect"] = Clip(row.effect);
+    json["recoverability"] = Clip(row.recoverability);
+  }
+  return json;
+}
+
+Json ToJson(const StatusView::Latency& latency) {
+  return {{"count", latency.count}, {"p50_us", latency.p50_us}, {"p99_us", latency.p99_us}};
+}
+
 // One object {"KEY":[...]} per body, as many rows in each as fit. Rows are bounded by Clip: where one is too large
 // all the same (every byte of it escaped six times), a row that says so stands in its place.
 template <typename Row>
@@ -137,12 +155,18 @@ std::vector<std::string> StatusBodies(const StatusView& status) {
         {"rules", status.judge.rules}}},
       {"spool",
        {{"bytes", status.spool.bytes}, {"last_sequence", status.spool.last_sequence}, {"lost", status.spool.lost}}},
-      {"kernel", std::move(kernel)}};
+      {"kernel", std::move(kernel)},
+      {"consults", {{"to_verdict", ToJson(status.to_verdict)}, {"to_continue", ToJson(status.to_continue)}}}};
   return {Dump(json)};
 }
 
 std::vector<std::string> SessionBodies(const std::vector<SessionView>& sessions) { return Pages("sessions", sessions); }
 std::vector<std::string> HoldBodies(const std::vector<HoldView>& holds) { return Pages("holds", holds); }
 std::vector<std::string> DoctorBodies(const std::vector<DoctorRow>& rows) { return Pages("doctor", rows); }
+std::vector<std::string> ModeBodies(const std::vector<ModeRow>& rows) { return Pages("modes", rows); }
+
+std::vector<std::string> PresenceBodies(const std::vector<std::string>& owners) {
+  return {Dump({{"presence", "wanted"}, {"owners", Names(owners)}})};
+}
 
 }  // namespace holdpoint

@@ -42,6 +42,13 @@ struct StatusView {
     uint64_t lost = 0;
   } spool = {};
   std::vector<std::pair<std::string, uint64_t>> kernel = {};  // counters by name
+  // Of acts that were asked about, in microseconds, from the kernel's event on; upper bounds within an eighth.
+  struct Latency {
+    uint64_t count = 0;
+    uint64_t p50_us = 0, p99_us = 0;
+  };
+  Latency to_verdict = {};   // until the judge's answer
+  Latency to_continue = {};  // until a task that may go on was continued
 };
 
 struct SessionView {
@@ -94,6 +101,20 @@ struct DoctorRow {
   bool warning = false;     // ok, and yet to be known: a lower rung is in use
 };
 
+// An environment or a rule, and what is in force of it.
+struct ModeRow {
+  std::string kind = {};  // "environment", "rule"
+  std::string name = {};
+  std::string file = {};  // what configuration and pack say: "enforce", "observe", "off"
+  std::string live = {};  // what was switched; empty where nothing was
+  std::string by = {};    // who switched it, and when
+  int64_t since = 0;
+  std::string mode = {};      // in force
+  std::string standing = {};  // of a rule: "new", "changed"; else empty
+  bool protected_environment = false;
+  std::string title = {}, effect = {}, recoverability = {};  // of a rule
+};
+
 // Bodies of an answer: each is one JSON object of at most kControlBodyMax bytes and pure ASCII, with the list in
 // parts where one is too small. There is always at least one. A single row that is larger by itself has its longest
 // texts cut.
@@ -101,5 +122,8 @@ std::vector<std::string> StatusBodies(const StatusView& status);
 std::vector<std::string> SessionBodies(const std::vector<SessionView>& sessions);
 std::vector<std::string> HoldBodies(const std::vector<HoldView>& holds);
 std::vector<std::string> DoctorBodies(const std::vector<DoctorRow>& rows);
+std::vector<std::string> ModeBodies(const std::vector<ModeRow>& rows);
+// Who could give the proof of presence that is missing: {"presence":"wanted","owners":[..]}.
+std::vector<std::string> PresenceBodies(const std::vector<std::string>& owners);
 
 }  // namespace holdpoint

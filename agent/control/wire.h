@@ -25,10 +25,16 @@ enum class ControlCommand : uint32_t {
   kReload = 10,
   kDetach = 11,  // number = tgid whose label is taken off
   kClass = 12,   // forget what was learned of executables
+  // What is enforced. text1 = who says so (and decides, where presence is needed), text2 = reason.
+  kModes = 20,
+  kModeSet = 21,    // ticket = "environment" or "rule", text3 = its name, number = 0 enforce, 1 observe, 2 off, secret
+  kModeUnset = 22,  // the same without a number
+  kPromote = 23,    // text3 = rule, or flag kControlAll
 };
 
 // ControlRequest::flags
 inline constexpr uint32_t kControlOnce = 1;  // kApprove: the identical act passes one time
+inline constexpr uint32_t kControlAll = 2;   // kPromote: every rule that is not promoted as it is
 
 struct ControlRequest {
   uint32_t version = kControlVersion;

@@ -121,6 +121,7 @@ std::vector<std::string> ConfigurationKeys() {
   add("kafka", kKafkaKeys);
   add("presence", kPresenceKeys);
   add("policy", kPolicyKeys);
+  add("record", kRecordKeys);
   add("policy.table", kRowNames);
   for (const absl::string_view row : kRowNames) add(absl::StrCat("policy.table.", row), kColumnNames);
   std::sort(keys.begin(), keys.end());

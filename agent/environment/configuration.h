@@ -135,12 +135,26 @@ using DecisionTable = std::array<std::array<v1::Verdict, kColumns>, kRows>;
 
 enum class RuleMode { kEnforce, kObserve, kOff };
 
+// What a rule that has changed since it was promoted did before.
+struct PromotedOutcome {
+  v1::Effect effect = v1::EFFECT_UNSPECIFIED;
+  v1::Recoverability recoverability = v1::RECOVERABILITY_UNSPECIFIED;
+  v1::Verdict verdict = v1::VERDICT_UNSPECIFIED;
+  bool same_resource = false;  // it still looks for the resource, and for what shows its loss, in the same way
+  std::vector<std::string> replaces;
+};
+
 struct PolicyConfig {
   DecisionTable table;                    // of design's defaults, with the file's cells in place
   std::map<std::string, RuleMode> rules;  // by rule id; others as their pack says
+  std::map<std::string, PromotedOutcome> changed;  // by rule id; this is enforced of them, the rest observed
   v1::Verdict Cell(Row row, Column column) const {
     return table[static_cast<size_t>(row)][static_cast<size_t>(column)];
   }
+};
+
+struct RecordConfig {
+  bool allowed_in_full = false;  // allowed execs and connects one by one, not only counted
 };
 
 struct Configuration {
@@ -153,6 +167,7 @@ struct Configuration {
   PolicyConfig policy;
   LimitsConfig limits;
   KafkaConfig kafka;
+  RecordConfig record;
   std::string presence_service = "holdpoint";
 
   // Null where there is no such environment.

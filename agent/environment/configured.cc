@@ -55,6 +55,7 @@ void FillConfigured(const Configuration& configuration, const CodingAgents& agen
     out->set_name(environment.name);
     out->set_protected_(environment.is_protected);
     out->set_enforce(environment.mode == Mode::kEnforce);
+    out->set_file_enforce(environment.mode == Mode::kEnforce);
     out->set_fail_closed(environment.fail_closed);
     out->mutable_approval()->Assign(environment.owners.approval.begin(), environment.owners.approval.end());
     out->mutable_rollback()->Assign(environment.owners.rollback.begin(), environment.owners.rollback.end());
@@ -74,6 +75,7 @@ void FillConfigured(const Configuration& configuration, const CodingAgents& agen
   kafka->mutable_brokers()->Assign(configuration.kafka.brokers.begin(), configuration.kafka.brokers.end());
   kafka->set_topic(configuration.kafka.topic);
   kafka->mutable_settings()->insert(configuration.kafka.settings.begin(), configuration.kafka.settings.end());
+  configured->set_record_allowed(configuration.record.allowed_in_full);
   configured->set_presence_service(configuration.presence_service);
 }
 

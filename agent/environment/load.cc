@@ -24,6 +24,7 @@ constexpr size_t kMaxEnvironments = 64;
 constexpr size_t kMaxRanges = 4096;  // What the kernel's table takes.
 
 constexpr absl::string_view kModeWords[] = {"enforce", "observe"};
+constexpr absl::string_view kAllowedWords[] = {"rolled", "full"};
 constexpr absl::string_view kFailWords[] = {"closed", "open"};
 constexpr absl::string_view kRefuseWords[] = {"crossing", "always", "never"};
 constexpr absl::string_view kRuleModeWords[] = {"enforce", "observe", "off"};
@@ -104,6 +105,7 @@ class Loader {
     HP_RETURN_IF_ERROR(LoadKafka(map));
     HP_RETURN_IF_ERROR(LoadPresence(map));
     HP_RETURN_IF_ERROR(LoadPolicy(map));
+    HP_RETURN_IF_ERROR(LoadRecord(map));
     return std::move(configuration_);
   }
 
@@ -419,6 +421,15 @@ class Loader {
     if (!map.Has("service")) return absl::OkStatus();
     HP_ASSIGN_OR_RETURN(configuration_.presence_service,
                         Matching(*map.Get("service"), *pattern, "the name of a PAM service"));
+    return absl::OkStatus();
+  }
+
+  absl::Status LoadRecord(const YamlMap& top) {
+    if (!top.Has("record")) return absl::OkStatus();
+    HP_ASSIGN_OR_RETURN(const YamlMap map, top.Get("record")->Map(kRecordKeys));
+    if (!map.Has("allowed")) return absl::OkStatus();
+    HP_ASSIGN_OR_RETURN(const size_t word, map.Get("allowed")->OneOf(kAllowedWords));
+    configuration_.record.allowed_in_full = word == 1;
     return absl::OkStatus();
   }
 

@@ -8,7 +8,8 @@ namespace holdpoint {
 
 inline constexpr absl::string_view kTopKeys[] = {"version",      "owners",      "environments", "sessions",
                                                  "destinations", "credentials", "resources",    "production_names",
-                                                 "limits",       "kafka",       "presence",     "policy"};
+                                                 "limits",       "kafka",       "presence",     "policy",
+                                                 "record"};
 inline constexpr absl::string_view kOwnerKeys[] = {"approval", "rollback", "incident"};
 inline constexpr absl::string_view kEnvironmentKeys[] = {"name", "protected", "mode", "fail", "owners"};
 inline constexpr absl::string_view kSessionKeys[] = {"default", "launch_default", "workspaces", "branches",
@@ -23,6 +24,7 @@ inline constexpr absl::string_view kLimitKeys[] = {"consult_ms", "hold_ms", "tic
                                                    "two_persons"};
 inline constexpr absl::string_view kKafkaKeys[] = {"brokers", "topic", "settings"};
 inline constexpr absl::string_view kPresenceKeys[] = {"service"};
+inline constexpr absl::string_view kRecordKeys[] = {"allowed"};
 inline constexpr absl::string_view kPolicyKeys[] = {"table", "rules"};
 
 }  // namespace holdpoint

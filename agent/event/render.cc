@@ -172,6 +172,17 @@ Line Of(const v1::ConfigLoaded& e) {
           ""};
 }
 
+Line Of(const v1::ModeChanged& e) {
+  Line line{"mode", e.accepted() ? Tone::kWarn : Tone::kBad, Clip(e.change()), ""};
+  if (!e.name().empty()) absl::StrAppend(&line.text, ": ", Clip(e.kind()), " ", Clip(e.name()));
+  if (!e.from().empty() && e.from() != e.to()) absl::StrAppend(&line.text, ", was ", Clip(e.from()));
+  if (!e.to().empty()) absl::StrAppend(&line.text, ", now ", Clip(e.to()));
+  if (!e.by().empty()) absl::StrAppend(&line.text, ", by ", Clip(e.by()), e.presence().empty() ? "" : " (present)");
+  if (!e.accepted()) absl::StrAppend(&line.text, " NOT ACCEPTED: ", Clip(e.refused_because()));
+  if (!e.reason().empty()) absl::StrAppend(&line.text, ": ", Clip(e.reason()));
+  return line;
+}
+
 Line Of(const v1::Heartbeat& e) {
   std::vector<std::string> counters;
   for (const auto& [name, value] : e.counters()) counters.push_back(absl::StrCat(Clip(name), " ", value));
@@ -193,6 +204,7 @@ Line Describe(const v1::Envelope& event) {
   if (event.has_tombstone()) return Of(event.tombstone());
   if (event.has_daemon()) return Of(event.daemon());
   if (event.has_config_loaded()) return Of(event.config_loaded());
+  if (event.has_mode_changed()) return Of(event.mode_changed());
   if (event.has_heartbeat()) return Of(event.heartbeat());
   return {"unknown", Tone::kWarn, "an event of a newer schema", ""};
 }

@@ -40,6 +40,8 @@ class ActivePolicy {
   absl::Duration ticket_time() const { return absl::Minutes(configured_.limits().ticket_minutes()); }
   size_t max_holds() const { return configured_.limits().max_holds(); }
 
+  bool records_allowed() const { return configured_.record_allowed(); }
+
   // Writes generation, names, destinations and actions into the kernel's tables.
   absl::Status Apply(Kernel& kernel) const;
 

@@ -43,7 +43,8 @@ void ConnectDesk::OnConnect(const ConnectEvent& event) {
   if (session == nullptr || session->state == SessionState::kDissolved) return;
   ++session->counters.connects;
   const absl::Time now = core_.clock.Wall();
-  if (event.action == HP_ACTION_ALLOW) {
+  const bool in_full = event.action == HP_ACTION_ALLOW && core_.policy.records_allowed();
+  if (event.action == HP_ACTION_ALLOW && !in_full) {
     core_.rollups.Add(event.head.session, Rollups::Kind::kConnect, absl::StrCat(AddressText(event), ":", event.port), now);
   }
   if (event.action != HP_ACTION_REFUSE) {
@@ -52,7 +53,7 @@ void ConnectDesk::OnConnect(const ConnectEvent& event) {
       const hp_connect_key key = KeyOf(event);
       if (memcmp(&key, &*ticket->connect, sizeof(key)) == 0) core_.tickets.Use(*core_.tickets.FindById(ticket->id), now);
     }
-    if (event.action == HP_ACTION_ALLOW) return;
+    if (event.action == HP_ACTION_ALLOW && !in_full) return;
   }
   v1::Process process = ProcessOf(event);
   char path[1024];
@@ -72,7 +73,7 @@ void ConnectDesk::OnConnect(const ConnectEvent& event) {
   const SessionNumber number = event.head.session;
   core_.judge.Ask(
       std::move(question), core_.policy.consult_budget(), nullptr,
-      [this, event, process, refused, number](absl::StatusOr<v1::FromJudge> answer) {
+      [this, event, process, refused, in_full, number](absl::StatusOr<v1::FromJudge> answer) {
         Session* owner = core_.sessions.Find(number);
         if (owner == nullptr) return;
         v1::Judgement judgement;
@@ -82,7 +83,7 @@ void ConnectDesk::OnConnect(const ConnectEvent& event) {
           judgement = FailModeJudgement(*owner, "the judge did not answer", refused);
         }
         // The kernel has acted already; the judge only says what it was.
-        judgement.set_verdict(refused ? v1::VERDICT_REFUSE : v1::VERDICT_AUDIT);
+        judgement.set_verdict(refused ? v1::VERDICT_REFUSE : in_full ? v1::VERDICT_ALLOW : v1::VERDICT_AUDIT);
         v1::Envelope envelope;
         envelope.set_boot_ns(event.head.boot_ns);
         envelope.set_rung(kConnectRung);

@@ -24,6 +24,10 @@ constexpr size_t kMaxWaitingPerSession = 256;
 constexpr absl::Duration kLookAgainBudget = absl::Seconds(3);  // Somebody waited for a person: there is no hurry.
 constexpr size_t kMaxStartedBy = 200;  // characters of one command line
 constexpr absl::Duration kSessionAnswerTime = absl::Seconds(3);
+constexpr size_t kDescribeAtOnce = 64;
+constexpr size_t kMaxUndescribed = 4096;
+constexpr absl::Duration kDescribeWait = absl::Milliseconds(50);
+constexpr char kPassRung[] = "exec: passed in the kernel";
 constexpr char kStopRung[] = "exec: stopped at sched_process_exec";
 constexpr char kHoldRung[] = "exec: stopped, then traced";
 constexpr char kKernelKillRung[] = "exec: killed at sched_process_exec";
@@ -167,6 +171,7 @@ void ConsultDesk::Ask(const ConsultPtr& consult, const Session& session, OpenedP
 void ConsultDesk::Answered(const ConsultPtr& consult, absl::StatusOr<v1::FromJudge> answer) {
   if (consult->decided) return;
   if (!answer.ok()) return FailMode(consult, std::string(answer.status().message()));
+  if (consult->stopped) to_verdict_.Add(core_.clock.Boot() - BootTime{consult->event.head.boot_ns});
   if (!answer->has_exec()) return FailMode(consult, "the judge answered with something else");
   if (answer->exec().judgement().verdict() > v1::VERDICT_ALLOW) return Trace(consult, std::move(*answer->mutable_exec()));
   Decide(consult, std::move(*answer->mutable_exec()));
@@ -224,7 +229,11 @@ void ConsultDesk::Decide(const ConsultPtr& consult, v1::ExecVerdict verdict) {
   }
   const bool fileless = (consult->event.head.flags & HP_FLAG_FILELESS) != 0;  // Always worth a record.
   if (judgement.verdict() <= v1::VERDICT_ALLOW && judgement.blind_spots().empty() && !fileless) {
-    core_.rollups.Add(session->number, Rollups::Kind::kExec, consult->process.executable(), now);
+    if (core_.policy.records_allowed()) {
+      core_.ledger.Exec(session, consult->event, consult->process, judgement, took, false, kStopRung);
+    } else {
+      core_.rollups.Add(session->number, Rollups::Kind::kExec, consult->process.executable(), now);
+    }
     return Pass(consult);
   }
   if (!stops || judgement.observed_only()) {
@@ -487,6 +496,8 @@ void ConsultDesk::Pass(const ConsultPtr& consult) {
       !released.ok() && !absl::IsNotFound(released)) {
     LogError("a task can't be continued: ", released.message());
     core_.responder.Kill(consult->task, "", [](const ResponseResult&) {});
+  } else if (released.ok()) {
+    to_continue_.Add(core_.clock.Boot() - BootTime{consult->event.head.boot_ns});
   }
   if (consults_.empty() && all_ended_) std::exchange(all_ended_, nullptr)();
 }
@@ -533,8 +544,43 @@ void ConsultDesk::OnPassed(const ExecEvent& event) {
   Session* session = core_.sessions.Find(event.head.session);
   core_.sessions.ProcessSeen(event.head.session, event.head.process);
   if (session != nullptr) ++session->counters.execs;
-  core_.rollups.Add(event.head.session, Rollups::Kind::kExec, EscapeForTerminal(event.executable), core_.clock.Wall());
+  if (session != nullptr && core_.policy.records_allowed() && undescribed_.size() < kMaxUndescribed) {
+    undescribed_.push_back(event);
+    if (undescribed_.size() == 1) core_.loop.At(core_.clock.Boot() + kDescribeWait, [this] { DescribePassed(); });
+    if (undescribed_.size() == kDescribeAtOnce) DescribePassed();
+  } else {
+    core_.rollups.Add(event.head.session, Rollups::Kind::kExec, EscapeForTerminal(event.executable), core_.clock.Wall());
+  }
   if (event.reason == HP_REASON_STALE_OPEN) core_.ledger.recorder().CountLoss("judge", "passed without a gate", 1);
+}
+
+// What passed in the kernel and is recorded in full: only the judge may look at its arguments. Without an answer they are
+// counted as ever.
+void ConsultDesk::DescribePassed() {
+  if (undescribed_.empty()) return;
+  auto events = std::make_shared<std::vector<ExecEvent>>(std::exchange(undescribed_, {}));
+  v1::ToJudge question;
+  for (const ExecEvent& event : *events) question.mutable_describe()->add_raw_argv(event.argv);
+  core_.judge.Ask(std::move(question), core_.policy.consult_budget(), nullptr,
+                  [this, events](absl::StatusOr<v1::FromJudge> answer) {
+                    const bool described = answer.ok() && answer->has_described() &&
+                                           answer->described().argv_size() == static_cast<int>(events->size());
+                    for (size_t i = 0; i < events->size(); ++i) {
+                      const ExecEvent& event = (*events)[i];
+                      if (!described) {
+                        core_.rollups.Add(event.head.session, Rollups::Kind::kExec, EscapeForTerminal(event.executable),
+                                          core_.clock.Wall());
+                        continue;
+                      }
+                      v1::Process process = ProcessOf(event);
+                      *process.mutable_argv() = answer->described().argv(static_cast<int>(i)).words();
+                      v1::Judgement judgement;
+                      judgement.set_verdict(v1::VERDICT_ALLOW);
+                      judgement.set_rule("default");
+                      core_.ledger.Exec(core_.sessions.Find(event.head.session), event, process, judgement,
+                                        absl::ZeroDuration(), false, kPassRung);
+                    }
+                  });
 }
 
 void ConsultDesk::OnToldToEnd(const SignalEvent& event) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "agent/base/latency.h"
 #include "agent/gate/core.h"
 #include "agent/kernel/decode.h"
 #include "agent/response/proc.h"
@@ -55,6 +56,10 @@ class ConsultDesk {
 
   size_t in_flight() const { return consults_.size(); }
 
+  // Of acts that were stopped and asked about: from the kernel's event to the judge's answer, and to the continued task.
+  const Latency& to_verdict() const { return to_verdict_; }
+  const Latency& to_continue() const { return to_continue_; }
+
  private:
   struct Consult;
   // Why an act ends now, as its text says it.
@@ -82,6 +87,7 @@ class ConsultDesk {
   void Ended(const ConsultPtr& consult, const ResponseResult& result, const std::string& ticket);
   void WaitRanOut(const ConsultPtr& consult, bool killed);
   bool MayHold(const Consult& consult, const Session& session, const v1::Environment* owners) const;
+  void DescribePassed();
   void Learn(const ExecEvent& event, v1::ExecutableClass value);
   std::string Text(const Session& session, const v1::Judgement& judgement, const Ticket* ticket,
                    const WayOut& way) const;
@@ -91,6 +97,8 @@ class ConsultDesk {
   std::map<uint64_t, ConsultPtr> consults_;  // by exec id, from ask to end
   std::map<SessionNumber, std::vector<ExecEvent>> waiting_;
   std::function<void()> all_ended_;
+  std::vector<ExecEvent> undescribed_;  // passed in the kernel, to be recorded in full
+  Latency to_verdict_, to_continue_;
 };
 
 }  // namespace holdpoint

@@ -86,6 +86,11 @@ void ControlDesk::Handle(std::shared_ptr<ControlCall> call) {
       return KillSession(call, peer);
     case ControlCommand::kDetach:
       return Detach(call, peer);
+    case ControlCommand::kModes:
+    case ControlCommand::kModeSet:
+    case ControlCommand::kModeUnset:
+    case ControlCommand::kPromote:
+      return hooks_.rollout(call, peer.in_session);
     case ControlCommand::kReload:
     case ControlCommand::kClass: {
       if (absl::Status may = MayAdminister(peer.uid, peer.in_session); !may.ok()) {

@@ -21,6 +21,7 @@ class ControlDesk {
     std::function<absl::Status()> reload;
     std::function<void(std::vector<std::string>* bodies)> status;  // filled by Gate, who knows everything
     std::function<void(std::vector<std::string>* bodies)> doctor;
+    std::function<void(const std::shared_ptr<ControlCall>& call, bool peer_in_session)> rollout;
   };
   ControlDesk(Core core, SessionDesk& sessions, ConsultDesk& consults, Hooks hooks);
 

@@ -80,6 +80,7 @@ absl::StatusOr<std::unique_ptr<Gate>> Gate::Create(const Options& options) {
   HP_RETURN_IF_ERROR(MakeDirectory(options.state, 0700));
   HP_RETURN_IF_ERROR(MakeDirectory(options.run, 0755));
   HP_RETURN_IF_ERROR(gate->OpenRecord());
+  HP_RETURN_IF_ERROR(gate->ReadRollout());
   HP_RETURN_IF_ERROR(gate->StartJudge());
   HP_RETURN_IF_ERROR(gate->OpenKernel());
   HP_RETURN_IF_ERROR(gate->MakeDesks());
@@ -106,8 +107,37 @@ absl::Status Gate::OpenRecord() {
   return absl::OkStatus();
 }
 
+// Damaged, it must not keep the daemon from starting. Then everything is promoted again and nothing switched: strict.
+absl::Status Gate::ReadRollout() {
+  const std::string path = RolloutPath(options_.state);
+  absl::StatusOr<RolloutStore> read = RolloutStore::Read(path);
+  if (read.ok()) {
+    rollout_ = *std::move(read);
+    return absl::OkStatus();
+  }
+  first_start_ = true;
+  if (absl::IsNotFound(read.status())) return absl::OkStatus();
+  if (!absl::IsDataLoss(read.status())) return read.status();
+  const std::string aside = path + ".damaged";
+  std::error_code error;
+  std::filesystem::rename(path, aside, error);
+  LogError(read.status().message(), ": kept as ", aside, "; nothing is switched, every rule counts as promoted");
+  ledger_->Daemon("rollout damaged", read.status().message());
+  return absl::OkStatus();
+}
+
+absl::Status Gate::PutInForce(const v1::Rollout& rollout) {
+  HP_ASSIGN_OR_RETURN(v1::Configured configured, judge_->RolloutAndWait(rollout));
+  if (!configured.accepted()) return absl::FailedPreconditionError(configured.problem());
+  policy_ = ActivePolicy(std::move(configured), policy_.generation(), options_.observe);
+  session_desk_->Reprogram();
+  return absl::OkStatus();
+}
+
 absl::StatusOr<v1::Configured> Gate::Configure() {
   HP_ASSIGN_OR_RETURN(v1::Configure configure, ReadConfigFiles(options_));
+  *configure.mutable_rollout() = rollout_.ForJudge();
+  configure.mutable_rollout()->set_promote_all(first_start_);
   HP_ASSIGN_OR_RETURN(v1::Configured configured, judge_->ConfigureAndWait(configure));
   if (!configured.accepted()) return absl::FailedPreconditionError(configured.problem());
   // Once more, now that it is known which programs the rules speak of: a copy of one is known by what it is.
@@ -191,7 +221,9 @@ absl::Status Gate::MakeDesks() {
   };
   tamper_desk_ = std::make_unique<TamperDesk>(core);
   session_desk_->on_known = [this](SessionNumber number) { consult_desk_->OnSessionKnown(number); };
+  rollout_desk_ = std::make_unique<RolloutDesk>(core, rollout_, [this](const v1::Rollout& rollout) { return PutInForce(rollout); });
   ControlDesk::Hooks hooks;
+  hooks.rollout = [this](const std::shared_ptr<ControlCall>& call, bool in_session) { rollout_desk_->Handle(call, in_session); };
   hooks.reload = [this] { return Reload(); };
   hooks.status = [this](std::vector<std::string>* bodies) { StatusReport(bodies); };
   hooks.doctor = [this](std::vector<std::string>* bodies) { DoctorReport(bodies); };
@@ -215,6 +247,7 @@ absl::Status Gate::MakeDesks() {
   for (const Rung& rung : kernel_->Rungs()) (*state.mutable_rungs())[rung.capability] = rung.in_use;
   ledger_->Write(nullptr, std::move(started));
   ledger_->Write(nullptr, std::move(loaded));
+  rollout_desk_->OnConfigured(nullptr, std::exchange(first_start_, false));
 
   HP_RETURN_IF_ERROR(policy_.Apply(*kernel_));
   if (kernel_->TookOver()) HP_RETURN_IF_ERROR(session_desk_->TakeOver());
@@ -291,7 +324,9 @@ absl::Status Gate::Reload() {
     LogError("the configuration is not taken, the one before stays in force: ", configured.status().message());
     return configured.status();
   }
+  const v1::Configured before = policy_.configured();
   policy_ = ActivePolicy(*std::move(configured), policy_.generation() + 1, options_.observe);
+  rollout_desk_->OnConfigured(&before, false);
   HP_RETURN_IF_ERROR(policy_.Apply(*kernel_));
   tamper_desk_->PolicyLoaded();
   session_desk_->Reprogram();
@@ -446,6 +481,12 @@ void Gate::StatusReport(std::vector<std::string>* bodies) {
   if (absl::StatusOr<std::vector<uint64_t>> stats = kernel_->Stats(); stats.ok()) {
     for (size_t i = 0; i < stats->size() && i < HP_STAT_COUNT; ++i) view.kernel.emplace_back(kStatNames[i], (*stats)[i]);
   }
+  const auto latency = [](const Latency& from) {
+    const auto us = [&from](double q) { return static_cast<uint64_t>(absl::ToInt64Microseconds(from.Quantile(q))); };
+    return StatusView::Latency{.count = from.count(), .p50_us = us(0.5), .p99_us = us(0.99)};
+  };
+  view.to_verdict = latency(consult_desk_->to_verdict());
+  view.to_continue = latency(consult_desk_->to_continue());
   *bodies = StatusBodies(view);
 }
 

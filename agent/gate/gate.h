@@ -15,6 +15,8 @@
 #include "agent/gate/kernel_losses.h"
 #include "agent/gate/escape_desk.h"
 #include "agent/gate/program_desk.h"
+#include "agent/gate/rollout_desk.h"
+#include "agent/gate/rollout_store.h"
 #include "agent/gate/session_desk.h"
 #include "agent/gate/tamper_desk.h"
 #include "agent/gate/warden_link.h"
@@ -47,7 +49,9 @@ class Gate {
   absl::Status StartStream();
   absl::Status Listen();
 
+  absl::Status ReadRollout();
   absl::StatusOr<v1::Configured> Configure();
+  absl::Status PutInForce(const v1::Rollout& rollout);
   absl::Status Reload();
   void OnRecord(absl::Span<const std::byte> record);
   void OnUrgent();
@@ -77,6 +81,9 @@ class Gate {
   Rollups rollups_;
   TicketTable tickets_;
   ActivePolicy policy_;
+  RolloutStore rollout_;
+  bool first_start_ = false;  // nothing was promoted on this host yet
+  std::unique_ptr<RolloutDesk> rollout_desk_;
   std::unique_ptr<SessionDesk> session_desk_;
   std::unique_ptr<ConsultDesk> consult_desk_;
   std::unique_ptr<ProgramDesk> program_desk_;

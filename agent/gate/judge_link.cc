@@ -88,11 +88,31 @@ absl::Status JudgeLink::StartProcess() {
 }
 
 absl::StatusOr<v1::Configured> JudgeLink::ConfigureAndWait(const v1::Configure& configure) {
-  if (!channel_.has_value()) return absl::UnavailableError("the judge does not run");
   v1::ToJudge message;
+  *message.mutable_configure() = configure;
+  HP_ASSIGN_OR_RETURN(v1::Configured configured, SendAndWait(std::move(message)));
+  if (configured.accepted()) {
+    configured_ = true;
+    last_good_ = configure;
+    configured_at_ = clock_.Boot();
+    quarantine_.Clear();
+  }
+  return configured;
+}
+
+absl::StatusOr<v1::Configured> JudgeLink::RolloutAndWait(const v1::Rollout& rollout) {
+  if (!alive() || !last_good_.has_value()) return absl::UnavailableError("the judge is being started again: try again");
+  v1::ToJudge message;
+  *message.mutable_rollout() = rollout;
+  HP_ASSIGN_OR_RETURN(v1::Configured configured, SendAndWait(std::move(message)));
+  if (configured.accepted()) *last_good_->mutable_rollout() = rollout;
+  return configured;
+}
+
+absl::StatusOr<v1::Configured> JudgeLink::SendAndWait(v1::ToJudge message) {
+  if (!channel_.has_value()) return absl::UnavailableError("the judge does not run");
   const uint64_t id = ++last_id_;
   message.set_id(id);
-  *message.mutable_configure() = configure;
   HP_RETURN_IF_ERROR(channel_->Send(message));
   const BootTime deadline = clock_.Boot() + kConfigureBudget;
   while (channel_.has_value() && clock_.Boot() < deadline) {
@@ -108,12 +128,6 @@ absl::StatusOr<v1::Configured> JudgeLink::ConfigureAndWait(const v1::Configure& 
       continue;
     }
     if (!answer.has_configured()) return absl::DataLossError("the judge answered a configuration with something else");
-    if (answer.configured().accepted()) {
-      configured_ = true;
-      last_good_ = configure;
-      configured_at_ = clock_.Boot();
-      quarantine_.Clear();
-    }
     return answer.configured();
   }
   return absl::DeadlineExceededError("the judge did not answer to its configuration in 20 s");

@@ -47,6 +47,9 @@ class JudgeLink {
   // an accepted one is also what a restarted judge gets.
   absl::StatusOr<v1::Configured> ConfigureAndWait(const v1::Configure& configure);
 
+  // Hands over what is switched and promoted, and waits likewise. Not accepted: what was before stays in force.
+  absl::StatusOr<v1::Configured> RolloutAndWait(const v1::Rollout& rollout);
+
   // Asks. `facts` may be empty: then FactsWanted is answered with a problem. The time a reader takes, up to what the
   // judge asked for, comes on top of the budget.
   void Ask(v1::ToJudge question, absl::Duration budget, FactsSource facts, Answer answer);
@@ -72,6 +75,7 @@ class JudgeLink {
   JudgeLink(EventLoop& loop, const Clock& clock, std::string program, std::function<void(const std::string&)> restarted)
       : loop_(loop), clock_(clock), program_(std::move(program)), restarted_(std::move(restarted)) {}
   absl::Status StartProcess();
+  absl::StatusOr<v1::Configured> SendAndWait(v1::ToJudge message);
   void Readable();
   void Dispatch(v1::FromJudge message);
   void WantFacts(uint64_t id, const v1::FactsWanted& wanted);

@@ -83,6 +83,9 @@ void Judge::Dispatch(const v1::ToJudge& message, std::vector<v1::FromJudge>* ans
     case v1::ToJudge::kConfigure:
       *answer.mutable_configured() = HandleConfigure(message.configure());
       break;
+    case v1::ToJudge::kRollout:
+      *answer.mutable_configured() = HandleRollout(&message.rollout());
+      break;
     case v1::ToJudge::kConnect:
       if (policy_ == nullptr) {
         answer = FailMode(message, "the judge has no policy yet");
@@ -128,10 +131,24 @@ v1::Configured Judge::HandleConfigure(const v1::Configure& configure) {
     configured.set_problem(ToValidUtf8(loaded.status().message()));
     return configured;  // The last good one stays.
   }
-  policy_ = *std::move(loaded);
+  base_ = *std::move(loaded);
   known_files_ = KnownFiles(configure.known_files());
   identities_.clear();
-  FillConfigured(policy_->configuration, policy_->agents, &configured);
+  return HandleRollout(configure.has_rollout() ? &configure.rollout() : nullptr);
+}
+
+v1::Configured Judge::HandleRollout(const v1::Rollout* rollout) {
+  v1::Configured configured;
+  if (base_ == nullptr) {
+    configured.set_problem("the judge has no policy yet");
+    return configured;
+  }
+  policy_ = WithRollout(*base_, rollout);
+  FillConfigured(base_->configuration, base_->agents, &configured);
+  for (v1::Environment& environment : *configured.mutable_environments()) {
+    environment.set_enforce(policy_->configuration.Find(environment.name())->mode == Mode::kEnforce);
+  }
+  configured.mutable_rule_states()->Assign(policy_->rules.begin(), policy_->rules.end());
   configured.set_accepted(true);
   configured.set_policy_hash(policy_->hash);
   configured.set_rules(static_cast<uint32_t>(policy_->policy->rules().size()));
@@ -290,6 +307,7 @@ v1::FromJudge Judge::FailMode(const v1::ToJudge& message, absl::string_view why)
       answer.mutable_session()->set_problem(ToValidUtf8(why));
       break;
     case v1::ToJudge::kConfigure:
+    case v1::ToJudge::kRollout:
       answer.mutable_configured()->set_problem(ToValidUtf8(why));
       break;
     case v1::ToJudge::kDescribe:

@@ -45,6 +45,7 @@ class Judge {
 
   void Dispatch(const v1::ToJudge& message, std::vector<v1::FromJudge>* answers);
   v1::Configured HandleConfigure(const v1::Configure& configure);
+  v1::Configured HandleRollout(const v1::Rollout* rollout);
   // Answers, or asks for facts and lets the consult wait.
   void Consult(uint64_t id, Waiting waiting, std::vector<v1::FromJudge>* answers);
   v1::ExecVerdict JudgeExec(const v1::ConsultExec& consult, const v1::Facts& facts, v1::FactsWanted* wanted);
@@ -60,7 +61,8 @@ class Judge {
   // What of `wanted` was not asked before; adds it to `asked`.
   static v1::FactsWanted OnlyNew(const v1::FactsWanted& wanted, v1::FactsWanted* asked);
 
-  std::shared_ptr<const LoadedPolicy> policy_;
+  std::shared_ptr<const LoadedPolicy> base_;    // as the files say
+  std::shared_ptr<const LoadedPolicy> policy_;  // with what is switched and promoted
   KnownFiles known_files_;
   std::map<FileId, Identity> identities_;  // of executables that are no known file; bounded
   std::map<uint64_t, Waiting> waiting_;    // by consult id, which only grows: the first is the oldest

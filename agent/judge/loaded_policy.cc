@@ -7,6 +7,7 @@
 #include "agent/base/status.h"
 #include "agent/environment/load.h"
 #include "agent/policy/cases.h"
+#include "agent/policy/rollout.h"
 #include "agent/policy/rule_reader.h"
 
 namespace holdpoint {
@@ -37,6 +38,13 @@ absl::StatusOr<std::shared_ptr<const LoadedPolicy>> LoadPolicy(const PolicyFile&
   HP_RETURN_IF_ERROR(RunCases(*loaded->policy));
   loaded->hash = Hex(Sha256(all));
   return std::shared_ptr<const LoadedPolicy>(std::move(loaded));
+}
+
+std::shared_ptr<const LoadedPolicy> WithRollout(const LoadedPolicy& base, const v1::Rollout* rollout) {
+  auto loaded = std::make_shared<LoadedPolicy>(base);
+  loaded->rules = ApplyRollout(*base.policy, rollout, &loaded->configuration);
+  if (rollout != nullptr) loaded->hash = Hex(Sha256(absl::StrCat(base.hash, ";", rollout->SerializeAsString())));
+  return loaded;
 }
 
 }  // namespace holdpoint

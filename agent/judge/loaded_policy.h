@@ -18,7 +18,8 @@ struct LoadedPolicy {
   CodingAgents agents;
   std::shared_ptr<const Policy> policy;
   std::string fingerprint_key;
-  std::string hash;  // hexadecimal: over names and bytes of the configuration, the agents and every pack
+  std::string hash;  // hexadecimal: over names and bytes of the configuration, the agents and every pack, and the rollout
+  std::vector<v1::RuleState> rules = {};
 };
 
 struct PolicyFile {
@@ -33,5 +34,8 @@ absl::StatusOr<std::shared_ptr<const LoadedPolicy>> LoadPolicy(const PolicyFile&
                                                                const std::vector<PolicyFile>& packs,
                                                                std::string fingerprint_key,
                                                                const PolicyFile& agents = {});
+
+// The same policy with what is switched and promoted on this host; null: as the files say. Reads no file again.
+std::shared_ptr<const LoadedPolicy> WithRollout(const LoadedPolicy& base, const v1::Rollout* rollout);
 
 }  // namespace holdpoint

@@ -195,6 +195,22 @@ class Evaluator {
     return it == context_.configuration.policy.rules.end() ? rule.mode : it->second;
   }
 
+  const PromotedOutcome* Changed(const Rule& rule) const {
+    const auto it = context_.configuration.policy.changed.find(rule.id);
+    return it == context_.configuration.policy.changed.end() ? nullptr : &it->second;
+  }
+
+  // What is only observed takes nothing away from what is enforced.
+  bool Replaces(const Rule& rule, const Rule& other) const {
+    const auto names = [&other](const std::vector<std::string>& replaced) {
+      return std::find(replaced.begin(), replaced.end(), other.id) != replaced.end();
+    };
+    if (!names(rule.replaces)) return false;
+    if (ModeOf(rule) != RuleMode::kEnforce && ModeOf(other) == RuleMode::kEnforce) return false;
+    const PromotedOutcome* before = Changed(rule);
+    return before == nullptr || names(before->replaces);
+  }
+
   // Without the hits that another one on the same call, request and field replaces.
   std::vector<Hit> Effective() const {
     std::vector<Hit> kept;
@@ -202,8 +218,7 @@ class Evaluator {
       const bool replaced = std::any_of(hits_.begin(), hits_.end(), [&](const Hit& other) {
         return other.call == hit.call && other.request.request == hit.request.request &&
                (hit.request.field == nullptr || hit.request.field == other.request.field) &&
-               std::find(other.rule->replaces.begin(), other.rule->replaces.end(), hit.rule->id) !=
-                   other.rule->replaces.end();
+               Replaces(*other.rule, *hit.rule);
       });
       if (!replaced) kept.push_back(hit);
     }
@@ -310,7 +325,18 @@ class Evaluator {
     return tag;
   }
 
+  // Of a rule that has changed what it did before is enforced, on what it matches now; where it would do more, that is
+  // observed.
   void Score(const Hit& hit) {
+    const PromotedOutcome* before = Changed(*hit.rule);
+    ScoreAs(hit, before);
+    if (before == nullptr) return;
+    const size_t scored = scored_.size();
+    ScoreAs(hit, nullptr);
+    for (size_t i = scored; i < scored_.size(); ++i) scored_[i].observed = true;
+  }
+
+  void ScoreAs(const Hit& hit, const PromotedOutcome* as) {
     const Rule& rule = *hit.rule;
     const ExecAct& act = *acts_of_calls_[IndexOf(hit.call)];
     const EnvironmentTag destination = DestinationOf(hit);
@@ -318,7 +344,8 @@ class Evaluator {
     const bool too_many = ids.size() > kMaxResources;
     if (too_many) ids.resize(kMaxResources);
     if (ids.empty()) {
-      if (IsAboutPaths(rule.evidence)) return;  // No path, nothing to lose: rm without operands.
+      // No path, nothing to lose: rm without operands.
+      if (IsAboutPaths(rule.evidence) && (as == nullptr || as->same_resource)) return;
       ids.emplace_back();
     }
     const AssessmentInput input{act, context_.session, *hit.call, facts_};
@@ -327,7 +354,7 @@ class Evaluator {
     for (const std::string& id : ids) {
       // An empty word names no file: no program takes it for the folder it stands in.
       if (id.empty() && IsAboutPaths(rule.evidence) && !act.unseen_operands) continue;
-      Scored scored = ScoreOne(hit, id, destination, input);
+      Scored scored = ScoreOne(hit, id, destination, input, as);
       if (scored.verdict >= v1::VERDICT_HOLD) ++lost;
       if (!worst.has_value() || scored.Order() > worst->Order()) worst = std::move(scored);
     }
@@ -341,16 +368,18 @@ class Evaluator {
   }
 
   Scored ScoreOne(const Hit& hit, const std::string& id, const EnvironmentTag& destination,
-                  const AssessmentInput& input) const {
+                  const AssessmentInput& input, const PromotedOutcome* as) const {
     const Rule& rule = *hit.rule;
+    const v1::Recoverability fixed = as != nullptr ? as->recoverability : rule.recoverability;
+    const v1::Verdict verdict = as != nullptr ? as->verdict : rule.verdict;
     Scored scored;
     scored.rule = rule.id;
     scored.source = &rule;
     scored.hit = hit;
-    scored.effect = rule.effect;
+    scored.effect = as != nullptr ? as->effect : rule.effect;
     scored.conditions = rule.conditions;
     scored.why = rule.why;
-    scored.recoverability = rule.recoverability;
+    scored.recoverability = fixed;
     Assessment assessment;
     if (rule.evidence != Evidence::kNone) {
       const bool unseen = id.empty() && input.act.unseen_operands;
@@ -360,11 +389,18 @@ class Evaluator {
       } else {
         assessment = Assess(rule.evidence, id, input);
       }
-      if (rule.recoverability == v1::RECOVERABILITY_UNSPECIFIED || assessment.nothing) {
+      if (fixed == v1::RECOVERABILITY_UNSPECIFIED || assessment.nothing) {
         scored.recoverability = assessment.recoverability;
       }
       scored.because = assessment.because;
       scored.blind_spot = assessment.blind_spot;
+    }
+    if (as != nullptr && !as->same_resource) {  // What it says of the loss now is no word of the promoted rule.
+      assessment.place = Place::kUnknown;
+      assessment.nothing = false;
+      scored.recoverability = fixed != v1::RECOVERABILITY_UNSPECIFIED      ? fixed
+                              : scored.effect == v1::EFFECT_DESTROY ? v1::RECOVERABILITY_IRREVERSIBLE
+                                                                    : v1::RECOVERABILITY_UNSPECIFIED;
     }
     const EnvironmentTag resource = ResourceTagOf(rule, id, &scored.resource);
     // Where a thing lies says that nobody relies on it; its owners say otherwise.
@@ -376,7 +412,7 @@ class Evaluator {
     scored.resource.set_type(rule.resource_type);
     scored.resource.set_id(rule.resource_type == "path" && !id.empty() ? CleanPath(AbsolutePath(input.act, id)) : id);
     Weigh(destination, resource, assessment.place, &scored);
-    if (rule.verdict != v1::VERDICT_UNSPECIFIED && !assessment.nothing) scored.verdict = rule.verdict;
+    if (verdict != v1::VERDICT_UNSPECIFIED && !assessment.nothing) scored.verdict = verdict;
     scored.observed = ModeOf(rule) == RuleMode::kObserve;
     return scored;
   }

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "agent/base/sha256.h"
 #include "agent/base/status.h"
 #include "agent/policy/paths.h"
 
@@ -61,6 +62,7 @@ absl::StatusOr<std::shared_ptr<const Policy>> Policy::Compile(std::vector<Pack> 
   }
   HP_RETURN_IF_ERROR(policy->IndexTools());
   HP_RETURN_IF_ERROR(policy->IndexRules());
+  policy->HashRules();
   return std::shared_ptr<const Policy>(std::move(policy));
 }
 
@@ -117,6 +119,14 @@ absl::Status Policy::IndexRules() {
     }
   }
   return absl::OkStatus();
+}
+
+void Policy::HashRules() {
+  for (Rule& rule : rules_) {
+    std::string all = absl::StrCat("rule v1;", rule.hash);
+    for (const std::string& name : rule.tools) absl::StrAppend(&all, ";", tools_by_name_.at(name)->hash);
+    rule.hash = Hex(Sha256(all));
+  }
 }
 
 const ToolModel* Policy::FindTool(absl::string_view name) const {

@@ -71,6 +71,7 @@ class Policy {
   Policy() = default;
   absl::Status IndexTools();
   absl::Status IndexRules();
+  void HashRules();
   absl::Status CheckRule(const Rule& rule) const;
 
   std::vector<ToolModel> tools_;

@@ -126,6 +126,7 @@ struct Rule {
   std::optional<RequestTest> request;
   int conditions = 0;  // how special it is: of two rules with the same verdict the one with more names the act
   std::vector<RuleCase> cases;
+  std::string hash;  // hexadecimal; over when it fires and what follows, the models of its tools included
 };
 
 }  // namespace holdpoint

@@ -1,11 +1,13 @@
 #include "agent/policy/rule_reader.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "agent/base/sha256.h"
 #include "agent/base/status.h"
 #include "agent/environment/yaml.h"
 #include "agent/policy/test_reader.h"
@@ -17,9 +19,9 @@ constexpr std::array<absl::string_view, 7> kEffects = {"read",     "write",   "u
                                                        "escalate", "destroy", "unseen"};
 constexpr std::array<absl::string_view, 4> kRecoverability = {"by-facts", "regenerable", "recoverable", "irreversible"};
 constexpr std::array<absl::string_view, 7> kVerdicts = {"", "allow", "audit", "hold", "refuse", "kill", "kill_session"};
-constexpr std::array<absl::string_view, 3> kModes = {"enforce", "observe", "off"};
 constexpr std::array<absl::string_view, 9> kEvidence = {"none",      "path",     "overwrite",  "tree-part", "worktree",
                                                         "untracked", "git-path", "repository", "remote-ref"};
+constexpr std::array<absl::string_view, 3> kModes = {"enforce", "observe", "off"};
 
 bool IsRuleId(absl::string_view id) {
   if (id.empty() || id.size() > 100 || id.front() == '.' || id.back() == '.') return false;
@@ -82,6 +84,36 @@ absl::Status ReadResource(const YamlValue& value, Rule* rule) {
     rule->evidence = Evidence::kPath;
   }
   return absl::OkStatus();
+}
+
+// Keys that say nothing of when a rule fires and what follows; `mode` has a life of its own.
+constexpr absl::string_view kOnlyForPeople[] = {"title", "why", "references", "techniques", "blind_spots", "cases", "mode"};
+
+// One text for one meaning: spaces, comments and places in the file do not count.
+void AppendCanonical(const YamlNode& node, absl::Span<const absl::string_view> without, std::string* out) {
+  switch (node.kind) {
+    case YamlNode::Kind::kList:
+      absl::StrAppend(out, "[", node.items.size(), ";");
+      for (const YamlNode& item : node.items) AppendCanonical(item, {}, out);
+      return;
+    case YamlNode::Kind::kMap:
+      out->push_back('{');
+      for (const YamlEntry& entry : node.entries) {
+        if (std::find(without.begin(), without.end(), entry.key) != without.end()) continue;
+        absl::StrAppend(out, entry.key.size(), ":", entry.key, "=");
+        AppendCanonical(entry.value, {}, out);
+      }
+      out->push_back('}');
+      return;
+    default:
+      absl::StrAppend(out, static_cast<int>(node.kind), "/", node.text.size(), ":", node.text, ";");
+  }
+}
+
+std::string HashOf(const YamlNode& node, absl::Span<const absl::string_view> without) {
+  std::string canonical;
+  AppendCanonical(node, without, &canonical);
+  return Hex(Sha256(canonical));
 }
 
 absl::Status ReadTextMap(const YamlMap& map, absl::string_view key, std::map<std::string, std::string>* out) {
@@ -203,6 +235,7 @@ absl::StatusOr<Rule> ReadRule(absl::string_view name, const YamlValue& value, Ru
   rule.file = std::string(name);
   rule.line = value.node().line;
   rule.family = std::string(family);
+  rule.hash = HashOf(value.node(), kOnlyForPeople);
   HP_ASSIGN_OR_RETURN(const YamlValue id, map.Get("id"));
   HP_ASSIGN_OR_RETURN(rule.id, id.Text());
   if (!IsRuleId(rule.id)) return id.Wrong("an id of lower-case words with dots between, as files.rm");
@@ -234,6 +267,7 @@ absl::StatusOr<Pack> ReadPack(absl::string_view name, absl::string_view bytes) {
     HP_ASSIGN_OR_RETURN(const std::vector<YamlValue> items, tools.List());
     for (const YamlValue& item : items) {
       HP_ASSIGN_OR_RETURN(ToolModel tool, ReadToolModel(item, pack.family));
+      tool.hash = HashOf(item.node(), {});
       pack.tools.push_back(std::move(tool));
     }
   }

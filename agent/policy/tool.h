@@ -55,6 +55,7 @@ struct ToolModel : CommandModel {
   Requests requests = Requests::kNone;
   Wraps wraps;
   std::string family;  // the pack it comes from
+  std::string hash;    // hexadecimal, of its entry in the pack
 };
 
 // One command line of a modelled tool. Words are copies: hostile, unescaped.
