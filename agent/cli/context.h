@@ -41,6 +41,10 @@ void AddDoctor(CLI::App& app, Context& context);
 void AddRecord(CLI::App& app, Context& context);         // events, verify
 void AddConfiguration(CLI::App& app, Context& context);  // config, fingerprint
 void AddPolicy(CLI::App& app, Context& context);         // check, rules
+void AddMode(CLI::App& app, Context& context);
+void AddReport(CLI::App& app, Context& context);
+void AddSuggest(CLI::App& app, Context& context);
+void AddInit(CLI::App& app, Context& context);
 
 // Writes to standard output. What could not be written is an error of FlushOutput, kUnavailable.
 void Print(const std::string& text);

@@ -65,6 +65,10 @@ int Main(int argc, char** argv) {
   AddAdministration(app, context);
   AddConfiguration(app, context);
   AddPolicy(app, context);
+  AddMode(app, context);
+  AddReport(app, context);
+  AddSuggest(app, context);
+  AddInit(app, context);
   AddDoctor(app, context);
 
   try {

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <iostream>
+#include <map>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -15,6 +16,8 @@
 #include "agent/cli/context.h"
 #include "agent/cli/files.h"
 #include "agent/cli/look.h"
+#include "agent/cli/mode.h"
+#include "agent/cli/read_record.h"
 #include "agent/cli/terminal.h"
 #include "agent/judge/check.h"
 #include "agent/judge/loaded_policy.h"
@@ -156,8 +159,44 @@ absl::StatusOr<int> RunCheck(const Context& context, const PolicyFlags& policy_f
   return CheckRows(in, *policy, flags.options);
 }
 
+// What a running daemon has loaded and what is in force of it.
+int ListDaemonRules(const Context& context, const std::map<std::string, Json>& live) {
+  bool changed = false;
+  for (const auto& [id, row] : live) {
+    changed = changed || TextOf(row, "standing") == "changed";
+    const std::string recoverability = TextOf(row, "recoverability");
+    if (context.json) {
+      Json out = row;
+      out["id"] = id;
+      Print(JsonLine(out));
+    } else {
+      Print(absl::StrCat(Safe(id), "  ", Safe(ShownMode(row)), "  ", Safe(TextOf(row, "effect")),
+                         recoverability.empty() ? "" : " " + Safe(recoverability), "  ", Safe(TextOf(row, "title")), "\n"));
+    }
+  }
+  if (changed && !context.json) {
+    Print("changed: what the promoted rule did is enforced on what the new one matches; what it would do more is observed\n");
+  }
+  return 0;
+}
+
 absl::StatusOr<int> ListRules(const Context& context, const PolicyFlags& flags) {
-  HP_ASSIGN_OR_RETURN(const std::shared_ptr<const LoadedPolicy> policy, Load(context, flags));
+  std::map<std::string, Json> live;
+  if (flags.rules.empty() && flags.configuration.empty()) {
+    if (const absl::StatusOr<std::vector<Json>> rows = AskModes(context); rows.ok()) {
+      for (const Json& row : *rows) {
+        if (TextOf(row, "kind") == "rule") live[TextOf(row, "name")] = row;
+      }
+    }
+  }
+  const absl::StatusOr<std::shared_ptr<const LoadedPolicy>> installed = Load(context, flags);
+  // The daemon may have been given other packs than those beside this program.
+  const bool same = installed.ok() && std::all_of(live.begin(), live.end(), [&installed](const auto& entry) {
+    return (*installed)->policy->FindRule(entry.first) != nullptr;
+  });
+  if (!live.empty() && !same) return ListDaemonRules(context, live);
+  if (!installed.ok()) return installed.status();
+  const std::shared_ptr<const LoadedPolicy>& policy = *installed;
   static constexpr const char* kModes[] = {"enforce", "observe", "off"};
   for (const Rule& rule : policy->policy->rules()) {
     const auto configured = policy->configuration.policy.rules.find(rule.id);
@@ -166,20 +205,24 @@ absl::StatusOr<int> ListRules(const Context& context, const PolicyFlags& flags) 
         rule.effect == v1::EFFECT_DESTROY && rule.recoverability == v1::RECOVERABILITY_UNSPECIFIED
             ? "by-facts"
             : RecoverabilityWord(rule.recoverability);
+    const auto in_force = live.find(rule.id);
+    const std::string word = in_force == live.end() ? kModes[static_cast<size_t>(mode)] : TextOf(in_force->second, "mode");
     if (context.json) {
       Print(JsonLine({{"id", rule.id},
                       {"title", rule.title},
                       {"effect", EffectWord(rule.effect)},
                       {"recoverability", recoverability},
-                      {"mode", kModes[static_cast<size_t>(mode)]},
+                      {"mode", word},
+                      {"standing", in_force == live.end() ? "" : TextOf(in_force->second, "standing")},
                       {"techniques", rule.techniques},
                       {"references", rule.references},
                       {"file", rule.file},
                       {"line", rule.line},
                       {"cases", rule.cases.size()}}));
     } else {
-      Print(absl::StrCat(rule.id, "  ", kModes[static_cast<size_t>(mode)], "  ", EffectWord(rule.effect),
-                         recoverability.empty() ? "" : " " + recoverability, "  ", Safe(rule.title), "\n"));
+      Print(absl::StrCat(rule.id, "  ", in_force == live.end() ? word : ShownMode(in_force->second), "  ",
+                         EffectWord(rule.effect), recoverability.empty() ? "" : " " + recoverability, "  ",
+                         Safe(rule.title), "\n"));
     }
   }
   return 0;
@@ -204,6 +247,27 @@ absl::StatusOr<int> TestRules(const PolicyFlags& flags) {
   }
   Print(absl::StrCat(policy->rules().size(), " rules, ", cases, " cases, ", failed, " rules with a case that fails\n"));
   return failed > 0 ? kFindings : 0;
+}
+
+struct PromoteFlags {
+  std::string rule;
+  bool all = false, dry_run = false;
+};
+
+// Says first what the rule would have stopped, then promotes it.
+absl::StatusOr<int> Promote(const Context& context, const PromoteFlags& flags) {
+  if (flags.rule.empty() != flags.all) return absl::InvalidArgumentError("wanted the id of a rule, or --all");
+  HP_ASSIGN_OR_RETURN(const std::vector<Json> rows, AskModes(context));
+  std::vector<std::string> waiting;
+  for (const Json& row : rows) {
+    const std::string name = TextOf(row, "name");
+    if (TextOf(row, "kind") == "rule" && !TextOf(row, "standing").empty() && (flags.all || name == flags.rule)) {
+      waiting.push_back(name);
+    }
+  }
+  if (!waiting.empty() && !context.json) HP_RETURN_IF_ERROR(PrintObserved(context, waiting));
+  if (flags.dry_run) return 0;
+  return PromoteRules(context, flags.rule);
 }
 
 void AddPolicyFlags(CLI::App* command, const std::shared_ptr<PolicyFlags>& flags) {
@@ -237,6 +301,15 @@ void AddPolicy(CLI::App& app, Context& context) {
   CLI::App* list = rules->add_subcommand("list", "Every rule with its mode, effect and title");
   AddPolicyFlags(list, flags);
   list->callback([&context, flags] { context.command = [&context, flags] { return ListRules(context, *flags); }; });
+  auto promote_flags = std::make_shared<PromoteFlags>();
+  CLI::App* promote = rules->add_subcommand(
+      "promote", "Enforce a new or changed rule as it is now; says what it would have stopped so far (root)");
+  promote->add_option("rule", promote_flags->rule, "its id");
+  promote->add_flag("--all", promote_flags->all, "every rule that is new or changed");
+  promote->add_flag("--dry-run", promote_flags->dry_run, "only say what it would have stopped");
+  promote->callback([&context, promote_flags] {
+    context.command = [&context, promote_flags] { return Promote(context, *promote_flags); };
+  });
   CLI::App* test = rules->add_subcommand("test", "Run every case of every rule; 1 where one fails");
   test->add_option("--rules", flags->rules, "folder of rule packs, or one pack");
   test->callback([&context, flags] { context.command = [flags] { return TestRules(*flags); }; });

@@ -39,7 +39,9 @@ bool EndText(char (&array)[kSize]) {
 // Empty where `request` may be handed on.
 absl::string_view ProblemOf(ControlRequest& request) {
   if (request.version != kControlVersion) return "the daemon speaks another version of the control protocol";
-  if (request.command < ControlCommand::kStatus || request.command > ControlCommand::kClass) return "unknown command";
+  const bool known = (request.command >= ControlCommand::kStatus && request.command <= ControlCommand::kClass) ||
+                     (request.command >= ControlCommand::kModes && request.command <= ControlCommand::kPromote);
+  if (!known) return "unknown command";
   if (!EndText(request.ticket) || !EndText(request.text1) || !EndText(request.text2) || !EndText(request.text3) ||
       !EndText(request.secret)) {
     return "a text in the request does not end";

@@ -7,7 +7,7 @@ _holdpoint_column() {
 
 _holdpoint() {
   local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command='' words='' i
-  local commands='run holds approve deny wait sessions kill status doctor reload events verify config fingerprint check rules'
+  local commands='run holds approve deny wait sessions kill status doctor reload events verify config fingerprint check rules mode report suggest init'
   for ((i = 1; i < COMP_CWORD; i++)); do
     [[ ${COMP_WORDS[i]} != -- ]] || {
       # Behind -- is somebody else's command line.
@@ -19,7 +19,7 @@ _holdpoint() {
   case $previous in
     --color) words='auto always never' ;;
     --run | --state) COMPREPLY=($(compgen -d -- "$word")); return ;;
-    --key | --config | --rules) COMPREPLY=($(compgen -f -- "$word")); return ;;
+    --key | --config | --rules | --answers | --output) COMPREPLY=($(compgen -f -- "$word")); return ;;
     --as) COMPREPLY=($(compgen -u -- "$word")); return ;;
   esac
   if [[ -z $words ]]; then
@@ -36,7 +36,11 @@ _holdpoint() {
       config) words='check default' ;;
       fingerprint) words='--key' ;;
       check) words='--command --env --workspace --cwd --look --rules --config --key --' ;;
-      rules) words='list test --rules' ;;
+      rules) words='list test promote --rules --all --dry-run' ;;
+      mode) words='set unset environment rule enforce observe off --all --reason --as --password-fd' ;;
+      report) words='--since' ;;
+      suggest) words='--config --since' ;;
+      init) words='--answers --output --force --defaults --environments --owners --workspace --production-host --mode' ;;
     esac
     words+=' --json'
   fi

@@ -47,6 +47,7 @@ class Bench:
         threading.Thread(target=self.serve, daemon=True).start()
         self.port = str(self.server.getsockname()[1])
         self.rows = []
+        self.consults = {}  # of the round before, as `holdpoint status` has it
 
     def serve(self):
         while True:
@@ -85,7 +86,11 @@ class Bench:
     def holdpoint(self, name, work, inside):
         def start():
             return gate.Gate(self.world, fixture_config.text(self.world, hold_ms=1))
-        self.compare(name, work, start, lambda watch: watch.stop(),
+
+        def stop(watch):
+            self.consults = watch.lines('status')[0]['consults']
+            watch.stop()
+        self.compare(name, work, start, stop,
                      (lambda watch: self.inside(watch)) if inside else (lambda watch: ()))
 
     def bpftrace(self, name, tracepoint, work):
@@ -149,6 +154,7 @@ def main():
         bench.holdpoint('connect outside a session', connect, inside=False)
         bench.holdpoint('connect inside a session', connect, inside=True)
         bench.holdpoint('exec that is asked about', rm, inside=True)
+        consults = bench.consults
         bench.bpftrace('exec under bpftrace', 'sys_enter_execve', true)
         bench.bpftrace('connect under bpftrace', 'sys_enter_connect', connect)
         bench.auditd('exec under auditd', 'execve', true)
@@ -160,6 +166,10 @@ def main():
     for row in bench.rows:
         print(f'{row["what"]:28} {row["plain_wall_us"]:9.1f} {row["wall_us"]:9.1f} {row["wall_ratio"]:6.2f}x '
               f'{row["cpu_ratio"]:6.2f}x')
+    for name, key in (('consult: event to verdict', 'to_verdict'), ('consult: event to continue', 'to_continue')):
+        row = {'what': name, **consults[key]}
+        bench.rows.append(row)
+        print(f'{name:28} p50 {row["p50_us"]} us, p99 {row["p99_us"]} us, of {row["count"]} (the last round)')
     print(json.dumps(bench.rows))
 
 

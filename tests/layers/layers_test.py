@@ -29,7 +29,9 @@ MAY_INCLUDE = {
     'agent/stream': ['agent/event', 'agent/spool'],
     'agent/gate': ['agent/event', 'agent/spool', 'agent/kernel', 'agent/session', 'agent/response', 'agent/control',
                    'agent/presence', 'agent/judge/channel.h', 'bpf/shared'],
-    'agent/cli': ['agent/event', 'agent/spool', 'agent/control', 'agent/presence', 'agent/environment', 'agent/judge/check.h',
+    'agent/report': [],
+    'agent/suggest': ['agent/environment'],
+    'agent/cli': ['agent/report', 'agent/suggest', 'agent/event', 'agent/spool', 'agent/control', 'agent/presence', 'agent/environment', 'agent/judge/check.h',
                   'agent/judge', 'agent/policy', 'agent/parse', 'agent/reader'],
     'collector': ['agent/event', 'agent/spool', 'collector'],
 }
