@@ -17,7 +17,8 @@ TEST(LatencyTest, SmallNumbersAreExactAndLargeOnesWithinAnEighth) {
     latency.Add(absl::Nanoseconds(ns));
     EXPECT_EQ(latency.Quantile(0.5), absl::Nanoseconds(ns));
   }
-  for (const int64_t ns : {8l, 9l, 15l, 16l, 17l, 1000l, 4095l, 4096l, 123'456l, 987'654'321l, 4'000'000'000'000'000'000l}) {
+  for (const int64_t ns : {8l, 9l, 15l, 16l, 17l, 1000l, 4095l, 4096l, 123'456l, 987'654'321l,
+                           4'000'000'000'000'000'000l}) {
     Latency latency;
     latency.Add(absl::Nanoseconds(ns));
     const auto said = absl::ToInt64Nanoseconds(latency.Quantile(0.5));

@@ -26,8 +26,8 @@ std::vector<std::string> FindCheckouts(const std::string& home, size_t max) {
       continue;
     }
     if (depth == kMaxDepth) continue;
-    for (fs::directory_iterator it(folder, fs::directory_options::skip_permission_denied, error), end; !error && it != end;
-         it.increment(error)) {
+    fs::directory_iterator it(folder, fs::directory_options::skip_permission_denied, error);
+    for (; !error && it != fs::directory_iterator(); it.increment(error)) {
       const std::string name = it->path().filename().string();
       std::error_code ignored;
       if (name[0] == '.' || name == "node_modules" || !fs::is_directory(it->symlink_status(ignored))) continue;

@@ -70,7 +70,8 @@ std::vector<std::string> SuggestedWorkspaces(const InitAnswers& answers) {
       }
     }
     const std::string shown = "~" + path.substr(home.size());
-    if (shown.find_first_of("*?[]{}\\=, ") == std::string::npos) workspaces.push_back(absl::StrCat(shown, "=", environment));
+    if (shown.find_first_of("*?[]{}\\=, ") != std::string::npos) continue;  // A glob or a list would read it differently.
+    workspaces.push_back(absl::StrCat(shown, "=", environment));
   }
   return workspaces;
 }
@@ -166,16 +167,19 @@ absl::StatusOr<int> Init(InitOptions options) {
     if (!options.owners.empty()) answers.owners = options.owners;
     if (!options.mode.empty()) answers.mode = options.mode;
     answers.production_hosts = options.production_hosts;
-    HP_RETURN_IF_ERROR(SetWorkspaces(options.workspaces.empty() ? SuggestedWorkspaces(answers) : options.workspaces, &answers));
+    if (options.workspaces.empty()) options.workspaces = SuggestedWorkspaces(answers);
+    HP_RETURN_IF_ERROR(SetWorkspaces(options.workspaces, &answers));
   } else if (isatty(STDIN_FILENO)) {
     HP_RETURN_IF_ERROR(AskAll(&answers));
   } else {
-    return absl::InvalidArgumentError("there is no terminal to ask on: --answers FILE, --defaults, or a flag for each answer");
+    return absl::InvalidArgumentError(
+        "there is no terminal to ask on: --answers FILE, --defaults, or a flag for each answer");
   }
   HP_ASSIGN_OR_RETURN(const std::string text, InitText(answers));
   HP_RETURN_IF_ERROR(WriteFile(options.output, text, options.force));
   Print(absl::StrCat(Safe(options.output), " is written\n"));
-  for (const std::string& line : CheckConfiguration(options.output, text).summary) Print(absl::StrCat("  ", Safe(line), "\n"));
+  const ConfigurationReport report = CheckConfiguration(options.output, text);
+  for (const std::string& line : report.summary) Print(absl::StrCat("  ", Safe(line), "\n"));
   Print("Next: sudo holdpoint doctor, then start holdpointd (or sudo holdpoint reload where it runs)\n");
   return 0;
 }
@@ -188,8 +192,10 @@ void AddInit(CLI::App& app, Context& context) {
   init->add_option("--output", options->output, "the file that is written")->capture_default_str();
   init->add_flag("--force", options->force, "replace the file where it is there");
   init->add_flag("--defaults", options->defaults, "ask nothing: the usual answers");
-  init->add_option("--answers", options->answers, "a YAML map: environments, owners, workspaces, production_hosts, mode");
-  init->add_option("--environments", options->environments, "strictest first; * behind a name: protected")->delimiter(',');
+  init->add_option("--answers", options->answers,
+                   "a YAML map: environments, owners, workspaces, production_hosts, mode");
+  init->add_option("--environments", options->environments, "strictest first; * behind a name: protected")
+      ->delimiter(',');
   init->add_option("--owners", options->owners, "who may approve: users, %groups")->delimiter(',');
   init->add_option("--workspace", options->workspaces, "FOLDER=ENVIRONMENT; may be repeated");
   init->add_option("--production-host", options->production_hosts, "a host glob of production; may be repeated");

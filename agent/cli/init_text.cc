@@ -86,8 +86,8 @@ absl::StatusOr<std::string> InitText(const InitAnswers& answers) {
                   "environments:\n");
   for (const std::string& environment : answers.environments) {
     const bool enforced = answers.mode == "all" || (answers.mode == "protected" && IsProtected(environment));
-    absl::StrAppend(&text, "  - name: ", NameOf(environment), "\n", IsProtected(environment) ? "    protected: true\n" : "",
-                    "    mode: ", enforced ? "enforce" : "observe", "\n");
+    absl::StrAppend(&text, "  - name: ", NameOf(environment), "\n",
+                    IsProtected(environment) ? "    protected: true\n" : "", "    mode: ", enforced ? "enforce" : "observe", "\n");
   }
   absl::StrAppend(&text,
                   "\n# Which environment a session of a coding agent belongs to: `holdpoint run --env NAME`, else its\n"
@@ -103,7 +103,8 @@ absl::StatusOr<std::string> InitText(const InitAnswers& answers) {
                   "destinations:");
   absl::StrAppend(&text, answers.production_hosts.empty()
                              ? " []\n"
-                             : absl::StrCat("\n  - hosts: ", List(answers.production_hosts), "\n    environment: ", strictest, "\n"));
+                             : absl::StrCat("\n  - hosts: ", List(answers.production_hosts),
+                                            "\n    environment: ", strictest, "\n"));
   absl::StrAppend(&text,
                   "\n# What opens doors. `sudo holdpoint fingerprint` makes the name of a secret without writing it anywhere.\n"
                   "credentials: []\n"

@@ -35,7 +35,8 @@ std::string LiveText(const Json& row) {
 
 absl::StatusOr<int> ShowModes(const Context& context, bool all) {
   HP_ASSIGN_OR_RETURN(const std::vector<Json> rows, AskModes(context));
-  Table environments({"ENVIRONMENT", "IN FORCE", "FILE SAYS", "SWITCHED"}), rules({"RULE", "IN FORCE", "FILE SAYS", "SWITCHED"});
+  Table environments({"ENVIRONMENT", "IN FORCE", "FILE SAYS", "SWITCHED"});
+  Table rules({"RULE", "IN FORCE", "FILE SAYS", "SWITCHED"});
   size_t enforced = 0;
   for (const Json& row : rows) {
     const bool environment = TextOf(row, "kind") == "environment";
@@ -124,7 +125,8 @@ absl::StatusOr<std::vector<Json>> AskModes(const Context& context) {
 
 std::string ShownMode(const Json& row) {
   const std::string standing = TextOf(row, "standing");
-  return standing.empty() || !TextOf(row, "live").empty() ? TextOf(row, "mode") : absl::StrCat("observe (", standing, ")");
+  if (standing.empty() || !TextOf(row, "live").empty()) return TextOf(row, "mode");
+  return absl::StrCat("observe (", standing, ")");
 }
 
 absl::StatusOr<int> PromoteRules(const Context& context, const std::string& rule) {
@@ -137,7 +139,7 @@ absl::StatusOr<int> PromoteRules(const Context& context, const std::string& rule
 
 void AddMode(CLI::App& app, Context& context) {
   auto all = std::make_shared<bool>(false);
-  CLI::App* mode = app.add_subcommand("mode", "What is enforced and what only observed; switch it while the daemon runs");
+  CLI::App* mode = app.add_subcommand("mode", "What is enforced and what only observed; switches it live");
   mode->add_flag("--all", *all, "every rule, also those that are enforced as their file says");
   mode->callback([&context, mode, all] {
     if (mode->get_subcommands().empty()) context.command = [&context, all] { return ShowModes(context, *all); };

@@ -171,11 +171,12 @@ int ListDaemonRules(const Context& context, const std::map<std::string, Json>& l
       Print(JsonLine(out));
     } else {
       Print(absl::StrCat(Safe(id), "  ", Safe(ShownMode(row)), "  ", Safe(TextOf(row, "effect")),
-                         recoverability.empty() ? "" : " " + Safe(recoverability), "  ", Safe(TextOf(row, "title")), "\n"));
+                         recoverability.empty() ? "" : " " + Safe(recoverability), "  ", Safe(TextOf(row, "title")),
+                         "\n"));
     }
   }
   if (changed && !context.json) {
-    Print("changed: what the promoted rule did is enforced on what the new one matches; what it would do more is observed\n");
+    Print("changed: what the promoted rule did is enforced on what the new one matches; more than that is observed\n");
   }
   return 0;
 }
@@ -206,7 +207,8 @@ absl::StatusOr<int> ListRules(const Context& context, const PolicyFlags& flags) 
             ? "by-facts"
             : RecoverabilityWord(rule.recoverability);
     const auto in_force = live.find(rule.id);
-    const std::string word = in_force == live.end() ? kModes[static_cast<size_t>(mode)] : TextOf(in_force->second, "mode");
+    const std::string word =
+        in_force == live.end() ? kModes[static_cast<size_t>(mode)] : TextOf(in_force->second, "mode");
     if (context.json) {
       Print(JsonLine({{"id", rule.id},
                       {"title", rule.title},

@@ -23,10 +23,12 @@ absl::Status ReadRecord(const Context& context, const std::function<void(const v
   const std::string spool = context.StateDir() + "/spool";
   absl::StatusOr<std::unique_ptr<SpoolReader>> opened = SpoolReader::Open(spool, {});
   if (absl::IsNotFound(opened.status())) {
-    return absl::UnavailableError(absl::StrCat("there is no record in ", spool, ": --state or --instance say where it is"));
+    return absl::UnavailableError(
+        absl::StrCat("there is no record in ", spool, ": --state or --instance say where it is"));
   }
   if (absl::IsPermissionDenied(opened.status())) {
-    return absl::PermissionDeniedError(absl::StrCat(opened.status().message(), ": only root reads the record, use sudo"));
+    return absl::PermissionDeniedError(
+        absl::StrCat(opened.status().message(), ": only root reads the record, use sudo"));
   }
   HP_RETURN_IF_ERROR(opened.status());
   const bool terminal = isatty(STDERR_FILENO) != 0;

@@ -56,7 +56,8 @@ absl::StatusOr<int> Suggest(const Context& context, const std::string& file, con
   }
   if (proposals.empty()) fprintf(stderr, "holdpoint: nothing was seen that is not tagged\n");
   if (!configuration.record.allowed_in_full) {
-    fprintf(stderr, "holdpoint: allowed commands were only counted; with `record: {allowed: full}` their hosts are seen, too\n");
+    fprintf(stderr,
+            "holdpoint: allowed commands were only counted; with `record: {allowed: full}` their hosts are seen, too\n");
   }
   return 0;
 }

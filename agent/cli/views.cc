@@ -59,7 +59,8 @@ absl::StatusOr<int> Status(const Context& context) {
       Painted(absl::StrCat(lost, " lost"), lost == 0 ? Tone::kPlain : Tone::kBad, color), ", in ",
       Safe(TextOf(status, "state")), "\n"));
   const Json consults = status.value("consults", Json::object());
-  const Json verdict = consults.value("to_verdict", Json::object()), go_on = consults.value("to_continue", Json::object());
+  const Json verdict = consults.value("to_verdict", Json::object());
+  const Json go_on = consults.value("to_continue", Json::object());
   if (NumberOf(verdict, "count") > 0) {
     Print(absl::StrCat("consults  ", NumberOf(verdict, "count"), ", verdict after ", NumberOf(verdict, "p50_us"),
                        " us (p50), ", NumberOf(verdict, "p99_us"), " us (p99); continued after ",

@@ -86,5 +86,29 @@ TEST(Views, StatusSaysWhatItWasGiven) {
   EXPECT_EQ(body["kernel"]["exec_seen"], 12);
 }
 
+TEST(Views, ModesShowWhatTheFileSaysAndWhatWasSwitched) {
+  ModeRow environment{.kind = "environment", .name = "staging", .file = "enforce", .live = "observe", .by = "dana"};
+  environment.mode = "observe";
+  environment.protected_environment = true;
+  const ModeRow rule{.kind = "rule", .name = "files.rm", .file = "enforce", .mode = "observe", .standing = "new"};
+  const json rows = json::parse(ModeBodies({environment, rule})[0])["modes"];
+  ASSERT_EQ(rows.size(), 2u);
+  EXPECT_EQ(rows[0]["file"], "enforce");
+  EXPECT_EQ(rows[0]["live"], "observe");
+  EXPECT_EQ(rows[0]["by"], "dana");
+  EXPECT_EQ(rows[0]["protected"], true);
+  EXPECT_EQ(rows[1]["standing"], "new");
+  EXPECT_EQ(rows[1]["live"], "");
+}
+
+TEST(Views, StatusShowsHowLongConsultsTake) {
+  StatusView status;
+  status.to_continue = {.count = 3, .p50_us = 80, .p99_us = 400};
+  const json consults = json::parse(StatusBodies(status)[0])["consults"];
+  EXPECT_EQ(consults["to_continue"]["count"], 3);
+  EXPECT_EQ(consults["to_continue"]["p99_us"], 400);
+  EXPECT_EQ(consults["to_verdict"]["count"], 0);
+}
+
 }  // namespace
 }  // namespace holdpoint

@@ -221,9 +221,12 @@ absl::Status Gate::MakeDesks() {
   };
   tamper_desk_ = std::make_unique<TamperDesk>(core);
   session_desk_->on_known = [this](SessionNumber number) { consult_desk_->OnSessionKnown(number); };
-  rollout_desk_ = std::make_unique<RolloutDesk>(core, rollout_, [this](const v1::Rollout& rollout) { return PutInForce(rollout); });
+  rollout_desk_ = std::make_unique<RolloutDesk>(
+      core, rollout_, [this](const v1::Rollout& rollout) { return PutInForce(rollout); });
   ControlDesk::Hooks hooks;
-  hooks.rollout = [this](const std::shared_ptr<ControlCall>& call, bool in_session) { rollout_desk_->Handle(call, in_session); };
+  hooks.rollout = [this](const std::shared_ptr<ControlCall>& call, bool in_session) {
+    rollout_desk_->Handle(call, in_session);
+  };
   hooks.reload = [this] { return Reload(); };
   hooks.status = [this](std::vector<std::string>* bodies) { StatusReport(bodies); };
   hooks.doctor = [this](std::vector<std::string>* bodies) { DoctorReport(bodies); };

@@ -49,8 +49,9 @@ void RolloutDesk::Handle(const Call& call, bool peer_in_session) {
   if (command == ControlCommand::kModes) return List(call);
   if (absl::Status may = MayAdminister(call->peer().uid, peer_in_session); !may.ok()) {
     const bool promote = command == ControlCommand::kPromote;
-    const Key key{promote ? "rule" : EscapeAndClip(call->request().ticket, 15), EscapeAndClip(call->request().text3, 63)};
-    return Refuse(call, Event(*call, promote ? "promote" : command == ControlCommand::kModeSet ? "set" : "unset", key), may);
+    const std::string kind = promote ? "rule" : EscapeAndClip(call->request().ticket, 15);
+    const char* change = promote ? "promote" : command == ControlCommand::kModeSet ? "set" : "unset";
+    return Refuse(call, Event(*call, change, {kind, EscapeAndClip(call->request().text3, 63)}), may);
   }
   if (command == ControlCommand::kPromote) return Promote(call);
   Switch(call);
@@ -168,7 +169,9 @@ void RolloutDesk::Switch(const Call& call) {
   const auto& [kind, name] = change.key;
   const std::string shown = EscapeAndClip(name, 63);
   if (kind != "environment" && kind != "rule") return call->Reply(2, "want environment or rule");
-  if (set && request.number > (kind == "rule" ? 2u : 1u)) return call->Reply(2, "want enforce or observe; of a rule also off");
+  if (set && request.number > (kind == "rule" ? 2u : 1u)) {
+    return call->Reply(2, "want enforce or observe; of a rule also off");
+  }
   if (set) change.mode = kModes[request.number];
   const v1::RuleState* rule = kind == "rule" ? FindRule(name) : nullptr;
   const bool there = kind == "rule" ? rule != nullptr : core_.policy.Find(name) != nullptr;
@@ -284,7 +287,9 @@ absl::Status RolloutDesk::Settle(RolloutStore old, const std::vector<v1::ModeCha
   absl::Status written = store_.Write(RolloutPath(core_.options.state));
   if (written.ok()) return written;
   store_ = std::move(old);
-  if (absl::Status back = put_in_force_(store_.ForJudge()); !back.ok()) LogError("a switch can't be taken back: ", back.message());
+  if (absl::Status back = put_in_force_(store_.ForJudge()); !back.ok()) {
+    LogError("a switch can't be taken back: ", back.message());
+  }
   return absl::UnavailableError(absl::StrCat("not switched, it can't be kept: ", written.message()));
 }
 
@@ -359,7 +364,9 @@ void RolloutDesk::OnConfigured(const v1::Configured* before, bool first_start) {
     Record(std::move(event));
     ++waiting;
   }
-  if (waiting > 0) LogWarning(waiting, " rules are new or changed; `holdpoint rules list` shows them, `rules promote` ends it");
+  if (waiting > 0) {
+    LogWarning(waiting, " rules are new or changed; `holdpoint rules list` shows them, `rules promote` ends it");
+  }
   for (const std::string& id : known) {  // A promoted rule that no pack has any more stops nothing.
     bool told = false;
     if (before != nullptr) {

@@ -17,8 +17,12 @@ constexpr size_t kTop = 10;         // rows of a list
 constexpr size_t kNumberWidth = 7;  // "12,345" with a blank
 constexpr size_t kNarrowest = 60;
 
-std::string Dim(absl::string_view text, bool color) { return color ? absl::StrCat("\x1b[2m", text, "\x1b[0m") : std::string(text); }
-std::string Strong(absl::string_view text, bool color) { return color ? absl::StrCat("\x1b[1m", text, "\x1b[0m") : std::string(text); }
+std::string Dim(absl::string_view text, bool color) {
+  return color ? absl::StrCat("\x1b[2m", text, "\x1b[0m") : std::string(text);
+}
+std::string Strong(absl::string_view text, bool color) {
+  return color ? absl::StrCat("\x1b[1m", text, "\x1b[0m") : std::string(text);
+}
 
 std::string Time(int64_t unix_ns) {
   return absl::FormatTime("%Y-%m-%d %H:%M", absl::FromUnixNanos(unix_ns), absl::UTCTimeZone());
@@ -140,9 +144,12 @@ std::string RenderReport(const Tally& tally, absl::Duration span, bool color, si
   }
   absl::StrAppend(&page.text, "\n");
   if (decisions.not_accepted > 0) {
-    absl::StrAppend(&page.text, "          ", decisions.not_accepted, " decisions were not accepted: holdpoint events --kind decision\n");
+    absl::StrAppend(&page.text, "          ", decisions.not_accepted,
+                    " decisions were not accepted: holdpoint events --kind decision\n");
   }
-  if (tally.lost() > 0) absl::StrAppend(&page.text, "LOST      ", tally.lost(), " events: all numbers are at least that\n");
+  if (tally.lost() > 0) {
+    absl::StrAppend(&page.text, "LOST      ", tally.lost(), " events: all numbers are at least that\n");
+  }
   const auto itself = [](const std::string& name) { return name.empty() ? std::string("unknown") : name; };
   const auto nothing = [](const auto&) {};
   page.List("RULE", tally.rules(), itself, [&page](const Tally::RuleRow& row) {

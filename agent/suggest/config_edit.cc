@@ -43,10 +43,8 @@ Sections SectionsOf(const std::vector<Proposal>& proposals) {
         break;
       case Proposal::Kind::kAddress: {
         const std::string ports = proposal.port == 0 ? "" : absl::StrCat(", ports: [", proposal.port, "]");
-        sections["destinations"].push_back(
-            {absl::StrCat("{cidr: [", Quoted(absl::StrCat(proposal.name, absl::StrContains(proposal.name, ':') ? "/128" : "/32")),
-                          "]", ports, to),
-             proposal.why});
+        const std::string range = absl::StrCat(proposal.name, absl::StrContains(proposal.name, ':') ? "/128" : "/32");
+        sections["destinations"].push_back({absl::StrCat("{cidr: [", Quoted(range), "]", ports, to), proposal.why});
         break;
       }
       case Proposal::Kind::kCredential:
@@ -72,7 +70,8 @@ Sections SectionsOf(const std::vector<Proposal>& proposals) {
 
 std::vector<std::string> BlockItems(const std::vector<Item>& items, size_t indent) {
   std::vector<std::string> lines;
-  for (const Item& item : items) lines.push_back(absl::StrCat(std::string(indent, ' '), "- ", item.yaml, "  # ", item.why));
+  const std::string dash = absl::StrCat(std::string(indent, ' '), "- ");
+  for (const Item& item : items) lines.push_back(absl::StrCat(dash, item.yaml, "  # ", item.why));
   return lines;
 }
 
@@ -192,9 +191,10 @@ absl::StatusOr<ConfigEdit> WriteProposals(absl::string_view name, absl::string_v
     changes.push_back(std::move(change));
   }
   const size_t end = lines.size();
-  const bool end_touched = std::any_of(changes.begin(), changes.end(), [&](const Change& c) { return c.at + c.removed == end; });
-  if (end_touched && !ends_with_newline &&
-      std::none_of(changes.begin(), changes.end(), [&](const Change& c) { return c.removed > 0 && c.at + c.removed == end; })) {
+  const auto touches_end = [end](const Change& change) { return change.at + change.removed == end; };
+  const auto takes_last = [&](const Change& change) { return change.removed > 0 && touches_end(change); };
+  const bool end_touched = std::any_of(changes.begin(), changes.end(), touches_end);
+  if (end_touched && !ends_with_newline && std::none_of(changes.begin(), changes.end(), takes_last)) {
     // What goes behind the end needs an end of the last line.
     Change& first = *std::find_if(changes.begin(), changes.end(), [&](const Change& c) { return c.at == end; });
     --first.at;
@@ -204,8 +204,9 @@ absl::StatusOr<ConfigEdit> WriteProposals(absl::string_view name, absl::string_v
   std::stable_sort(changes.begin(), changes.end(), [](const Change& a, const Change& b) { return a.at < b.at; });
   edit.diff = Diff(name, lines, changes, bytes.empty(), ends_with_newline);
   for (auto change = changes.rbegin(); change != changes.rend(); ++change) {
-    const auto at = lines.begin() + static_cast<ptrdiff_t>(change->at);
-    lines.insert(lines.erase(at, at + static_cast<ptrdiff_t>(change->removed)), change->added.begin(), change->added.end());
+    auto at = lines.begin() + static_cast<ptrdiff_t>(change->at);
+    at = lines.erase(at, at + static_cast<ptrdiff_t>(change->removed));
+    lines.insert(at, change->added.begin(), change->added.end());
   }
   edit.text = absl::StrCat(absl::StrJoin(lines, "\n"), ends_with_newline || end_touched ? "\n" : "");
   HP_RETURN_IF_ERROR(Verify(before, name, edit.text, proposed));
