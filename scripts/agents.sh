@@ -21,8 +21,9 @@ flock 9
 
 if [[ $what == slow ]]; then
   # A version of its own: the others need not be fetched again when one of these changes.
-  slow=$HP_CACHE/agents/slow-$(cat "$pins"/slow/package.json "$pins"/slow/package-lock.json | sha256sum | cut -c1-12)
-  if [[ ! -e $slow/.complete ]]; then
+  slow=$home/slow
+  key=$(cat "$pins"/slow/package.json "$pins"/slow/package-lock.json | sha256sum | cut -c1-12)
+  if [[ $(cat "$slow/.complete" 2>/dev/null) != "$key" ]]; then
     command -v npm >/dev/null || hp_die 69 "npm is missing. Run: sudo scripts/deps.sh agents"
     say "fetching OpenCode, Gemini CLI, Qwen Code, Copilot CLI and Cline (once, about 2 GB unpacked)"
     rm -rf "$slow" && mkdir "$slow"
@@ -32,9 +33,8 @@ if [[ $what == slow ]]; then
     (cd "$slow" && npm install --no-save --ignore-scripts --no-audit --no-fund --loglevel=error &&
       cd node_modules/opencode-ai && node postinstall.mjs) >&2 ||
       hp_die 69 "npm could not fetch the coding agents"
-    touch "$slow/.complete"
+    echo "$key" >"$slow/.complete"
   fi
-  ln -sfn "$slow" "$home/slow"
   printf '%s\n' "$home"
   exit 0
 fi
