@@ -1,7 +1,6 @@
 """How each real coding agent is started against the scripted model: argv, environment, files in its home."""
 
 import dataclasses
-import json
 import os
 import pathlib
 import shutil
@@ -71,38 +70,12 @@ def _mini(world, model):
     return [script, '-y', '--exit-immediately', '-m', 'openai/scripted', '-t', _TASK], environment
 
 
-def _own(world, name, text):
-    """A file in the world's home, of the world's user."""
-    path = world.home / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding='utf-8')
-    for part in (path, *path.parents):
-        if part == world.home:
-            break
-        os.chown(part, world.uid, world.uid)
-
-
 def _path(world):
     return {'PATH': f'{_node(world).parent}:{world.environment()["PATH"]}'}
 
 
 def _slow(world, name):
     return world.agents / 'slow/node_modules/.bin' / name
-
-
-def _opencode(world, model):
-    _own(world, '.config/opencode/opencode.json', json.dumps({
-        'provider': {'local': {'npm': '@ai-sdk/openai-compatible', 'options': {'baseURL': f'{model.url}/v1', 'apiKey': 'none'},
-                               'models': {'scripted': {}}}},
-        'model': 'local/scripted', 'permission': {'bash': 'allow'}}))
-    return [_slow(world, 'opencode'), 'run', _TASK], {
-        **_path(world), 'OPENCODE_DISABLE_AUTOUPDATE': '1', 'OPENCODE_DISABLE_MODELS_FETCH': '1'}
-
-
-def _qwen(world, model):
-    _own(world, '.qwen/settings.json', json.dumps({'security': {'auth': {'selectedType': 'openai'}}}))
-    return [_slow(world, 'qwen'), '--yolo', '-p', _TASK], {
-        **_path(world), 'OPENAI_API_KEY': 'none', 'OPENAI_BASE_URL': f'{model.url}/v1', 'OPENAI_MODEL': 'scripted'}
 
 
 def _copilot(world, model):
@@ -112,7 +85,7 @@ def _copilot(world, model):
 
 
 AGENTS = {'claude-code': _claude, 'codex': _codex, 'mini-swe-agent': _mini}
-SLOW = {'opencode': _opencode, 'qwen-code': _qwen, 'copilot-cli': _copilot}
+SLOW = {'copilot-cli': _copilot}
 
 
 def run(name, world, steps, meanwhile=None, prefix=()):
