@@ -461,9 +461,10 @@ void ConsultDesk::Kill(const ConsultPtr& consult, bool whole_session) {
   const std::string why = absl::StrCat("rule ", consult->judgement.rule());
   WayOut way;
   way.kind = whole_session ? RefusalText::Kind::kSessionKilled : RefusalText::Kind::kKilled;
-  core_.responder.Kill(consult->task, Text(*session, consult->judgement, nullptr, way),
+  const std::string text = Text(*session, consult->judgement, nullptr, way);
+  if (whole_session) kill_session_(number, why);  // First, so that nobody sees this one end and goes on.
+  core_.responder.Kill(consult->task, text,
                        [this, consult](const ResponseResult& result) { Ended(consult, result, ""); });
-  if (whole_session) kill_session_(number, why);
 }
 
 void ConsultDesk::Ended(const ConsultPtr& consult, const ResponseResult& result, const std::string& ticket_id) {

@@ -471,6 +471,9 @@ void SessionDesk::KillRound(SessionNumber number, int killed, int rounds_left,
     absl::StatusOr<UniqueFd> pidfd = OpenPidfd(task.id);
     if (!pidfd.ok()) continue;
     ++alive;
+    // What is held can do nothing; who waits for it could see it end and go on. So it is left for the next round.
+    const bool held = task.label.state == HP_TASK_HELD || task.label.state == HP_TASK_OWNED || task.label.state == HP_TASK_WAITS;
+    if (held && rounds_left == kMaxKillRounds) continue;
     if (syscall(SYS_pidfd_send_signal, pidfd->get(), SIGKILL, nullptr, 0) == 0) ++killed;
   }
   if (alive == 0 || rounds_left == 0) {
