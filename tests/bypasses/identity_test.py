@@ -22,7 +22,9 @@ class Exec(Scene):
         # Two spares of equal length: which one is gone says what rm got, the record says what was judged.
         names = [self.spare(f'flip-{i}') for i in (1, 2)]
         got = []
-        for _ in range(12):
+        for _ in range(30):
+            if len(got) == 12:
+                break
             for name in names:
                 if not name.exists():
                     self.own(name)
@@ -118,7 +120,10 @@ class Exec(Scene):
         event = self.stops(lambda file: f'rm -f {pad} {file}')
         self.assertTrue(event['exec']['process']['argv_truncated'])
         self.stops(lambda file: f'rm -f "" {file} ""')
-        self.stops(lambda file: f"rm -f $(printf '\\377\\376') {file}")
+        # What is no text can't be asked about, so it is held whatever it names; its neighbour is text.
+        done = self.session(f"rm -f $(printf '\\377\\376') {self.target('not-utf-8')}; echo rc=$?")
+        self.assertEqual(done.out, 'rc=126\n', done.err)
+        self.stops(lambda file: f"rm -f $(printf '\\303\\251') {file}")
         self.stops(lambda file: f'rm -f {"d/" * 500}{"n" * 255} {file}')
 
     @row('B12', '65,536 operands before the one that counts', STOPPED)

@@ -186,7 +186,7 @@ class Retrying(Scene):
 
     @row('C03', 'root in a session edits them, or the coding agent its own hooks', DECLARED)
     def test_C03_writes_by_root_are_not_seen(self):
-        declared('**Root inside a session** can end the gate, detach programs and write the record.')
+        declared('**Root inside a session** can, where BPF LSM is not there, end the gate, change its maps and write the record.')
         done = self.session(f'test -w {self.gate.config} && echo on', uid=0)
         self.assertEqual(done.out, 'on\n', done.err)
 
