@@ -343,7 +343,8 @@ class Evaluator {
     std::vector<std::string> ids = ResourceIds(rule, *hit.call, hit.request, act);
     const bool too_many = ids.size() > kMaxResources;
     if (too_many) ids.resize(kMaxResources);
-    if (ids.empty()) {
+    const bool named = !ids.empty();
+    if (!named) {
       // No path, nothing to lose: rm without operands.
       if (IsAboutPaths(rule.evidence) && (as == nullptr || as->same_resource)) return;
       ids.emplace_back();
@@ -353,7 +354,7 @@ class Evaluator {
     size_t lost = 0;
     for (const std::string& id : ids) {
       // An empty word names no file: no program takes it for the folder it stands in.
-      if (id.empty() && IsAboutPaths(rule.evidence) && !act.unseen_operands) continue;
+      if (named && id.empty() && IsAboutPaths(rule.evidence) && !act.unseen_operands) continue;
       Scored scored = ScoreOne(hit, id, destination, input, as);
       if (scored.verdict >= v1::VERDICT_HOLD) ++lost;
       if (!worst.has_value() || scored.Order() > worst->Order()) worst = std::move(scored);

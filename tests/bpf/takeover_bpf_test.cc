@@ -201,7 +201,8 @@ TEST_F(TakeoverTest, TwoDaemonsKeepToTheirScopes) {
 
 TEST_F(TakeoverTest, LowestRungsStillLabelAndHold) {
   Kernel::Options options = DefaultOptions();
-  options.without = {"guard-return",  "guard-fault",     "guard-signal", "guard-lsm", "guard-told",
+  options.without = {"guard-return",  "guard-fault",     "guard-signal", "guard-lsm", "guard-told",  "tamper-lsm",
+                     "tamper-told",  "unix-lsm",        "unix-exit",    "unix-ready", "leave",
                      "kill-children", "connect-storage", "connect-tgid", "iterator"};
   Open(options);
   ASSERT_TRUE(kernel_->SetGuards(true).ok());
