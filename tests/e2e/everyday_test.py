@@ -68,9 +68,8 @@ cp compose.yaml compose.copy.yaml && mv compose.copy.yaml other.yaml && rm other
 find . -name '*.c' -exec grep -l assert {} +
 find . -name '*.o' -delete
 tar czf /tmp/day.$$.tgz . && rm -f /tmp/day.$$.tgz
-mkdir -p pkg/DEBIAN pkg/usr/share/day root/var/lib/dpkg && printf 'Package: day\nVersion: 1\nArchitecture: all\nMaintainer: d <d@example.com>\nDescription: a day\n' > pkg/DEBIAN/control && touch root/var/lib/dpkg/status pkg/usr/share/day/file
+mkdir -p pkg/DEBIAN pkg/usr/share/day && printf 'Package: day\nVersion: 1\nArchitecture: all\nMaintainer: d <d@example.com>\nDescription: a day\n' > pkg/DEBIAN/control && touch pkg/usr/share/day/file
 dpkg-deb --root-owner-group -b pkg day.deb
-PATH="$PATH:/usr/sbin:/sbin" dpkg --root="$PWD/root" --force-not-root --force-script-chrootless --log=/dev/null -i day.deb
 xargs -n1 echo < README.md
 timeout 20 sh -c 'exit 0'
 env -i PATH="$PATH" true
