@@ -163,14 +163,19 @@ static __always_inline int hp_group_of(struct task_struct *task, int type)
 	return BPF_CORE_READ(task, signal, pids[type], numbers[0].nr);
 }
 
-/* A shell with job control made the child its own group of the same session and terminal: it would see the stop. */
+/* Whether its parent would see the stop and act on it. A shell with job control made the child its own group of the same
+ * session and terminal, and says "Stopped". A terminal server continues the first program of a terminal at once. */
 static __always_inline bool hp_has_job_control(struct task_struct *task, const struct hp_exec_event *event)
 {
-	struct task_struct *parent = task->real_parent;
+	int session = hp_group_of(task, HP_PIDTYPE_SID);
 
-	if (!task->signal->tty || event->pgid != event->hdr.tgid || event->pgid == event->parent_pgid)
+	if (!task->signal->tty)
 		return false;
-	return hp_group_of(task, HP_PIDTYPE_SID) == hp_group_of(parent, HP_PIDTYPE_SID);
+	if (session == task->tgid)
+		return true;
+	if (event->pgid != event->hdr.tgid || event->pgid == event->parent_pgid)
+		return false;
+	return session == hp_group_of(task->real_parent, HP_PIDTYPE_SID);
 }
 
 /* A change of a file may leave its ctime as it was. */

@@ -17,7 +17,7 @@ namespace holdpoint {
 namespace {
 
 constexpr size_t kMaxBytes = 256 << 10;  // of argv and of the environment
-constexpr size_t kMaxInFlight = 64;      // past it a program is asked about when it starts the next time
+constexpr size_t kMaxWaiting = 64;       // past it a program is asked about when it starts the next time
 constexpr absl::Duration kBudget = absl::Seconds(3);
 
 std::string Link(const ProcessId& process, const char* name) {
@@ -29,7 +29,7 @@ std::string Link(const ProcessId& process, const char* name) {
 }  // namespace
 
 void ProgramDesk::OnProgram(const ExecEvent& event) {
-  if (in_flight_ >= kMaxInFlight) return;
+  if (waiting_.size() >= kMaxWaiting) return;
   Asked asked{.file = event.file, .script = event.exec_id, .root = {}};
   asked.root.process = event.head.process;
   asked.root.uid = event.uid;
@@ -49,7 +49,7 @@ void ProgramDesk::Look(const ProcessId& process) {
   asked.root.process = process;
   struct stat st {};
   const std::string folder = absl::StrCat("/proc/", process.tgid);
-  if (in_flight_ >= kMaxInFlight || stat(absl::StrCat(folder, "/exe").c_str(), &st) != 0) return;
+  if (waiting_.size() >= kMaxWaiting || stat(absl::StrCat(folder, "/exe").c_str(), &st) != 0) return;
   asked.file = FileIdFromStat(st);
   v1::ConsultSession question;
   question.set_executable_size(static_cast<uint64_t>(st.st_size));
@@ -78,29 +78,44 @@ void ProgramDesk::Ask(Asked asked, v1::ConsultSession question) {
   if (absl::StatusOr<UniqueFd> pidfd = OpenPidfd(asked.root.process); pidfd.ok()) {
     asked.root.pidfd = std::make_shared<UniqueFd>(*std::move(pidfd));
   }
-  StoppedTask task{.id = asked.root.process, .exec_id = 0, .pidfd = asked.root.pidfd};
   v1::ToJudge message;
   *message.mutable_session() = std::move(question);
-  ++in_flight_;
-  core_.judge.Ask(std::move(message), kBudget,
-                  FactsAbout(core_.loop, core_.clock, absl::StrCat(core_.options.bin, "/holdpoint-reader"), task,
-                             asked.file),
-                  [this, asked = std::move(asked)](absl::StatusOr<v1::FromJudge> answer) {
-                    --in_flight_;
-                    // Not answered: it is asked about when it starts the next time.
-                    if (answer.ok() && answer->has_session()) Answered(asked, answer->session());
-                  });
+  waiting_.emplace_back(std::move(asked), std::move(message));
+  if (!asking_) Next();
+}
+
+void ProgramDesk::Next() {
+  asking_ = false;
+  while (!waiting_.empty() && !asking_) {
+    auto [asked, message] = std::move(waiting_.front());
+    waiting_.pop_front();
+    // A file that has no class yet is asked about all the same.
+    if (!asked.file.has_value() && asked.root.pidfd != nullptr && IsInSession(asked)) continue;
+    asking_ = true;
+    StoppedTask task{.id = asked.root.process, .exec_id = 0, .pidfd = asked.root.pidfd};
+    core_.judge.Ask(std::move(message), kBudget,
+                    FactsAbout(core_.loop, core_.clock, absl::StrCat(core_.options.bin, "/holdpoint-reader"), task,
+                               asked.file),
+                    [this, asked = std::move(asked)](absl::StatusOr<v1::FromJudge> answer) {
+                      // Not answered: it is asked about when it starts the next time.
+                      if (answer.ok() && answer->has_session()) Answered(asked, answer->session());
+                      Next();
+                    });
+  }
+}
+
+bool ProgramDesk::IsInSession(const Asked& asked) {
+  absl::StatusOr<hp_label> label = core_.kernel.Label(asked.root.pidfd->get());
+  if (!label.ok() || label->session == 0) return false;
+  const Session* inside = core_.sessions.Find(label->session);
+  return inside != nullptr && inside->state != SessionState::kDissolved;
 }
 
 void ProgramDesk::Answered(const Asked& asked, const v1::SessionVerdict& verdict) {
   if (asked.file.has_value()) sessions_.Learn(*asked.file, asked.script, verdict);
   // "not judged" counts as a session for a candidate by name, never for just any program.
   if (!verdict.is_session() || verdict.coding_agent().empty() || asked.root.pidfd == nullptr) return;
-  absl::StatusOr<hp_label> label = core_.kernel.Label(asked.root.pidfd->get());
-  if (label.ok() && label->session != 0) {
-    const Session* inside = core_.sessions.Find(label->session);
-    if (inside != nullptr && inside->state != SessionState::kDissolved) return;
-  }
+  if (IsInSession(asked)) return;
   SessionDesk::Root root = asked.root;
   *root.shown.mutable_argv() = verdict.argv();
   if (absl::StatusOr<SessionNumber> number = sessions_.Start(root, verdict); !number.ok()) {

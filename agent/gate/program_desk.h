@@ -1,8 +1,10 @@
 #pragma once
 
+#include <deque>
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "agent/gate/core.h"
 #include "agent/gate/session_desk.h"
@@ -28,11 +30,15 @@ class ProgramDesk {
     SessionDesk::Root root;
   };
   void Ask(Asked asked, v1::ConsultSession question);
+  // One after the other, as they came: what the first one started is in its session when its own turn comes.
+  void Next();
+  bool IsInSession(const Asked& asked);
   void Answered(const Asked& asked, const v1::SessionVerdict& verdict);
 
   Core core_;
   SessionDesk& sessions_;
-  size_t in_flight_ = 0;
+  std::deque<std::pair<Asked, v1::ToJudge>> waiting_;
+  bool asking_ = false;
 };
 
 }  // namespace holdpoint

@@ -273,6 +273,9 @@ void SessionDesk::Dissolve(SessionNumber number, uint64_t exec_id) {
   // While it was a candidate, a next program in it looked like one more of its execs: "#!/usr/bin/env node" is two.
   absl::StatusOr<std::vector<Kernel::LabelledTask>> tasks = core_.kernel.LabelledTasks();
   if (!tasks.ok() || !on_unseen) return;
+  std::sort(tasks->begin(), tasks->end(), [](const Kernel::LabelledTask& a, const Kernel::LabelledTask& b) {
+    return a.id.start_boot_ns < b.id.start_boot_ns;  // Parents before children.
+  });
   for (const Kernel::LabelledTask& task : *tasks) {
     if (task.label.session == number && task.label.exec_id != exec_id) on_unseen(task.id);
   }

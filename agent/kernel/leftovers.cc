@@ -4,6 +4,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 
 #include "agent/base/fd.h"
@@ -31,12 +32,25 @@ int EndStopped(const Pins& pins) {
   return ended;
 }
 
+// The kernel detaches a program some time after its last pin is gone. From here on each returns at once.
+absl::Status Silence(const Pins& pins) {
+  const UniqueFd map(bpf_obj_get(pins.MapPath("hp_config").c_str()));
+  if (!map.ok()) return errno == ENOENT ? absl::OkStatus() : ErrnoStatus("hp_config");
+  const uint32_t zero = 0;
+  hp_config config{};
+  if (bpf_map_lookup_elem(map.get(), &zero, &config) != 0) return ErrnoStatus("hp_config");
+  config.active_loader = 0;
+  if (bpf_map_update_elem(map.get(), &zero, &config, BPF_ANY) != 0) return ErrnoStatus("hp_config");
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<int> RemoveLeftovers(const std::string& pin_dir) {
   if (access(pin_dir.c_str(), F_OK) != 0) return 0;
   HP_ASSIGN_OR_RETURN(const Pins pins, Pins::Open(pin_dir));
   const int ended = EndStopped(pins);
+  HP_RETURN_IF_ERROR(Silence(pins));
   HP_RETURN_IF_ERROR(pins.RemoveAll());
   return ended;
 }

@@ -75,7 +75,7 @@ class EvaluateTest : public testing::Test {
     ASSERT_TRUE(policy.ok()) << policy.status().message();
     policy_ = *std::move(policy);
     session_.set_environment("staging");
-    session_.set_workspace("/work/shop");
+    session_.set_workspace("/home/dev/shop");
     session_.set_home("/home/dev");
     session_.set_uid(1000);
   }
@@ -84,7 +84,7 @@ class EvaluateTest : public testing::Test {
     ExecAct act;
     act.executable.path = executable.empty() ? "/usr/bin/" + argv[0] : std::move(executable);
     act.argv = std::move(argv);
-    act.cwd = "/work/shop";
+    act.cwd = "/home/dev/shop";
     act.home = "/home/dev";
     return act;
   }
@@ -102,7 +102,7 @@ class EvaluateTest : public testing::Test {
         fact->set_resolved(path);
         fact->set_exists(true);
         fact->set_kind("directory");
-        fact->set_repository("/work/shop");
+        fact->set_repository("/home/dev/shop");
         fact->set_ignored(true);
       }
     }
@@ -163,9 +163,9 @@ TEST_F(EvaluateTest, WhatItsOwnersTaggedIsNotDisposableWhereverItLies) {
   const auto tagged = [](const char* id, const char* environment) {
     return ResourceConfig{.type = "path", .id = id, .environment = environment, .backups = ""};
   };
-  for (const char* path : {"/tmp/shop/orders", "/work/shop/build"}) {
+  for (const char* path : {"/tmp/shop/orders", "/home/dev/shop/build"}) {
     EXPECT_EQ(Judge(Act({"rm", "-rf", path})).verdict(), v1::VERDICT_ALLOW) << path;
-    configuration_.resources = {tagged("/tmp/shop/orders", "production"), tagged("/work/shop/build", "production")};
+    configuration_.resources = {tagged("/tmp/shop/orders", "production"), tagged("/home/dev/shop/build", "production")};
     const v1::Judgement held = Judge(Act({"rm", "-rf", path}));
     EXPECT_EQ(held.verdict(), v1::VERDICT_HOLD) << path;
     EXPECT_EQ(held.recoverability(), v1::RECOVERABILITY_IRREVERSIBLE) << path;

@@ -91,10 +91,10 @@ struct World {
     ExecAct act;
     act.executable.path = "/usr/bin/" + argv[0];
     act.argv = std::move(argv);
-    act.cwd = "/work/shop";
+    act.cwd = "/home/dev/shop";
     v1::SessionContext session;
     session.set_environment("staging");
-    session.set_workspace("/work/shop");
+    session.set_workspace("/home/dev/shop");
     session.set_uid(1000);
     const v1::Facts facts;
     FactBook book(&facts);

@@ -217,7 +217,7 @@ enum hp_reason {
 #define HP_FLAG_ARGV_FAILED 0x2    /* a part could not be read: unknown, not empty */
 #define HP_FLAG_SCRIPT 0x4         /* filename is a script, executable its interpreter */
 #define HP_FLAG_TRACED 0x8
-#define HP_FLAG_JOB_CONTROL 0x10   /* own process group, parent in another, controlling terminal */
+#define HP_FLAG_JOB_CONTROL 0x10   /* has a terminal and is the first of its session, or its own group in its parent's */
 #define HP_FLAG_PATH_CUT 0x20
 #define HP_FLAG_FILELESS 0x40      /* memfd or unlinked file */
 #define HP_FLAG_SESSION_ROOT 0x80  /* this exec made the session */
