@@ -163,16 +163,13 @@ static __always_inline int hp_group_of(struct task_struct *task, int type)
 	return BPF_CORE_READ(task, signal, pids[type], numbers[0].nr);
 }
 
-/* Whether its parent would see the stop and act on it. A shell with job control made the child its own group of the same
- * session and terminal, and says "Stopped". A terminal server continues the first program of a terminal at once. */
+/* A shell with job control made the child its own group of the same session and terminal: it would see the stop. */
 static __always_inline bool hp_has_job_control(struct task_struct *task, const struct hp_exec_event *event)
 {
 	int session = hp_group_of(task, HP_PIDTYPE_SID);
 
 	if (!task->signal->tty)
 		return false;
-	if (session == task->tgid)
-		return true;
 	if (event->pgid != event->hdr.tgid || event->pgid == event->parent_pgid)
 		return false;
 	return session == hp_group_of(task->real_parent, HP_PIDTYPE_SID);
@@ -215,6 +212,9 @@ static __always_inline void hp_describe_task(struct hp_exec_event *event, struct
 		event->hdr.flags |= HP_FLAG_TRACED;
 		event->tracer = task->parent->tgid;
 	}
+	/* A terminal server continues the first program of a terminal when it sees it stopped. */
+	if (task->signal->tty && hp_group_of(task, HP_PIDTYPE_SID) == task->tgid)
+		event->hdr.flags |= HP_FLAG_TERMINAL;
 	if (hp_has_job_control(task, event))
 		event->hdr.flags |= HP_FLAG_JOB_CONTROL;
 }
@@ -456,7 +456,7 @@ static __always_inline struct hp_answer hp_decide(const struct hp_config *config
 			answer.reason = HP_REASON_STALE_OPEN;
 			answer.stat = HP_STAT_FAIL_OPEN;
 		}
-	} else if (config->waits && event->hdr.flags & (HP_FLAG_TRACED | HP_FLAG_JOB_CONTROL)) {
+	} else if (config->waits && event->hdr.flags & (HP_FLAG_TRACED | HP_FLAG_JOB_CONTROL | HP_FLAG_TERMINAL)) {
 		answer.reason = known ? HP_REASON_CLASS : HP_REASON_UNSEEN;
 		answer.kind = HP_EVENT_ASK;
 		answer.stat = HP_STAT_EXEC_ASKED;

@@ -275,7 +275,7 @@ void ConsultDesk::Decide(const ConsultPtr& consult, v1::ExecVerdict verdict) {
 }
 
 bool ConsultDesk::MayHold(const Consult& consult, const Session& session, const v1::Environment* owners) const {
-  if (session.unattended || (consult.event.head.flags & (HP_FLAG_JOB_CONTROL | HP_FLAG_TRACED)) != 0) return false;
+  if (session.unattended || (consult.event.head.flags & (HP_FLAG_JOB_CONTROL | HP_FLAG_TRACED | HP_FLAG_WAITS)) != 0) return false;
   if (core_.policy.hold_time() <= absl::ZeroDuration() || core_.tickets.Held() >= core_.policy.max_holds()) return false;
   if (owners == nullptr) return false;
   return core_.owners.AnyFor(owners->approval(), session.uid, core_.policy.configured().limits().two_persons());

@@ -217,13 +217,14 @@ enum hp_reason {
 #define HP_FLAG_ARGV_FAILED 0x2    /* a part could not be read: unknown, not empty */
 #define HP_FLAG_SCRIPT 0x4         /* filename is a script, executable its interpreter */
 #define HP_FLAG_TRACED 0x8
-#define HP_FLAG_JOB_CONTROL 0x10   /* has a terminal and is the first of its session, or its own group in its parent's */
+#define HP_FLAG_JOB_CONTROL 0x10   /* own process group, parent in another, controlling terminal */
 #define HP_FLAG_PATH_CUT 0x20
 #define HP_FLAG_FILELESS 0x40      /* memfd or unlinked file */
 #define HP_FLAG_SESSION_ROOT 0x80  /* this exec made the session */
 #define HP_FLAG_NESTED 0x100       /* a candidate inside a session: `session` is the enclosing one */
 #define HP_FLAG_OBSERVED 0x200     /* a connect that would have been refused; the session is in observe */
 #define HP_FLAG_APPROVED 0x400     /* a connect let through by hp_connect_pass */
+#define HP_FLAG_TERMINAL 0x8000    /* the first program of its session, with a terminal */
 #define HP_FLAG_WAITS 0x800        /* asked, and not stopped: its state is HP_TASK_WAITS */
 #define HP_FLAG_TIMELESS 0x4000    /* its file system need not note a change of the file: no class makes it harmless */
 

@@ -100,7 +100,7 @@ class GatedTest(IncidentTest):
                 if kind in event:
                     by_kind.setdefault(kind, []).append(event)
         started = by_kind['session_started']
-        self.assertEqual([e['session_started']['coding_agent'] for e in started], [AGENT])
+        self.assertEqual({e['session_started']['coding_agent'] for e in started}, {AGENT})
         return by_kind, started[0]['session']
 
 
