@@ -163,14 +163,13 @@ static __always_inline int hp_group_of(struct task_struct *task, int type)
 	return BPF_CORE_READ(task, signal, pids[type], numbers[0].nr);
 }
 
-/* A shell with job control made the child its own group of the same session and terminal: it would see the stop. */
+/* A shell with job control put the child into a group that is not its own, of the same session and terminal: it would
+ * see the stop. Not only the first of a pipeline: the others are in the group of that one. */
 static __always_inline bool hp_has_job_control(struct task_struct *task, const struct hp_exec_event *event)
 {
 	int session = hp_group_of(task, HP_PIDTYPE_SID);
 
-	if (!task->signal->tty)
-		return false;
-	if (event->pgid != event->hdr.tgid || event->pgid == event->parent_pgid)
+	if (!task->signal->tty || event->pgid == event->parent_pgid)
 		return false;
 	return session == hp_group_of(task->real_parent, HP_PIDTYPE_SID);
 }

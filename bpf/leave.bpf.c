@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /*
  * A labelled process that is moved out of the scope's cgroup: the label stays, its connects are seen no longer.
- * Attached only while a session exists, and only where the scope is not the whole host.
+ * Attached where the scope is not the whole host, also without a session: a move is rare, and may be the first thing
+ * that one does.
  *
  * Hooks:  tp_btf/cgroup_attach_task, after the move, in the context of who moved it.
- * Events: HP_EVENT_LEFT to hp_events.
+ * Events: HP_EVENT_LEFT, urgent: who moved it may be gone soon.
  * Maps:   reads hp_config, hp_task, hp_tgid, hp_sessions; writes hp_stats, hp_seq.
  * Kernel: 6.1.
  * Forged: nothing. A child that is cloned straight into another cgroup passes no such hook.
@@ -54,11 +55,11 @@ int BPF_PROG(hp_moved, struct cgroup *to, const char *path, struct task_struct *
 	if (!label || !scope || !hp_session_of(label) || hp_is_below(to, *scope))
 		return 0;
 	hp_fill_header(&event.hdr, task, label->session, HP_EVENT_LEFT, sizeof(event));
-	event.hdr.cpu_seq = hp_next_seq(HP_SEQ_EVENTS);
+	event.hdr.cpu_seq = hp_next_seq(HP_SEQ_URGENT);
 	event.exec_id = label->exec_id;
 	event.cgroup_id = BPF_CORE_READ(to, kn, id);
 	event.mover = bpf_get_current_pid_tgid() >> 32;
-	if (bpf_ringbuf_output(&hp_events, &event, sizeof(event), BPF_RB_NO_WAKEUP))
-		hp_count(HP_STAT_LOST_EVENTS);
+	if (bpf_ringbuf_output(&hp_urgent, &event, sizeof(event), BPF_RB_FORCE_WAKEUP))
+		hp_count(HP_STAT_LOST_URGENT);
 	return 0;
 }

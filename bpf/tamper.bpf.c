@@ -3,8 +3,7 @@
  * What a session does to Holdpoint itself, as far as tracepoints see it: nothing is prevented here, it is told. What the
  * kernel was told last waits in the urgent ring for the next gate where this one did not survive it.
  *
- * Hooks:  tp_btf/signal_generate: any signal from a task of a session to a process of ours. tp_btf/cgroup_attach_task: a
- *         task of a session is moved to a cgroup outside the scope, where its connects are not seen any more.
+ * Hooks:  tp_btf/signal_generate: any signal from a task of a session to a process of ours.
  * Events: HP_EVENT_TAMPER, urgent. Few: one signal is one event, and a full ring is counted.
  * Maps:   reads hp_config, hp_ours, hp_task, hp_tgid, hp_sessions; writes hp_stats, hp_seq.
  * Kernel: 6.1.
@@ -21,32 +20,5 @@ int BPF_PROG(hp_tamper_signal, int sig, struct kernel_siginfo *info, struct task
 	if ((unsigned long)info == HP_SEND_SIG_PRIV || sig == HP_SIGCHLD || !hp_is_ours(task->tgid) || !hp_active_config())
 		return 0;
 	hp_tell_tamper(HP_TAMPER_SIGNAL, sig, task->tgid, false);
-	return 0;
-}
-
-#define HP_CGROUP_DEPTH 32
-
-SEC("tp_btf/cgroup_attach_task")
-int BPF_PROG(hp_tamper_scope, struct cgroup *cgroup, const char *path, struct task_struct *task)
-{
-	struct cgroup_subsys_state *at;
-	struct hp_label *label;
-	__u64 *scope;
-	__u32 zero = 0;
-	int i;
-
-	scope = bpf_map_lookup_elem(&hp_ours, &zero);
-	if (!scope || !*scope || !hp_active_config())
-		return 0;
-	label = hp_label_of(task);
-	if (!label || !hp_session_of(label))
-		return 0;
-	at = &cgroup->self;
-	for (i = 0; i < HP_CGROUP_DEPTH && at; i++) {
-		if (BPF_CORE_READ(at, cgroup, kn, id) == *scope)
-			return 0;
-		at = BPF_CORE_READ(at, parent);
-	}
-	hp_tell_tamper_of(task, label, HP_TAMPER_SCOPE, 0, task->tgid, false);
 	return 0;
 }

@@ -363,7 +363,10 @@ void Gate::OnRecord(absl::Span<const std::byte> record) {
     return connect_desk_->OnConnect(*connect);
   }
   if (auto* server = std::get_if<UnixEvent>(&*event)) return escape_desk_->OnUnix(*server);
-  if (auto* left = std::get_if<LeftEvent>(&*event)) return escape_desk_->OnLeft(*left);
+  if (auto* left = std::get_if<LeftEvent>(&*event)) {
+    escape_desk_->OnLeft(*left);
+    return tamper_desk_->OnLeft(*left);
+  }
   if (auto* exit = std::get_if<ExitEvent>(&*event)) {
     if (exit->head.boot_ns < started_.ns) consult_desk_->OnEndedBefore(*exit);
     consult_desk_->OnExit(*exit);
@@ -427,7 +430,7 @@ void Gate::SlowTick() {
 void Gate::OnSignal() {
   signalfd_siginfo info;
   while (read(signals_.get(), &info, sizeof(info)) == sizeof(info)) {
-    // Its label is there: the sender is still in kill(2), or the kernel has told of it already.
+    OnUrgent();  // The kernel told of the sender before it sent the signal.
     if (tamper_desk_->IsFromSession(static_cast<pid_t>(info.ssi_pid), static_cast<int>(info.ssi_signo))) continue;
     if (info.ssi_signo == SIGHUP) {
       // The error is logged and recorded where it happens; the last good configuration stays.

@@ -16,6 +16,7 @@ namespace holdpoint {
 namespace {
 
 constexpr size_t kPinsShown = 3;
+constexpr absl::Duration kToldFor = absl::Seconds(1);  // A signal is read a moment after the kernel told of it.
 
 void Stamp(const std::string& path, std::string& stamp) {
   struct stat st {};
@@ -45,8 +46,6 @@ const char* Deed(hp_tamper what) {
       return "ptrace";
     case HP_TAMPER_BPF:
       return "a kernel map or program of Holdpoint opened";
-    case HP_TAMPER_SCOPE:
-      return "moved out of the scope's cgroup: its connects are not seen any more";
   }
   return "unknown";
 }
@@ -71,14 +70,31 @@ void TamperDesk::OnTamper(const TamperEvent& event) {
   if (event.what == HP_TAMPER_SIGNAL) absl::StrAppend(&detail, " ", event.signal);
   if (event.what == HP_TAMPER_SIGNAL || event.what == HP_TAMPER_PTRACE) absl::StrAppend(&detail, " to process ", event.target);
   Write(event.head.session, absl::StrCat(detail, event.denied ? "; denied" : ""));
+  if (event.what == HP_TAMPER_SIGNAL && event.target == getpid() && !event.denied) {
+    told_[event.signal] = {.session = event.head.session, .sender = event.head.process.tgid, .at = core_.clock.Boot()};
+  }
+}
+
+void TamperDesk::OnLeft(const LeftEvent& event) {
+  Write(event.head.session, absl::StrCat("process ", event.head.process.tgid,
+                                         ": moved out of the scope's cgroup: its connects are not seen any more"));
 }
 
 bool TamperDesk::IsFromSession(pid_t sender, int signal) {
-  const UniqueFd pidfd = sys::PidfdOpen(sender);
-  if (!pidfd.ok()) return false;
-  const absl::StatusOr<hp_label> label = core_.kernel.Label(pidfd.get());
-  if (!label.ok() || label->session == 0) return false;
-  Write(label->session, absl::StrCat("process ", sender, ": signal ", signal, " to the gate; not obeyed"));
+  SessionNumber session = 0;
+  // Whatever the signal says of its sender, which rt_sigqueueinfo(2) lets it choose.
+  if (const auto told = told_.find(signal); told != told_.end()) {
+    if (core_.clock.Boot() - told->second.at < kToldFor) {
+      session = told->second.session;
+      sender = told->second.sender;
+    }
+    told_.erase(told);
+  } else if (const UniqueFd pidfd = sys::PidfdOpen(sender); pidfd.ok()) {
+    const absl::StatusOr<hp_label> label = core_.kernel.Label(pidfd.get());
+    if (label.ok()) session = label->session;
+  }
+  if (session == 0) return false;
+  Write(session, absl::StrCat("process ", sender, ": signal ", signal, " to the gate; not obeyed"));
   return true;
 }
 

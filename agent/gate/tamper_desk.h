@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -18,7 +19,10 @@ class TamperDesk {
 
   void OnTamper(const TamperEvent& event);
 
-  // A signal that asks for something: true where a process of a session sent it. It is recorded, and not obeyed.
+  void OnLeft(const LeftEvent& event);
+
+  // A signal that asks for something: true where a process of a session sent it. It is recorded, and not obeyed. The
+  // kernel's urgent events have been taken before: the sender may have ended, and what was told of it is what counts.
   bool IsFromSession(pid_t sender, int signal);
 
   // Looks once: pins that are gone (they are put back), somebody who traces the gate, policy files that are not what was
@@ -31,7 +35,14 @@ class TamperDesk {
  private:
   void Write(SessionNumber session, const std::string& detail);
 
+  struct Told {
+    SessionNumber session = 0;
+    pid_t sender = 0;
+    BootTime at;
+  };
+
   Core core_;
+  std::map<int, Told> told_;  // signals to the gate that it has not read yet
   std::vector<pid_t> ours_;
   pid_t tracer_ = 0;
   std::string policy_stamp_;

@@ -151,7 +151,7 @@ absl::StatusOr<LeftEvent> DecodeLeft(absl::Span<const std::byte> record) {
 
 absl::StatusOr<TamperEvent> DecodeTamper(absl::Span<const std::byte> record) {
   HP_ASSIGN_OR_RETURN(const hp_tamper_event raw, Fixed<hp_tamper_event>(record, "tamper"));
-  if (raw.what < HP_TAMPER_SIGNAL || raw.what > HP_TAMPER_SCOPE) {
+  if (raw.what < HP_TAMPER_SIGNAL || raw.what > HP_TAMPER_BPF) {
     return absl::DataLossError(absl::StrCat("tamper record: unknown kind ", raw.what));
   }
   return TamperEvent{

@@ -1,6 +1,5 @@
 #include "agent/kernel/kernel.h"
 
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstring>
@@ -32,12 +31,6 @@ constexpr int kDrainBatch = 4096;
 
 // How long the judge's word on an interpreter's script is believed: nobody sees when a script changes.
 constexpr absl::Duration kScriptBelieved = absl::Minutes(10);
-
-// The number by which the kernel knows a cgroup: that of its directory's inode. 0 where it can't be looked at.
-uint64_t CgroupId(int fd) {
-  struct stat st {};
-  return fstat(fd, &st) == 0 ? st.st_ino : 0;
-}
 
 // One ring buffer and the sink that drains it at the moment.
 class Ring {
@@ -218,6 +211,7 @@ class KernelImpl final : public Kernel {
     (void)SetGuards(false);
     iterator_.reset();
     connect_.Detach();
+    leave_.Detach();
     exec_.Detach();
     session_.Detach();
   }
@@ -237,6 +231,7 @@ class KernelImpl final : public Kernel {
   LoadedObject session_;
   LoadedObject exec_;
   LoadedObject connect_;
+  LoadedObject leave_;
   LoadedObject iter_;
   Guards guards_;
   Escapes escapes_;
@@ -273,7 +268,8 @@ absl::Status KernelImpl::LoadAndAttach() {
   guards_.Try(ladder);
   tamper_.Try(ladder);
   connect_ = TryConnect(ladder);
-  escapes_.Try(ladder, scope_.host ? 0 : CgroupId(scope_.fd.get()));
+  escapes_.Try(ladder);
+  leave_ = TryLeave(ladder, scope_.host ? 0 : scope_.lineage.back());
   iterator_ = TryIterator(ladder, iter_);
   // The earlier daemon's guards go with its load; what it held stays guarded.
   if (took_over_ && !sessions_.Keys().empty()) return SetGuards(true);
@@ -317,7 +313,7 @@ void KernelImpl::Activate() {
 }
 
 void KernelImpl::SetOurs(const std::vector<pid_t>& tgids) {
-  std::set<uint32_t> wanted = {0};
+  std::set<uint32_t> wanted;
   for (const pid_t tgid : tgids) {
     if (tgid > 0) wanted.insert(static_cast<uint32_t>(tgid));
   }
@@ -325,8 +321,7 @@ void KernelImpl::SetOurs(const std::vector<pid_t>& tgids) {
     if (!wanted.contains(tgid)) (void)ours_.Erase(tgid);
   }
   for (const uint32_t tgid : wanted) {
-    const uint64_t value = tgid != 0 ? 1 : scope_.host ? 0 : scope_.lineage.back();
-    if (absl::Status put = ours_.Put(tgid, value); !put.ok()) LogWarning("own processes: ", put.message());
+    if (absl::Status put = ours_.Put(tgid, 1); !put.ok()) LogWarning("own processes: ", put.message());
   }
 }
 
@@ -339,6 +334,7 @@ std::vector<std::string> KernelImpl::RepairPins() {
   add(session_.RepairPins());
   add(exec_.RepairPins());
   add(connect_.RepairPins());
+  add(leave_.RepairPins());
   add(guards_.RepairPins());
   add(escapes_.RepairPins());
   add(tamper_.RepairPins());

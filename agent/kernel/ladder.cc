@@ -100,7 +100,7 @@ void Guards::TryWait(const LadderContext& context, bool on_return) {
   context.rungs.push_back(rung);
 }
 
-void Escapes::Try(const LadderContext& context, uint64_t scope_id) {
+void Escapes::Try(const LadderContext& context) {
   struct Hook {
     const char* rung;
     const char* what;
@@ -124,22 +124,30 @@ void Escapes::Try(const LadderContext& context, uint64_t scope_id) {
                                    absl::StrJoin(missing, "; "));
   }
   context.rungs.push_back(std::move(servers));
+}
 
-  Rung scope{.capability = "leaving the scope", .in_use = "cgroup_attach_task", .missing = ""};
+LoadedObject TryLeave(const LadderContext& context, uint64_t scope_id) {
+  Rung rung{.capability = "leaving the scope", .in_use = "cgroup_attach_task", .missing = ""};
   if (scope_id == 0) {
-    scope.in_use = "the scope is the whole host";
-  } else {
-    absl::StatusOr<LoadedObject*> object = Add(context, "leave", LeaveImage(), {});
-    const uint32_t zero = 0;
-    if (object.ok() && bpf_map_update_elem((*object)->MapFd("hp_tmp_scope"), &zero, &scope_id, BPF_ANY) != 0) {
-      object = ErrnoStatus("hp_tmp_scope");
-    }
-    if (!object.ok()) {
-      scope.in_use = "none";
-      scope.missing = absl::StrCat("a process that leaves the scope's cgroup is not seen: ", object.status().message());
-    }
+    rung.in_use = "the scope is the whole host";
+    context.rungs.push_back(std::move(rung));
+    return LoadedObject();
   }
-  context.rungs.push_back(std::move(scope));
+  const auto load = [&]() -> absl::StatusOr<LoadedObject> {
+    if (context.Without("leave")) return absl::UnimplementedError("switched off by an option");
+    HP_ASSIGN_OR_RETURN(LoadedObject object, LoadedObject::Load(LeaveImage(), context.pins, context.load));
+    const uint32_t zero = 0;
+    if (bpf_map_update_elem(object.MapFd("hp_tmp_scope"), &zero, &scope_id, BPF_ANY) != 0) return ErrnoStatus("hp_tmp_scope");
+    HP_RETURN_IF_ERROR(object.Attach(context.pins.LinkDirectory(context.load), context.cgroup_fd));
+    return object;
+  };
+  absl::StatusOr<LoadedObject> object = load();
+  if (!object.ok()) {
+    rung.in_use = "none";
+    rung.missing = absl::StrCat("a process that leaves the scope's cgroup is not seen: ", object.status().message());
+  }
+  context.rungs.push_back(std::move(rung));
+  return object.ok() ? *std::move(object) : LoadedObject();
 }
 
 std::vector<std::string> OnDemand::RepairPins() const {
@@ -153,7 +161,7 @@ std::vector<std::string> OnDemand::RepairPins() const {
 void TamperWatch::Try(const LadderContext& context) {
   Rung rung{.capability = "tamper", .in_use = "", .missing = ""};
   for (const auto& [name, what, image] : {std::tuple("tamper-lsm", "denied by LSM", TamperLsmImage()),
-                                          std::tuple("tamper-told", "signals and moves told", TamperImage())}) {
+                                          std::tuple("tamper-told", "signals told", TamperImage())}) {
     if (absl::StatusOr<LoadedObject*> object = Add(context, name, image, {}); !object.ok()) {
       absl::StrAppend(&rung.missing, rung.missing.empty() ? "" : "; ", what, ": ", object.status().message());
       continue;

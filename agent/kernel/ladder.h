@@ -62,11 +62,15 @@ class Guards : public OnDemand {
 };
 
 // What a session does to get out of sight: connects to unix sockets of other servers, by "unix-lsm", "unix-exit" or
-// "unix-ready"; and "leave", which sees a process moved out of the scope's cgroup (`scope_id`; 0 for the whole host).
+// "unix-ready".
 class Escapes : public OnDemand {
  public:
-  void Try(const LadderContext& context, uint64_t scope_id);
+  void Try(const LadderContext& context);
 };
+
+// Sees a process moved out of the scope's cgroup (`scope_id`; 0 for the whole host, which nobody leaves). Rung: "leave".
+// Attached when this returns; an empty object where it does not load.
+LoadedObject TryLeave(const LadderContext& context, uint64_t scope_id);
 
 // What a session does to Holdpoint itself. Rungs: "tamper-lsm" (denied), "tamper-told" (told), both where both load. Attached
 // only while a session exists, as the guards are.

@@ -135,7 +135,7 @@ struct {
 	__type(value, __u64);
 } hp_stats SEC(".maps");
 
-/* Holdpoint's own processes by tgid; under 0 the cgroup id of the scope, 0 for the whole host. */
+/* Holdpoint's own processes by tgid. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 64);

@@ -14,14 +14,17 @@ static __always_inline bool hp_is_ours(__u32 tgid)
 	return tgid && bpf_map_lookup_elem(&hp_ours, &tgid);
 }
 
-static __always_inline void hp_tell_tamper_of(struct task_struct *task, const struct hp_label *label, __u32 what,
-					      __u32 signal, __u32 target, bool denied)
+/* False where the current task is in no session: then it may. */
+static __always_inline bool hp_tell_tamper(__u32 what, __u32 signal, __u32 target, bool denied)
 {
-	__u64 seq = hp_next_seq(HP_SEQ_URGENT);
+	struct task_struct *current = bpf_get_current_task_btf();
+	struct hp_label *label = hp_label_of(current);
 	struct hp_tamper_event event = {};
 
-	hp_fill_header(&event.hdr, task, label->session, HP_EVENT_TAMPER, sizeof(event));
-	event.hdr.cpu_seq = seq;
+	if (!label || !hp_session_of(label))
+		return false;
+	hp_fill_header(&event.hdr, current, label->session, HP_EVENT_TAMPER, sizeof(event));
+	event.hdr.cpu_seq = hp_next_seq(HP_SEQ_URGENT);
 	event.exec_id = label->exec_id;
 	event.what = what;
 	event.signal = signal;
@@ -29,17 +32,6 @@ static __always_inline void hp_tell_tamper_of(struct task_struct *task, const st
 	event.denied = denied;
 	if (bpf_ringbuf_output(&hp_urgent, &event, sizeof(event), BPF_RB_FORCE_WAKEUP))
 		hp_count(HP_STAT_LOST_URGENT);
-}
-
-/* False where the current task is in no session: then it may. */
-static __always_inline bool hp_tell_tamper(__u32 what, __u32 signal, __u32 target, bool denied)
-{
-	struct task_struct *current = bpf_get_current_task_btf();
-	struct hp_label *label = hp_label_of(current);
-
-	if (!label || !hp_session_of(label))
-		return false;
-	hp_tell_tamper_of(current, label, what, signal, target, denied);
 	return true;
 }
 

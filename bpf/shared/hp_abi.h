@@ -194,7 +194,7 @@ enum hp_event_kind {
 	HP_EVENT_SIGNAL = 7,    /* hp_signal_event, urgent: a held process was told to end, or a guard acted */
 	HP_EVENT_PROGRAM = 8,   /* hp_exec_event: an unseen program outside every session; exec_id is hp_program_key.script */
 	HP_EVENT_UNIX = 9,      /* hp_unix_event: connected to a unix socket whose server is not of this session */
-	HP_EVENT_LEFT = 10,     /* hp_left_event: a labelled process was moved out of the scope's cgroup */
+	HP_EVENT_LEFT = 10,     /* hp_left_event, urgent: a labelled process was moved out of the scope's cgroup */
 	HP_EVENT_TAMPER = 11,   /* hp_tamper_event, urgent: a session touched Holdpoint itself */
 };
 
@@ -217,7 +217,7 @@ enum hp_reason {
 #define HP_FLAG_ARGV_FAILED 0x2    /* a part could not be read: unknown, not empty */
 #define HP_FLAG_SCRIPT 0x4         /* filename is a script, executable its interpreter */
 #define HP_FLAG_TRACED 0x8
-#define HP_FLAG_JOB_CONTROL 0x10   /* own process group, parent in another, controlling terminal */
+#define HP_FLAG_JOB_CONTROL 0x10   /* parent in another process group of the same session, controlling terminal */
 #define HP_FLAG_PATH_CUT 0x20
 #define HP_FLAG_FILELESS 0x40      /* memfd or unlinked file */
 #define HP_FLAG_SESSION_ROOT 0x80  /* this exec made the session */
@@ -334,7 +334,6 @@ enum hp_tamper {
 	HP_TAMPER_SIGNAL = 1, /* to a process of ours */
 	HP_TAMPER_PTRACE = 2,
 	HP_TAMPER_BPF = 3,    /* a map or program of ours */
-	HP_TAMPER_SCOPE = 4,  /* moved out of the scope */
 };
 
 struct hp_tamper_event {

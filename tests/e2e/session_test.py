@@ -258,7 +258,7 @@ class Servers(SessionTest):
         (elsewhere.path / 'cgroup.procs').chmod(0o666)
         self.world.uid_before, self.world.uid = self.world.uid, 0  # Only root moves between these two.
         self.addCleanup(setattr, self.world, 'uid', self.world.uid_before)
-        self.run_in_scope(self.codex, '-c', f'echo 0 > {elsewhere.path}/cgroup.procs; :')
+        self.run_in_scope(self.codex, '-c', f'echo 0 > {elsewhere.path}/cgroup.procs; :')  # its first deed
         escaped = self.await_body('escaped')
         self.assertEqual((escaped['kind'], escaped['by']), ('cgroup', 'moved'))
 

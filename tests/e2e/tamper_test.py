@@ -39,6 +39,25 @@ class Signals(TamperCase):
             self.assertTrue(event['session'])
             self.assert_alive()
 
+    def test_a_sender_that_has_ended_before_the_signal_is_read_is_not_obeyed(self):
+        pid = self.gate.process.pid
+        session = self.waiting(f'kill -TERM {pid}', uid=0)
+        self.gate.process.send_signal(signal.SIGSTOP)
+        session.proceed()
+        session.process.wait(timeout=case.BOUND)
+        self.gate.process.send_signal(signal.SIGCONT)
+        self.await_tamper(f'process {session.process.pid}: signal 15', 'not obeyed')
+        self.assert_alive()
+
+    def test_a_sender_that_names_another_process_is_not_obeyed(self):
+        pid = self.gate.process.pid
+        queue = 129  # rt_sigqueueinfo: the sender says who it is
+        self.as_root('import struct\n'
+                     f'info = struct.pack("iiiiii104x", {int(signal.SIGTERM)}, 0, -1, 0, {os.getpid()}, 0)\n'
+                     f'assert libc.syscall({queue}, {pid}, {int(signal.SIGTERM)}, info) == 0')
+        self.await_tamper('signal 15', 'not obeyed')
+        self.assert_alive()
+
     def test_the_same_signal_from_outside_is_obeyed(self):
         self.gate.process.send_signal(signal.SIGHUP)
         self.gate.await_event(lambda e: e['type'] == 'config_loaded' and e['config_loaded'].get('generation', 0) > 1)
