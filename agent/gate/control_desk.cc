@@ -1,7 +1,5 @@
 #include "agent/gate/control_desk.h"
 
-#include <sys/wait.h>
-
 #include <algorithm>
 #include <utility>
 
@@ -11,14 +9,11 @@
 #include "agent/base/status.h"
 #include "agent/control/decide.h"
 #include "agent/control/views.h"
-#include "agent/gate/child.h"
 #include "agent/response/proc.h"
 
 namespace holdpoint {
 namespace {
 
-constexpr absl::Duration kPresenceBudget = absl::Seconds(20);  // PAM modules delay after a wrong password.
-constexpr int kMaxProofs = 8;
 constexpr int kMaxWaitSeconds = 3600;
 constexpr int kExitUndecided = 75;
 constexpr int kExitNotPermitted = 77;
@@ -42,8 +37,8 @@ std::pair<int, std::string> WaitAnswer(const Ticket& ticket) {
 
 }  // namespace
 
-ControlDesk::ControlDesk(Core core, SessionDesk& sessions, ConsultDesk& consults, Hooks hooks)
-    : core_(core), sessions_(sessions), consults_(consults), hooks_(std::move(hooks)) {}
+ControlDesk::ControlDesk(Core core, SessionDesk& sessions, ConsultDesk& consults, PresenceDesk& presence, Hooks hooks)
+    : core_(core), sessions_(sessions), consults_(consults), presence_(presence), hooks_(std::move(hooks)) {}
 
 ControlDesk::Peer ControlDesk::PeerOf(const ControlCall& call) {
   Peer peer{.uid = call.peer().uid};
@@ -204,51 +199,34 @@ void ControlDesk::Decide(const Call& call, const Peer& peer, bool approve) {
   if (may.ok() && approve && environment != nullptr && environment->protected_() && request.text2[0] == '\0') {
     may = absl::InvalidArgumentError(absl::StrCat(environment->name(), " is protected: say why, with --reason"));
   }
-  if (may.ok() && proofs_ >= kMaxProofs) may = absl::UnavailableError("too many decisions at once: try again");
   if (!may.ok()) {
-    RecordDecision(ticket, ticket_id, *call, approve, nullptr, false, std::string(may.message()));
+    RecordDecision(ticket, ticket_id, *call, approve, nullptr, nullptr, std::string(may.message()));
     return call->Reply(ExitCode(may), may.message());
   }
   const auto owner = std::find_if(attempt.eligible.begin(), attempt.eligible.end(),
                                   [&](const EligibleOwner& one) { return one.user == attempt.as_user; });
-  HelperRequest proof;
-  proof.spec.path = absl::StrCat(core_.options.bin, "/holdpoint-presence");
-  const std::string& service = core_.policy.configured().presence_service();
-  proof.spec.args = {"--service", service.empty() ? "holdpoint" : service, "--user", attempt.as_user};
-  proof.input = call->TakeSecret();
-  proof.input_as = 3;
-  proof.output_as = 4;
-  proof.budget = kPresenceBudget;
-  ++proofs_;
-  RunHelper(core_.loop, core_.clock, std::move(proof),
-            [this, call, ticket_id, approve, proved = *owner](absl::StatusOr<HelperResult> result) {
-              --proofs_;
-              if (result.ok() && WIFEXITED(result->wait_status) && WEXITSTATUS(result->wait_status) == 0) {
-                return Proved(call, ticket_id, proved, approve);
-              }
-              const bool wrong = result.ok() && WIFEXITED(result->wait_status) &&
-                                 WEXITSTATUS(result->wait_status) == kExitNotPermitted;
-              const std::string why =
-                  wrong ? absl::StrCat("the password of ", proved.user, " was not accepted")
-                        : "presence can't be checked: is the PAM service file there? (holdpoint doctor)";
-              RecordDecision(core_.tickets.FindById(ticket_id), ticket_id, *call, approve, &proved, false, why);
-              call->Reply(wrong ? kExitNotPermitted : kExitUnavailable, why);
-            });
+  presence_.Prove(call, *owner, [this, call, ticket_id, approve, proved = *owner](absl::StatusOr<PresenceProof> proof) {
+    if (proof.ok()) return Proved(call, ticket_id, proved, *proof, approve);
+    RecordDecision(core_.tickets.FindById(ticket_id), ticket_id, *call, approve, &proved, nullptr,
+                   std::string(proof.status().message()));
+    call->Reply(ExitCode(proof.status()), proof.status().message());
+  });
 }
 
-void ControlDesk::Proved(const Call& call, const std::string& ticket_id, const EligibleOwner& owner, bool approve) {
+void ControlDesk::Proved(const Call& call, const std::string& ticket_id, const EligibleOwner& owner,
+                         const PresenceProof& proof, bool approve) {
   Ticket* ticket = core_.tickets.FindById(ticket_id);
   if (ticket == nullptr) return call->Reply(kExitUnavailable, absl::StrCat(ticket_id, " is gone"));
   const std::string reason = EscapeAndClip(call->request().text2, 255);
   if (approve && core_.policy.configured().limits().two_persons()) {
     ticket->approved_by.push_back(owner.uid);
     if (ticket->approved_by.size() < 2) {
-      RecordDecision(ticket, ticket_id, *call, approve, &owner, true, "");
+      RecordDecision(ticket, ticket_id, *call, approve, &owner, &proof, "");
       return call->Reply(0, absl::StrCat(ticket_id, ": approved by ", owner.user, "; a second person has to approve it too"));
     }
   }
   // On the disk before anything moves.
-  RecordDecision(ticket, ticket_id, *call, approve, &owner, true, "");
+  RecordDecision(ticket, ticket_id, *call, approve, &owner, &proof, "");
   core_.ledger.Sync();
   const bool held = ticket->state == Ticket::State::kHeld;
   const absl::Status done =
@@ -259,17 +237,17 @@ void ControlDesk::Proved(const Call& call, const std::string& ticket_id, const E
 }
 
 void ControlDesk::RecordDecision(const Ticket* ticket, const std::string& ticket_id, const ControlCall& call,
-                                 bool approve, const EligibleOwner* owner, bool accepted,
+                                 bool approve, const EligibleOwner* owner, const PresenceProof* proof,
                                  const std::string& refused_because) {
   v1::Decision decision;
   decision.set_ticket(EscapeAndClip(ticket_id, 16));
   decision.set_decision(approve ? "approve" : "deny");
   decision.set_by(owner != nullptr ? owner->user : EscapeAndClip(call.request().text1, 64));
   if (owner != nullptr) decision.set_role(owner->through);
-  if (accepted) decision.set_presence("pam");
+  if (proof != nullptr) decision.set_presence(proof->how);
   decision.set_reason(EscapeAndClip(call.request().text2, 255));
   decision.set_scope("once");
-  decision.set_accepted(accepted);
+  decision.set_accepted(proof != nullptr);
   decision.set_refused_because(refused_because);
   decision.set_peer_uid(call.peer().uid);
   if (ticket != nullptr) {

@@ -9,6 +9,7 @@
 #include "agent/control/server.h"
 #include "agent/gate/consult_desk.h"
 #include "agent/gate/core.h"
+#include "agent/gate/presence_desk.h"
 #include "agent/gate/session_desk.h"
 
 namespace holdpoint {
@@ -23,7 +24,7 @@ class ControlDesk {
     std::function<void(std::vector<std::string>* bodies)> doctor;
     std::function<void(const std::shared_ptr<ControlCall>& call, bool peer_in_session)> rollout;
   };
-  ControlDesk(Core core, SessionDesk& sessions, ConsultDesk& consults, Hooks hooks);
+  ControlDesk(Core core, SessionDesk& sessions, ConsultDesk& consults, PresenceDesk& presence, Hooks hooks);
 
   void Handle(std::shared_ptr<ControlCall> call);
   // A ticket has left kHeld or kOpen: whoever waits for it is answered.
@@ -43,19 +44,21 @@ class ControlDesk {
   void Holds(const Call& call, const Peer& peer);
   void Run(const Call& call);
   void Decide(const Call& call, const Peer& peer, bool approve);
-  void Proved(const Call& call, const std::string& ticket_id, const EligibleOwner& owner, bool approve);
+  void Proved(const Call& call, const std::string& ticket_id, const EligibleOwner& owner,
+              const PresenceProof& proof, bool approve);
   void Wait(const Call& call, const Peer& peer);
   void KillSession(const Call& call, const Peer& peer);
   void Detach(const Call& call, const Peer& peer);
+  // Accepted where there is a proof.
   void RecordDecision(const Ticket* ticket, const std::string& ticket_id, const ControlCall& call, bool approve,
-                      const EligibleOwner* owner, bool accepted, const std::string& refused_because);
+                      const EligibleOwner* owner, const PresenceProof* proof, const std::string& refused_because);
 
   Core core_;
   SessionDesk& sessions_;
   ConsultDesk& consults_;
+  PresenceDesk& presence_;
   Hooks hooks_;
   std::multimap<std::string, std::weak_ptr<ControlCall>> waiting_;  // by ticket
-  int proofs_ = 0;                                                  // checks of presence under way
 };
 
 }  // namespace holdpoint

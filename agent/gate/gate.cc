@@ -221,8 +221,9 @@ absl::Status Gate::MakeDesks() {
   };
   tamper_desk_ = std::make_unique<TamperDesk>(core);
   session_desk_->on_known = [this](SessionNumber number) { consult_desk_->OnSessionKnown(number); };
+  presence_desk_ = std::make_unique<PresenceDesk>(core);
   rollout_desk_ = std::make_unique<RolloutDesk>(
-      core, rollout_, [this](const v1::Rollout& rollout) { return PutInForce(rollout); });
+      core, rollout_, *presence_desk_, [this](const v1::Rollout& rollout) { return PutInForce(rollout); });
   ControlDesk::Hooks hooks;
   hooks.rollout = [this](const std::shared_ptr<ControlCall>& call, bool in_session) {
     rollout_desk_->Handle(call, in_session);
@@ -230,7 +231,7 @@ absl::Status Gate::MakeDesks() {
   hooks.reload = [this] { return Reload(); };
   hooks.status = [this](std::vector<std::string>* bodies) { StatusReport(bodies); };
   hooks.doctor = [this](std::vector<std::string>* bodies) { DoctorReport(bodies); };
-  control_desk_ = std::make_unique<ControlDesk>(core, *session_desk_, *consult_desk_, std::move(hooks));
+  control_desk_ = std::make_unique<ControlDesk>(core, *session_desk_, *consult_desk_, *presence_desk_, std::move(hooks));
   consult_desk_->on_decided = [this](const Ticket& ticket) { control_desk_->OnDecided(ticket); };
 
   v1::Envelope loaded;

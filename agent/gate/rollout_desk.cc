@@ -1,7 +1,5 @@
 #include "agent/gate/rollout_desk.h"
 
-#include <sys/wait.h>
-
 #include <algorithm>
 #include <fstream>
 #include <utility>
@@ -13,13 +11,10 @@
 #include "agent/base/status.h"
 #include "agent/control/decide.h"
 #include "agent/control/views.h"
-#include "agent/gate/child.h"
 
 namespace holdpoint {
 namespace {
 
-constexpr absl::Duration kPresenceBudget = absl::Seconds(20);
-constexpr int kMaxProofs = 4;
 constexpr int kExitNotPermitted = 77;
 constexpr uint32_t kNobody = 0xffffffff;
 constexpr const char* kModes[] = {"enforce", "observe", "off"};
@@ -217,31 +212,14 @@ void RolloutDesk::Prove(const Call& call, Change change, std::vector<EligibleOwn
   attempt.session_uid = kNobody;  // It is about no session's act.
   attempt.eligible = owners;
   absl::Status may = MayDecide(attempt);
-  if (may.ok() && proofs_ >= kMaxProofs) may = absl::UnavailableError("too many switches at once: try again");
   if (!may.ok()) return Refuse(call, std::move(change.event), may);
-  HelperRequest proof;
-  proof.spec.path = absl::StrCat(core_.options.bin, "/holdpoint-presence");
-  const std::string& service = core_.policy.configured().presence_service();
-  proof.spec.args = {"--service", service.empty() ? "holdpoint" : service, "--user", attempt.as_user};
-  proof.input = call->TakeSecret();
-  proof.input_as = 3;
-  proof.output_as = 4;
-  proof.budget = kPresenceBudget;
-  ++proofs_;
-  RunHelper(core_.loop, core_.clock, std::move(proof),
-            [this, call, change = std::move(change), as = attempt.as_user](absl::StatusOr<HelperResult> result) mutable {
-              --proofs_;
-              const bool ended = result.ok() && WIFEXITED(result->wait_status);
-              if (ended && WEXITSTATUS(result->wait_status) == 0) {
-                change.event.set_presence("pam");
-                return Commit(call, change);
-              }
-              const bool wrong = ended && WEXITSTATUS(result->wait_status) == kExitNotPermitted;
-              Refuse(call, std::move(change.event),
-                     wrong ? absl::PermissionDeniedError(absl::StrCat("the password of ", as, " was not accepted"))
-                           : absl::UnavailableError("presence can't be checked: is the PAM service file there? "
-                                                    "(holdpoint doctor)"));
-            });
+  const auto owner = std::find_if(owners.begin(), owners.end(),
+                                  [&](const EligibleOwner& one) { return one.user == attempt.as_user; });
+  presence_.Prove(call, *owner, [this, call, change = std::move(change)](absl::StatusOr<PresenceProof> proof) mutable {
+    if (!proof.ok()) return Refuse(call, std::move(change.event), proof.status());
+    change.event.set_presence(proof->how);
+    Commit(call, change);
+  });
 }
 
 void RolloutDesk::Commit(const Call& call, const Change& change) {

@@ -8,6 +8,7 @@
 #include "absl/status/status.h"
 #include "agent/control/server.h"
 #include "agent/gate/core.h"
+#include "agent/gate/presence_desk.h"
 #include "agent/gate/rollout_store.h"
 
 namespace holdpoint {
@@ -21,8 +22,8 @@ class RolloutDesk {
  public:
   // Hands the judge what is switched and promoted and puts its answer in force. OK, or nothing has changed.
   using PutInForce = std::function<absl::Status(const v1::Rollout&)>;
-  RolloutDesk(Core core, RolloutStore& store, PutInForce put_in_force)
-      : core_(core), store_(store), put_in_force_(std::move(put_in_force)) {}
+  RolloutDesk(Core core, RolloutStore& store, PresenceDesk& presence, PutInForce put_in_force)
+      : core_(core), store_(store), presence_(presence), put_in_force_(std::move(put_in_force)) {}
 
   using Call = std::shared_ptr<ControlCall>;
   void Handle(const Call& call, bool peer_in_session);
@@ -57,8 +58,8 @@ class RolloutDesk {
 
   Core core_;
   RolloutStore& store_;
+  PresenceDesk& presence_;
   PutInForce put_in_force_;
-  int proofs_ = 0;
 };
 
 // "observe (new)", "observe (changed)", "enforce", ...

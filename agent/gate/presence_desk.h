@@ -1,0 +1,40 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "agent/control/server.h"
+#include "agent/gate/core.h"
+#include "agent/presence/owners.h"
+
+namespace holdpoint {
+
+// How an owner has proven to be there, as the record says it.
+struct PresenceProof {
+  std::string how;  // "pam"
+};
+
+// The proof that an owner is there, for every desk that decides something. What the request brought is checked by
+// holdpoint-presence, a process for one question; the gate only carries it.
+//
+// It says nothing of who may decide: MayDecide() comes first. The proofs of all desks together are bounded.
+class PresenceDesk {
+ public:
+  explicit PresenceDesk(Core core) : core_(core) {}
+
+  // OK with the proof; kPermissionDenied where it was not accepted; kUnavailable where it could not be checked, or too
+  // many are under way. The message is a sentence for the person at the terminal, and for the record.
+  using Done = std::function<void(absl::StatusOr<PresenceProof>)>;
+
+  // Takes the secret out of `call` and proves with it that `owner` is there. `done` is called once, on the loop or at
+  // once.
+  void Prove(const std::shared_ptr<ControlCall>& call, const EligibleOwner& owner, Done done);
+
+ private:
+  Core core_;
+  int under_way_ = 0;
+};
+
+}  // namespace holdpoint
