@@ -97,7 +97,7 @@ void ConnectDesk::OnConnect(const ConnectEvent& event) {
         if (!refused || judgement.act_digest().empty()) return;
         ++owner->counters.refused;
         Ticket* ticket = core_.tickets.Find(number, judgement.act_digest(), core_.clock.Wall());
-        if (ticket == nullptr) ticket = consults_.OpenTicket(*owner, judgement);
+        if (ticket == nullptr) ticket = holds_.OpenTicket(*owner, judgement);
         if (ticket == nullptr) return;
         if (!ticket->connect.has_value()) ticket->connect = KeyOf(event);
         v1::Outcome outcome;

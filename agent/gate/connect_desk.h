@@ -1,7 +1,7 @@
 #pragma once
 
-#include "agent/gate/consult_desk.h"
 #include "agent/gate/core.h"
+#include "agent/gate/hold_desk.h"
 #include "agent/kernel/decode.h"
 
 namespace holdpoint {
@@ -10,13 +10,13 @@ namespace holdpoint {
 // here it is judged for the record, and a refused one leaves a ticket.
 class ConnectDesk {
  public:
-  ConnectDesk(Core core, ConsultDesk& consults) : core_(core), consults_(consults) {}
+  ConnectDesk(Core core, HoldDesk& holds) : core_(core), holds_(holds) {}
 
   void OnConnect(const ConnectEvent& event);
 
  private:
   Core core_;
-  ConsultDesk& consults_;
+  HoldDesk& holds_;
 };
 
 }  // namespace holdpoint

@@ -18,7 +18,6 @@
 namespace holdpoint {
 namespace {
 
-constexpr size_t kMaxArgvBytes = 3 << 20;         // The kernel allows a little over 2 MiB with the usual stack limit.
 constexpr size_t kMaxEnvironmentBytes = 256 << 10;
 constexpr size_t kMaxWaitingPerSession = 256;
 constexpr absl::Duration kLookAgainBudget = absl::Seconds(3);  // Somebody waited for a person: there is no hurry.
@@ -28,8 +27,6 @@ constexpr size_t kDescribeAtOnce = 64;
 constexpr size_t kMaxUndescribed = 4096;
 constexpr absl::Duration kDescribeWait = absl::Milliseconds(50);
 constexpr char kPassRung[] = "exec: passed in the kernel";
-constexpr char kStopRung[] = "exec: stopped at sched_process_exec";
-constexpr char kHoldRung[] = "exec: stopped, then traced";
 constexpr char kKernelKillRung[] = "exec: killed at sched_process_exec";
 
 const char* OutcomeName(ResponseResult::What what) {
@@ -65,23 +62,8 @@ const char* KernelReason(uint16_t reason) {
 
 }  // namespace
 
-struct ConsultDesk::Consult {
-  ExecEvent event;
-  StoppedTask task;
-  v1::Process process;
-  std::string argv;  // as it was when it was judged
-  v1::Judgement judgement;
-  std::string ticket;
-  EventLoop::TimerId timer = 0;
-  bool stopped = true;   // false: it runs or is dead already, this is only for the record
-  bool owned = false;
-  bool decided = false;  // its way out has been chosen
-  BootTime held_since;
-};
-
 ConsultDesk::ConsultDesk(Core core, std::function<void(SessionNumber, const std::string&)> kill_session)
-    : core_(core), kill_session_(std::move(kill_session)) {}
-ConsultDesk::~ConsultDesk() = default;
+    : core_(core), holds_(core, *this), kill_session_(std::move(kill_session)) {}
 
 void ConsultDesk::OnAsk(ExecEvent event) {
   Session* session = core_.sessions.Find(event.head.session);
@@ -168,6 +150,13 @@ void ConsultDesk::Ask(const ConsultPtr& consult, const Session& session, OpenedP
   core_.judge.Ask(std::move(question), budget, std::move(facts), std::move(answered));
 }
 
+void ConsultDesk::AskAgain(const ConsultPtr& consult, JudgeLink::Answer answered) {
+  const Session* session = core_.sessions.Find(consult->event.head.session);
+  absl::StatusOr<OpenedProcess> opened = OpenProcess(consult->task.id);
+  if (session == nullptr || !opened.ok()) return;
+  Ask(consult, *session, &*opened, std::max(core_.policy.consult_budget(), kLookAgainBudget), std::move(answered));
+}
+
 void ConsultDesk::Answered(const ConsultPtr& consult, absl::StatusOr<v1::FromJudge> answer) {
   if (consult->decided) return;
   if (!answer.ok()) return FailMode(consult, std::string(answer.status().message()));
@@ -245,172 +234,7 @@ void ConsultDesk::Decide(const ConsultPtr& consult, v1::ExecVerdict verdict) {
     return Kill(consult, judgement.verdict() == v1::VERDICT_KILL_SESSION);
   }
 
-  Ticket* ticket = core_.tickets.Find(session->number, judgement.act_digest(), now);
-  if (ticket != nullptr && core_.tickets.Use(*ticket, now)) {
-    core_.ledger.Exec(session, consult->event, consult->process, judgement, took, false, kStopRung);
-    v1::Outcome outcome;
-    outcome.set_exec_id(consult->event.exec_id);
-    outcome.set_ticket(ticket->id);
-    outcome.set_what("released");
-    outcome.set_detail(absl::StrCat("approved by ", ticket->decided_by, ", used up"));
-    *outcome.mutable_process() = consult->process;
-    core_.ledger.Outcome(session, std::move(outcome), kStopRung);
-    core_.ledger.Sync();
-    if (on_decided) on_decided(*ticket);
-    return Pass(consult);
-  }
-  if (ticket != nullptr && ticket->state == Ticket::State::kDenied) {
-    return Refuse(consult, ticket, WayOut{.kind = RefusalText::Kind::kDenied, .by = ticket->decided_by, .also = ""});
-  }
-  if (ticket != nullptr && ticket->state == Ticket::State::kHeld) {
-    return Refuse(consult, ticket, WayOut{.kind = RefusalText::Kind::kRefused, .by = "", .also = "the identical command is held already"});
-  }
-  const bool fresh = ticket == nullptr;
-  if (fresh) ticket = OpenTicket(*session, judgement);
-  const v1::Environment* owners = core_.policy.OwnersOf(judgement.tags().target().environment(), session->environment);
-  if (fresh && ticket != nullptr && judgement.verdict() == v1::VERDICT_HOLD && MayHold(*consult, *session, owners)) {
-    return Hold(consult, *ticket);
-  }
-  Refuse(consult, ticket, WayOut{});
-}
-
-bool ConsultDesk::MayHold(const Consult& consult, const Session& session, const v1::Environment* owners) const {
-  if (session.unattended || (consult.event.head.flags & (HP_FLAG_JOB_CONTROL | HP_FLAG_TRACED | HP_FLAG_WAITS)) != 0) return false;
-  if (core_.policy.hold_time() <= absl::ZeroDuration() || core_.tickets.Held() >= core_.policy.max_holds()) return false;
-  if (owners == nullptr) return false;
-  return core_.owners.AnyFor(owners->approval(), session.uid, core_.policy.configured().limits().two_persons());
-}
-
-Ticket* ConsultDesk::OpenTicket(const Session& session, const v1::Judgement& judgement) {
-  Ticket ticket;
-  ticket.session = session.number;
-  ticket.session_id = session.id;
-  ticket.session_uid = session.uid;
-  ticket.digest = judgement.act_digest();
-  ticket.judgement = judgement;
-  ticket.expires = core_.clock.Wall() + core_.policy.ticket_time();
-  const v1::Environment* owners = core_.policy.OwnersOf(judgement.tags().target().environment(), session.environment);
-  if (owners != nullptr) {
-    ticket.approval.assign(owners->approval().begin(), owners->approval().end());
-    ticket.rollback.assign(owners->rollback().begin(), owners->rollback().end());
-  }
-  absl::StatusOr<Ticket*> opened = core_.tickets.Open(std::move(ticket), RandomBits());
-  if (!opened.ok()) {
-    LogWarning("no ticket for a refusal: ", opened.status().message());
-    return nullptr;
-  }
-  return *opened;
-}
-
-void ConsultDesk::Hold(const ConsultPtr& consult, Ticket& ticket) {
-  Session* session = core_.sessions.Find(consult->event.head.session);
-  const BootTime now = core_.clock.Boot();
-  absl::Duration time = core_.policy.hold_time();
-  if (session->hold_ms != 0) time = std::min(time, absl::Milliseconds(session->hold_ms));
-  ticket.state = Ticket::State::kHeld;
-  ticket.hold_deadline = now + time;
-  ticket.exec_id = consult->event.exec_id;
-  ticket.tgid = static_cast<uint32_t>(consult->task.id.tgid);
-  consult->ticket = ticket.id;
-  consult->held_since = now;
-  ++session->counters.held;
-  core_.ledger.Exec(session, consult->event, consult->process, consult->judgement,
-                    now - BootTime{consult->event.head.boot_ns}, true, kHoldRung);
-  const uint64_t exec_id = consult->event.exec_id;
-  consult->timer = core_.loop.At(ticket.hold_deadline, [this, exec_id] { HoldRanOut(exec_id); });
-  core_.responder.Own(consult->task, [this, consult](const ResponseResult& result) {
-    consult->owned = result.what == ResponseResult::What::kOwned;
-    if (!consult->owned && !consult->decided) Ended(consult, result, consult->ticket);
-  });
-}
-
-void ConsultDesk::HoldRanOut(uint64_t exec_id) {
-  const auto found = consults_.find(exec_id);
-  Ticket* ticket = core_.tickets.FindByExec(exec_id);
-  if (found == consults_.end() || ticket == nullptr) return;
-  found->second->timer = 0;
-  ticket->state = Ticket::State::kOpen;
-  Refuse(found->second, ticket, WayOut{.kind = RefusalText::Kind::kHoldRanOut, .by = "", .also = ""});
-}
-
-absl::Status ConsultDesk::Approve(Ticket& ticket, const std::string& by, const std::string& reason) {
-  if (ticket.state != Ticket::State::kHeld && ticket.state != Ticket::State::kOpen) {
-    return absl::NotFoundError(absl::StrCat(ticket.id, " is ", TicketStateName(ticket.state),
-                                            " and can't be approved; the next attempt opens a new ticket"));
-  }
-  ticket.decided_by = by;
-  ticket.decision_reason = reason;
-  const auto held = ticket.state == Ticket::State::kHeld ? consults_.find(ticket.exec_id) : consults_.end();
-  ticket.state = Ticket::State::kApproved;
-  if (ticket.connect.has_value()) {
-    const hp_connect_pass pass{.expires_boot_ns = (core_.clock.Boot() + (ticket.expires - core_.clock.Wall())).ns,
-                               .uses = 1};
-    HP_RETURN_IF_ERROR(core_.kernel.AllowConnects(*ticket.connect, pass));
-  }
-  if (held != consults_.end()) LookAgain(held->second, ticket);
-  if (on_decided) on_decided(ticket);
-  return absl::OkStatus();
-}
-
-void ConsultDesk::LookAgain(const ConsultPtr& consult, const Ticket& ticket) {
-  core_.loop.Cancel(consult->timer);
-  const Session* session = core_.sessions.Find(consult->event.head.session);
-  absl::StatusOr<OpenedProcess> opened = OpenProcess(consult->task.id);
-  if (session == nullptr || !opened.ok()) return;  // It has ended, and that is told elsewhere.
-  const absl::Duration budget = std::max(core_.policy.consult_budget(), kLookAgainBudget);
-  Ask(consult, *session, &*opened, budget, [this, consult, id = ticket.id](absl::StatusOr<v1::FromJudge> answer) {
-    if (consult->decided) return;
-    Ticket* approved = core_.tickets.FindById(id);
-    WayOut way{.kind = RefusalText::Kind::kRefused, .by = "", .also = "it could not be judged once more before its release"};
-    if (approved == nullptr || !answer.ok() || !answer->has_exec()) return Refuse(consult, approved, way);
-    if (answer->exec().judgement().act_digest() == consult->judgement.act_digest()) return ReleaseHeld(consult, *approved);
-    way.also = "its arguments or what it reads were changed while it was held";
-    Refuse(consult, approved, way);
-  });
-}
-
-void ConsultDesk::ReleaseHeld(const ConsultPtr& consult, Ticket& ticket) {
-  absl::StatusOr<ProcDir> proc = ProcDir::Open(consult->task.id);
-  absl::StatusOr<ProcText> now = proc.ok() ? proc->Argv(kMaxArgvBytes) : proc.status();
-  if (!now.ok() || now->bytes != consult->argv || !proc->CheckArgvPointers().ok()) {
-    ticket.state = Ticket::State::kOpen;
-    return Refuse(consult, &ticket, WayOut{.kind = RefusalText::Kind::kRefused, .by = "", .also = "its arguments were changed while it was held"});
-  }
-  if (!core_.tickets.Use(ticket, core_.clock.Wall())) {
-    return Refuse(consult, &ticket, WayOut{.kind = RefusalText::Kind::kRefused, .by = "", .also = "the approval was used up meanwhile"});
-  }
-  consult->decided = true;
-  // What is approved is on the disk before it happens.
-  v1::Outcome outcome;
-  outcome.set_exec_id(consult->event.exec_id);
-  outcome.set_ticket(ticket.id);
-  outcome.set_what("released");
-  outcome.set_detail(absl::StrCat("approved by ", ticket.decided_by));
-  outcome.set_held_ns(static_cast<uint64_t>(absl::ToInt64Nanoseconds(core_.clock.Boot() - consult->held_since)));
-  *outcome.mutable_process() = consult->process;
-  core_.ledger.Outcome(core_.sessions.Find(consult->event.head.session), std::move(outcome), kHoldRung);
-  core_.ledger.Sync();
-  core_.responder.Release(consult->task, [this, consult](const ResponseResult& result) {
-    if (result.what != ResponseResult::What::kReleased) return Ended(consult, result, consult->ticket);
-    consults_.erase(consult->event.exec_id);
-  });
-}
-
-absl::Status ConsultDesk::Deny(Ticket& ticket, const std::string& by, const std::string& reason) {
-  if (ticket.state != Ticket::State::kHeld && ticket.state != Ticket::State::kOpen &&
-      ticket.state != Ticket::State::kApproved) {
-    return absl::NotFoundError(absl::StrCat(ticket.id, " is ", TicketStateName(ticket.state), " already"));
-  }
-  ticket.decided_by = by;
-  ticket.decision_reason = reason;
-  const auto held = ticket.state == Ticket::State::kHeld ? consults_.find(ticket.exec_id) : consults_.end();
-  if (ticket.connect.has_value()) {
-    HP_RETURN_IF_ERROR(core_.kernel.AllowConnects(*ticket.connect, hp_connect_pass{.expires_boot_ns = 0, .uses = 0}));
-  }
-  ticket.state = Ticket::State::kDenied;
-  if (held != consults_.end()) Refuse(held->second, &ticket, WayOut{.kind = RefusalText::Kind::kDenied, .by = by, .also = ""});
-  if (on_decided) on_decided(ticket);
-  return absl::OkStatus();
+  holds_.Stop(consult, *session);
 }
 
 std::string ConsultDesk::Text(const Session& session, const v1::Judgement& judgement, const Ticket* ticket,
@@ -485,8 +309,7 @@ void ConsultDesk::Ended(const ConsultPtr& consult, const ResponseResult& result,
   }
   *outcome.mutable_process() = consult->process;
   core_.ledger.Outcome(session, std::move(outcome), consult->owned ? kHoldRung : kStopRung);
-  consults_.erase(consult->event.exec_id);
-  if (consults_.empty() && all_ended_) std::exchange(all_ended_, nullptr)();
+  Forget(consult);
 }
 
 void ConsultDesk::Pass(const ConsultPtr& consult) {
@@ -501,6 +324,16 @@ void ConsultDesk::Pass(const ConsultPtr& consult) {
     to_continue_.Add(core_.clock.Boot() - BootTime{consult->event.head.boot_ns});
   }
   if (consults_.empty() && all_ended_) std::exchange(all_ended_, nullptr)();
+}
+
+void ConsultDesk::Forget(const ConsultPtr& consult) {
+  consults_.erase(consult->event.exec_id);
+  if (consults_.empty() && all_ended_) std::exchange(all_ended_, nullptr)();
+}
+
+ConsultPtr ConsultDesk::Find(uint64_t exec_id) {
+  const auto found = consults_.find(exec_id);
+  return found == consults_.end() ? nullptr : found->second;
 }
 
 void ConsultDesk::Learn(const ExecEvent& event, v1::ExecutableClass value) {
@@ -608,8 +441,7 @@ void ConsultDesk::WaitRanOut(const ConsultPtr& consult, bool killed) {
     core_.ledger.Exec(session, consult->event, consult->process, consult->judgement, absl::ZeroDuration(), false, kStopRung);
   }
   if (killed) return Ended(consult, ResponseResult{.what = ResponseResult::What::kKilled, .told = false, .detail = ""}, "");
-  consults_.erase(consult->event.exec_id);
-  if (consults_.empty() && all_ended_) std::exchange(all_ended_, nullptr)();
+  Forget(consult);
 }
 
 void ConsultDesk::OnEndedBefore(const ExitEvent& event) {
@@ -652,7 +484,7 @@ void ConsultDesk::RefuseAll(const std::string& why, std::function<void()> done) 
     }
     Ticket* ticket = core_.tickets.FindByExec(exec_id);
     if (ticket != nullptr) ticket->state = Ticket::State::kOpen;
-    Refuse(consult, ticket, WayOut{.kind = RefusalText::Kind::kRefused, .by = "", .also = why});
+    Refuse(consult, ticket, WayOut{.also = why});
   }
   if (consults_.empty()) return done();
   all_ended_ = std::move(done);

@@ -37,8 +37,8 @@ std::pair<int, std::string> WaitAnswer(const Ticket& ticket) {
 
 }  // namespace
 
-ControlDesk::ControlDesk(Core core, SessionDesk& sessions, ConsultDesk& consults, PresenceDesk& presence, Hooks hooks)
-    : core_(core), sessions_(sessions), consults_(consults), presence_(presence), hooks_(std::move(hooks)) {}
+ControlDesk::ControlDesk(Core core, SessionDesk& sessions, HoldDesk& holds, PresenceDesk& presence, Hooks hooks)
+    : core_(core), sessions_(sessions), holds_(holds), presence_(presence), hooks_(std::move(hooks)) {}
 
 ControlDesk::Peer ControlDesk::PeerOf(const ControlCall& call) {
   Peer peer{.uid = call.peer().uid};
@@ -230,7 +230,7 @@ void ControlDesk::Proved(const Call& call, const std::string& ticket_id, const E
   core_.ledger.Sync();
   const bool held = ticket->state == Ticket::State::kHeld;
   const absl::Status done =
-      approve ? consults_.Approve(*ticket, owner.user, reason) : consults_.Deny(*ticket, owner.user, reason);
+      approve ? holds_.Approve(*ticket, owner.user, reason) : holds_.Deny(*ticket, owner.user, reason);
   if (!done.ok()) return call->Reply(kExitUnavailable, done.message());
   const char* what = !approve ? "denied" : held ? "approved: the held command runs now" : "approved: the identical command passes one time";
   call->Reply(0, absl::StrCat(ticket_id, " ", what));

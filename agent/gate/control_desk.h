@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "agent/control/server.h"
-#include "agent/gate/consult_desk.h"
 #include "agent/gate/core.h"
+#include "agent/gate/hold_desk.h"
 #include "agent/gate/presence_desk.h"
 #include "agent/gate/session_desk.h"
 
@@ -24,7 +24,7 @@ class ControlDesk {
     std::function<void(std::vector<std::string>* bodies)> doctor;
     std::function<void(const std::shared_ptr<ControlCall>& call, bool peer_in_session)> rollout;
   };
-  ControlDesk(Core core, SessionDesk& sessions, ConsultDesk& consults, PresenceDesk& presence, Hooks hooks);
+  ControlDesk(Core core, SessionDesk& sessions, HoldDesk& holds, PresenceDesk& presence, Hooks hooks);
 
   void Handle(std::shared_ptr<ControlCall> call);
   // A ticket has left kHeld or kOpen: whoever waits for it is answered.
@@ -55,7 +55,7 @@ class ControlDesk {
 
   Core core_;
   SessionDesk& sessions_;
-  ConsultDesk& consults_;
+  HoldDesk& holds_;
   PresenceDesk& presence_;
   Hooks hooks_;
   std::multimap<std::string, std::weak_ptr<ControlCall>> waiting_;  // by ticket

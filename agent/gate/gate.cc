@@ -209,7 +209,7 @@ absl::Status Gate::MakeDesks() {
   session_desk_ = std::make_unique<SessionDesk>(core);
   consult_desk_ = std::make_unique<ConsultDesk>(
       core, [this](SessionNumber number, const std::string& why) { session_desk_->Kill(number, why, nullptr); });
-  connect_desk_ = std::make_unique<ConnectDesk>(core, *consult_desk_);
+  connect_desk_ = std::make_unique<ConnectDesk>(core, consult_desk_->holds());
   program_desk_ = std::make_unique<ProgramDesk>(core, *session_desk_);
   escape_desk_ = std::make_unique<EscapeDesk>(core);
   session_desk_->on_unseen = [this](const ProcessId& process) { program_desk_->Look(process); };
@@ -231,8 +231,8 @@ absl::Status Gate::MakeDesks() {
   hooks.reload = [this] { return Reload(); };
   hooks.status = [this](std::vector<std::string>* bodies) { StatusReport(bodies); };
   hooks.doctor = [this](std::vector<std::string>* bodies) { DoctorReport(bodies); };
-  control_desk_ = std::make_unique<ControlDesk>(core, *session_desk_, *consult_desk_, *presence_desk_, std::move(hooks));
-  consult_desk_->on_decided = [this](const Ticket& ticket) { control_desk_->OnDecided(ticket); };
+  control_desk_ = std::make_unique<ControlDesk>(core, *session_desk_, consult_desk_->holds(), *presence_desk_, std::move(hooks));
+  consult_desk_->holds().on_decided = [this](const Ticket& ticket) { control_desk_->OnDecided(ticket); };
 
   v1::Envelope loaded;
   loaded.mutable_config_loaded()->set_policy_hash(policy_.configured().policy_hash());

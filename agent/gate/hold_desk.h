@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "agent/gate/consult.h"
+#include "agent/gate/core.h"
+#include "agent/session/session_table.h"
+
+namespace holdpoint {
+
+// Acts that a verdict stops: their tickets, the holds, and what an owner's decision does to both. What is released is in
+// the record, on stable storage, before it runs.
+class HoldDesk {
+ public:
+  HoldDesk(Core core, Consults& consults) : core_(core), consults_(consults) {}
+
+  // The verdict on `consult` is hold or refuse and in force: it passes by an approval, is held, or is refused.
+  void Stop(const ConsultPtr& consult, Session& session);
+
+  // A new ticket for a refused act of this session; null (and a line in the log) where there is no room for one.
+  Ticket* OpenTicket(const Session& session, const v1::Judgement& judgement);
+
+  // An owner has decided. OK: `ticket` is changed and what it held goes its way.
+  absl::Status Approve(Ticket& ticket, const std::string& by, const std::string& reason);
+  absl::Status Deny(Ticket& ticket, const std::string& by, const std::string& reason);
+
+  // Called with the ticket whenever one leaves kHeld or kOpen.
+  std::function<void(const Ticket&)> on_decided;
+
+ private:
+  bool MayHold(const Consult& consult, const Session& session, const v1::Environment* owners) const;
+  void Hold(const ConsultPtr& consult, Session& session, Ticket& ticket);
+  void HoldRanOut(uint64_t exec_id);
+  void LookAgain(const ConsultPtr& consult, const Ticket& ticket);  // what is approved is what is there now
+  void ReleaseHeld(const ConsultPtr& consult, Ticket& ticket);
+  void PassApproved(const ConsultPtr& consult, Session& session, const Ticket& ticket);
+
+  Core core_;
+  Consults& consults_;
+};
+
+}  // namespace holdpoint
