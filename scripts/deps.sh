@@ -16,7 +16,7 @@ build=(
   libgtest-dev libgmock-dev libbenchmark-dev
   python3 openssl ca-certificates curl wget git iproute2 procps systemd
 )
-tests=(strace gdb make)
+tests=(strace gdb make tmux openssh-client dropbear-bin)
 agents=(python3-venv)
 kafka=()
 kernel=(qemu-system-x86 busybox-static cpio)
@@ -29,7 +29,10 @@ wanted=()
 for set in "$@"; do
   case $set in
     build) wanted+=("${build[@]}") ;;
-    tests) wanted+=("${tests[@]}") ;;
+    tests)
+      wanted+=("${tests[@]}")
+      have busybox || wanted+=(busybox-static)  # the one that the kernel set wants too
+      ;;
     agents)
       wanted+=("${agents[@]}")
       node_is_enough || wanted+=(nodejs npm)

@@ -354,7 +354,6 @@ absl::StatusOr<SessionNumber> SessionDesk::Start(const Root& root, const v1::Ses
                                                          .flags = core_.policy.SessionFlags(environment)}));
   Session session;
   session.number = number;
-  session.root = root.process;
   session.uid = root.uid;
   session.user = UserName(root.uid);
   session.owner = root.owner;

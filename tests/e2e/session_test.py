@@ -115,6 +115,12 @@ console.log(done.stdout + done.stderr, 'exit', done.status);
 
 
 class Carried(SessionTest):
+    def test_a_launched_session_ends_with_its_last_process(self):
+        for _ in range(3):  # the first one would end by the look at all tasks that is due once a minute
+            self.run_in_scope(self.gate.bin / 'holdpoint', '--run', self.gate.run, 'run', '--', '/bin/true')
+        self.gate.await_event(lambda e: e['type'] == 'session_ended' and len(self.bodies('session_ended')) == 3)
+        self.assertEqual([e['coding_agent'] for e in self.bodies('session_started')], ['run'] * 3)
+
     def test_ids_guards_user_remote_and_branch(self):
         subprocess.run(['git', 'remote', 'add', 'origin', 'https://u:secret@git.example/shop'], cwd=self.world.workspace,
                        check=True, user=self.world.uid, group=self.world.uid, extra_groups=[],

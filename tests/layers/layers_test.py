@@ -1,4 +1,4 @@
-"""Which folder may include which: the way of the data, checked on the source text.
+"""Which folder may include which: the way of the data, checked on the source text; and what the programs must not hold.
 
 CMake's link lists stop a wrong use of what is compiled; this also stops headers and keeps each outside library behind
 the one folder that it belongs to.
@@ -102,6 +102,21 @@ class Layers(unittest.TestCase):
                     if IMPURE.search(line.split('//')[0]):
                         wrong.append(f'{path.relative_to(ROOT)}:{number}: {line.strip()}')
         self.assertEqual(wrong, [])
+
+
+class Programs(unittest.TestCase):
+    def test_none_of_ours_holds_the_texts_that_a_coding_agent_is_known_by(self):
+        agents = (ROOT / 'config' / 'agents.yaml').read_text(encoding='utf-8')
+        known = [[text.strip(' "') for text in line.split(',')]
+                 for line in re.findall(r'^ +- executable_holds: \[(.*)\]', agents, re.MULTILINE)]
+        self.assertGreater(len(known), 3)
+        programs = list((pathlib.Path(os.environ.get('HP_BUILD_DIR', ROOT / 'build' / 'dev')) / 'bin').iterdir())
+        self.assertIn('holdpointd', [p.name for p in programs])
+        for program in programs:
+            content = program.read_bytes()
+            for texts in known:
+                with self.subTest(program=program.name, texts=texts):
+                    self.assertFalse(all(text.encode() in content for text in texts))
 
 
 if __name__ == '__main__':
