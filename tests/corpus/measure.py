@@ -136,12 +136,38 @@ def main():
     parser = argparse.ArgumentParser(prog='scripts/corpus', description=__doc__.splitlines()[0])
     parser.add_argument('files', nargs='+', help='rows, one JSON object a line')
     parser.add_argument('--every', type=int, default=1, metavar='N', help='only every Nth row')
+    parser.add_argument('--check', action='store_true', help='ask `holdpoint check` instead of running anything')
     parser.add_argument('--part', choices=('open', 'sealed'), help='only the rows that rules may be written from, or only the others')
     options = parser.parse_args()
     work = [row for row in rows.read(options.files) if options.part is None or row.sealed == (options.part == 'sealed')]
-    isolation.enter()
-    for row in measure(work[::options.every]):
+    work = work[::options.every]
+    if not options.check:
+        isolation.enter()
+    for row in check(work) if options.check else measure(work):
         print(json.dumps(row, ensure_ascii=True))
+
+
+def check(work):
+    """A result for each row by its text alone: nothing runs, nothing is looked up."""
+    asked = '\n'.join(json.dumps({'id': str(number), 'command': row.command, 'cwd': '/work/shop', 'session_environment': 'staging'})
+                      for number, row in enumerate(work))
+    began = time.monotonic()
+    done = subprocess.run([gate.binaries() / 'holdpoint', 'check', '--workspace', '/work/shop', '--rules', stubs.HERE.parents[1] / 'rules'],
+                          input=asked, capture_output=True, text=True, check=False)
+    if done.returncode not in (0, 1):
+        raise SystemExit(f'holdpoint check: {done.stderr}')
+    took = time.monotonic() - began
+    results = []
+    for row, line in zip(work, done.stdout.splitlines(), strict=True):
+        said = json.loads(line)
+        results.append({**described(row), 'verdict': said['verdict'], 'rule': said['rule'], 'reason': said['reason'], 'argv': [],
+                        'blind_spots': said['blind_spots'], 'microseconds': 0, 'lost': ''})
+    report.write(results, took, sys.stderr)
+    return results
+
+
+def described(row):
+    return {'id': row.id, 'label': row.label, 'tier': row.tier, 'category': row.category, 'evasion': row.evasion, 'sealed': row.sealed}
 
 
 def measure(work, look=lambda template, when: None):
@@ -175,8 +201,7 @@ def measure(work, look=lambda template, when: None):
             status, took_us, said = ends[number]
             seen = known.get(number, {'verdict': 'allow', 'rule': '', 'reason': '', 'argv': [], 'blind_spots': [], 'microseconds': 0})
             stopped = RANK[seen['verdict']] >= RANK['hold']
-            results.append({'id': row.id, 'label': row.label, 'tier': row.tier, 'category': row.category, 'evasion': row.evasion,
-                            'sealed': row.sealed, **seen, 'row_microseconds': took_us, 'lost': '' if stopped else lost(status, said)})
+            results.append({**described(row), **seen, 'row_microseconds': took_us, 'lost': '' if stopped else lost(status, said)})
         report.write(results, took, sys.stderr)
         return results
 
