@@ -90,6 +90,7 @@ void ConsultDesk::OnSessionKnown(SessionNumber number) {
 }
 
 void ConsultDesk::Begin(ExecEvent event) {
+  event.head.session = CarriedSession(core_, event);
   absl::StatusOr<OpenedProcess> opened = OpenProcess(event.head.process);
   // What was stopped and has ended meanwhile leaves nothing to decide; what only ran is judged for the record all the same.
   if (!opened.ok() && event.head.kind == HP_EVENT_ASK) return;

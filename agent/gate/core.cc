@@ -2,6 +2,8 @@
 
 #include <sys/random.h>
 
+#include "agent/response/proc.h"
+
 namespace holdpoint {
 
 v1::SessionContext ContextOf(const Session& session) {
@@ -17,6 +19,15 @@ v1::SessionContext ContextOf(const Session& session) {
   context.set_unattended(session.unattended);
   context.set_started_unix_ns(absl::ToUnixNanos(session.started));
   return context;
+}
+
+SessionNumber CarriedSession(const Core& core, const ExecEvent& event) {
+  const Session* said = core.sessions.Find(event.head.session);
+  if (said != nullptr && said->state != SessionState::kDissolved) return event.head.session;
+  absl::StatusOr<UniqueFd> pidfd = OpenPidfd(event.head.process);
+  if (!pidfd.ok()) return event.head.session;
+  absl::StatusOr<hp_label> label = core.kernel.Label(pidfd->get());
+  return label.ok() && label->session != 0 ? label->session : event.head.session;
 }
 
 uint32_t RandomBits() {

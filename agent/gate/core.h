@@ -8,6 +8,7 @@
 #include "agent/gate/options.h"
 #include "agent/gate/owners.h"
 #include "agent/gate/tickets.h"
+#include "agent/kernel/decode.h"
 #include "agent/kernel/kernel.h"
 #include "agent/response/response.h"
 #include "agent/session/rollup.h"
@@ -34,6 +35,10 @@ struct Core {
 
 // Whom the judge is told the act belongs to.
 v1::SessionContext ContextOf(const Session& session);
+
+// The session that the process of an event is in. The event's own, unless that one is not known (any more) and the
+// process carries the label of another by now.
+SessionNumber CarriedSession(const Core& core, const ExecEvent& event);
 
 // 32 unpredictable bits.
 uint32_t RandomBits();

@@ -351,6 +351,7 @@ void Gate::OnRecord(absl::Span<const std::byte> record) {
     if (exec->head.kind == HP_EVENT_PROGRAM) return program_desk_->OnProgram(*exec);
     if (exec->head.kind == HP_EVENT_KILLED) return consult_desk_->OnKilled(*exec);
     if (exec->head.kind == HP_EVENT_ASK) {
+      exec->head.session = session_desk_->Carried(*exec);
       session_desk_->Adopt(exec->head.session);
       return consult_desk_->OnAsk(std::move(*exec));
     }

@@ -1,16 +1,12 @@
 #include "agent/gate/program_desk.h"
 
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "agent/base/escape.h"
-#include "agent/base/file_id.h"
 #include "agent/base/log.h"
 #include "agent/gate/facts.h"
+#include "agent/gate/running_program.h"
 #include "agent/response/proc.h"
 
 namespace holdpoint {
@@ -19,12 +15,6 @@ namespace {
 constexpr size_t kMaxBytes = 256 << 10;  // of argv and of the environment
 constexpr size_t kMaxWaiting = 64;       // past it a program is asked about when it starts the next time
 constexpr absl::Duration kBudget = absl::Seconds(3);
-
-std::string Link(const ProcessId& process, const char* name) {
-  char path[4096];
-  const ssize_t length = readlink(absl::StrCat("/proc/", process.tgid, "/", name).c_str(), path, sizeof(path));
-  return length > 0 ? std::string(path, static_cast<size_t>(length)) : "";
-}
 
 }  // namespace
 
@@ -45,27 +35,13 @@ void ProgramDesk::OnProgram(const ExecEvent& event) {
 }
 
 void ProgramDesk::Look(const ProcessId& process) {
-  Asked asked;
-  asked.root.process = process;
-  struct stat st {};
-  const std::string folder = absl::StrCat("/proc/", process.tgid);
-  if (waiting_.size() >= kMaxWaiting || stat(absl::StrCat(folder, "/exe").c_str(), &st) != 0) return;
-  asked.file = FileIdFromStat(st);
-  v1::ConsultSession question;
-  question.set_executable_size(static_cast<uint64_t>(st.st_size));
-  question.set_raw_executable(Link(process, "exe"));
-  question.set_raw_working_directory(Link(process, "cwd"));
-  absl::StatusOr<ProcText> argv = ReadArgv(process, kMaxBytes);
-  if (!argv.ok() || stat(folder.c_str(), &st) != 0) return;
-  question.set_raw_argv(argv->bytes);
-  asked.root.uid = st.st_uid;
-  v1::Process& shown = asked.root.shown;
-  shown.set_tgid(static_cast<uint32_t>(process.tgid));
-  shown.set_start_boot_ns(process.start_boot_ns);
-  shown.set_uid(st.st_uid);
-  shown.set_executable(EscapeForTerminal(question.raw_executable()));
-  shown.set_working_directory(EscapeForTerminal(question.raw_working_directory()));
-  Ask(std::move(asked), std::move(question));
+  if (waiting_.size() >= kMaxWaiting) return;
+  absl::StatusOr<RunningProgram> running = LookAtRunning(process);
+  if (!running.ok()) return;
+  v1::ToJudge message;
+  *message.mutable_session() = std::move(running->question);
+  waiting_.emplace_back(Asked{.file = running->file, .script = 0, .root = std::move(running->root)}, std::move(message));
+  if (!asking_) Next();
 }
 
 void ProgramDesk::Ask(Asked asked, v1::ConsultSession question) {
@@ -89,8 +65,6 @@ void ProgramDesk::Next() {
   while (!waiting_.empty() && !asking_) {
     auto [asked, message] = std::move(waiting_.front());
     waiting_.pop_front();
-    // A file that has no class yet is asked about all the same.
-    if (!asked.file.has_value() && asked.root.pidfd != nullptr && IsInSession(asked)) continue;
     asking_ = true;
     StoppedTask task{.id = asked.root.process, .exec_id = 0, .pidfd = asked.root.pidfd};
     core_.judge.Ask(std::move(message), kBudget,
@@ -112,11 +86,11 @@ bool ProgramDesk::IsInSession(const Asked& asked) {
 }
 
 void ProgramDesk::Answered(const Asked& asked, const v1::SessionVerdict& verdict) {
-  if (asked.file.has_value()) sessions_.Learn(*asked.file, asked.script, verdict);
+  sessions_.Learn(asked.file, asked.script, verdict);
   // "not judged" counts as a session for a candidate by name, never for just any program.
   if (!verdict.is_session() || verdict.coding_agent().empty() || asked.root.pidfd == nullptr) return;
   if (IsInSession(asked)) return;
-  SessionDesk::Root root = asked.root;
+  SessionRoot root = asked.root;
   *root.shown.mutable_argv() = verdict.argv();
   if (absl::StatusOr<SessionNumber> number = sessions_.Start(root, verdict); !number.ok()) {
     LogWarning("a coding agent (", verdict.coding_agent(), ") can't be followed: ", number.status().message());

@@ -3,7 +3,6 @@
 #include <deque>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <utility>
 
 #include "agent/gate/core.h"
@@ -25,9 +24,9 @@ class ProgramDesk {
 
  private:
   struct Asked {
-    std::optional<FileId> file;
+    FileId file;
     uint64_t script = 0;
-    SessionDesk::Root root;
+    SessionRoot root;
   };
   void Ask(Asked asked, v1::ConsultSession question);
   // One after the other, as they came: what the first one started is in its session when its own turn comes.

@@ -30,6 +30,9 @@ constexpr absl::Duration kSessionBudget = absl::Seconds(2);
 constexpr absl::Duration kKillRound = absl::Milliseconds(5);
 constexpr int kMaxKillRounds = 1000;
 constexpr absl::Duration kReconcile = absl::Minutes(1);
+constexpr size_t kMaxPrograms = 16;  // of one candidate that are looked at
+constexpr size_t kMaxNested = 16;    // that wait until their candidate is known
+constexpr char kUnknownAgent[] = "unknown";
 constexpr size_t kMaxKeyValues = 8;  // of one join key: an app server runs several threads
 
 // From /etc/passwd alone: no NSS module is ever loaded into the gate. Empty for a user from elsewhere.
@@ -64,13 +67,32 @@ v1::ConsultSession Question(const ProcessId& id, v1::Process process) {
   return question;
 }
 
+v1::SessionVerdict Unjudged(const absl::Status& why) {
+  LogWarning("a candidate was not judged (", why.message(), "): it counts as a session");
+  v1::SessionVerdict unjudged;
+  unjudged.set_is_session(true);
+  unjudged.set_coding_agent(kUnknownAgent);
+  unjudged.set_recognised_by("name only: the judge did not answer");
+  return unjudged;
+}
+
 }  // namespace
 
 void SessionDesk::OnCandidate(const ExecEvent& event) {
   core_.sessions.ProcessSeen(event.head.session, event.head.process);
   if ((event.head.flags & HP_FLAG_NESTED) != 0) return Enrich(event);
+  const SessionNumber number = event.head.session;
+  // Its process may have been taken into another session while this event was under way.
+  if (const SessionNumber carried = CarriedSession(core_, event); carried != number && core_.sessions.Find(carried) != nullptr) {
+    if (absl::Status erased = core_.kernel.EraseSession(number); !erased.ok() && !absl::IsNotFound(erased)) {
+      LogWarning("a session that nobody is in stays in the kernel's table: ", erased.message());
+    }
+    ExecEvent nested = event;
+    nested.head.session = carried;
+    return Enrich(nested);
+  }
   Session session;
-  session.number = event.head.session;
+  session.number = number;
   session.root = event.head.process;
   session.uid = event.uid;
   session.user = UserName(event.uid);
@@ -83,32 +105,76 @@ void SessionDesk::OnCandidate(const ExecEvent& event) {
   Guards();
   StoppedTask task{.id = event.head.process, .exec_id = event.exec_id, .pidfd = nullptr};
   absl::StatusOr<UniqueFd> pidfd = OpenPidfd(event.head.process);
-  if (!pidfd.ok()) return Dissolve(event.head.session, event.exec_id);  // It has ended; its children, if any, lose the label.
+  if (!pidfd.ok()) return Reconsider(number, {event.exec_id});  // It has ended; what it started may run.
   task.pidfd = std::make_shared<UniqueFd>(*std::move(pidfd));
-  v1::Process process = ProcessOf(event);
-  v1::ToJudge question;
-  *question.mutable_session() = Question(event.head.process, process);
-  SetRawPaths(event, question.mutable_session());
-  if (question.session().raw_argv().empty()) question.mutable_session()->set_raw_argv(event.argv);
-  const SessionNumber number = event.head.session;
-  const uint64_t exec_id = event.exec_id;
-  const FileId file = event.file;
-  core_.judge.Ask(std::move(question), kSessionBudget,
-                  FactsAbout(core_.loop, core_.clock, absl::StrCat(core_.options.bin, "/holdpoint-reader"), task,
-                             event.file),
-                  [this, number, process, exec_id, file](absl::StatusOr<v1::FromJudge> answer) {
-                    if (!answer.ok() || !answer->has_session()) {
-                      LogWarning("a candidate was not judged (", answer.status().message(), "): it counts as a session");
-                      v1::SessionVerdict unjudged;
-                      unjudged.set_is_session(true);
-                      unjudged.set_coding_agent("unknown");
-                      unjudged.set_recognised_by("name only: the judge did not answer");
-                      return Confirm(number, unjudged, process);
-                    }
-                    Learn(file, 0, answer->session());
-                    if (!answer->session().is_session()) return Dissolve(number, exec_id);
-                    Confirm(number, answer->session(), process);
-                  });
+  const v1::Process process = ProcessOf(event);
+  v1::ConsultSession question = Question(event.head.process, process);
+  SetRawPaths(event, &question);
+  if (question.raw_argv().empty()) question.set_raw_argv(event.argv);
+  AskAbout(std::move(question), task, event.file,
+           [this, number, process, seen = Seen{event.exec_id}, file = event.file](absl::StatusOr<v1::FromJudge> answer) {
+             const Session* candidate = core_.sessions.Find(number);
+             if (candidate == nullptr || candidate->state != SessionState::kCandidate) return;  // Joined meanwhile.
+             if (!answer.ok() || !answer->has_session()) return Confirm(number, Unjudged(answer.status()), process);
+             Learn(file, 0, answer->session());
+             if (!answer->session().is_session()) return Reconsider(number, seen);
+             Confirm(number, answer->session(), process);
+           });
+}
+
+void SessionDesk::AskAbout(v1::ConsultSession question, const StoppedTask& task, const FileId& file,
+                           JudgeLink::Answer answer) {
+  v1::ToJudge message;
+  *message.mutable_session() = std::move(question);
+  core_.judge.Ask(std::move(message), kSessionBudget,
+                  FactsAbout(core_.loop, core_.clock, absl::StrCat(core_.options.bin, "/holdpoint-reader"), task, file),
+                  std::move(answer));
+}
+
+// The program that was asked about is no coding agent. But a candidate may have become another program since
+// ("#!/usr/bin/env node" is two execs), or have started one: each is looked at, parents before children, while the label
+// still holds all of them together.
+void SessionDesk::Reconsider(SessionNumber number, Seen seen) {
+  while (seen.size() < kMaxPrograms) {
+    absl::StatusOr<std::vector<Kernel::LabelledTask>> tasks = core_.kernel.LabelledTasks();
+    if (!tasks.ok()) break;
+    const Kernel::LabelledTask* next = nullptr;
+    for (const Kernel::LabelledTask& task : *tasks) {
+      if (task.label.session != number || seen.contains(task.label.exec_id)) continue;
+      if (next == nullptr || task.id.start_boot_ns < next->id.start_boot_ns) next = &task;
+    }
+    if (next == nullptr) break;
+    seen.insert(next->label.exec_id);
+    absl::StatusOr<RunningProgram> running = LookAtRunning(next->id);
+    if (!running.ok()) continue;  // It has ended.
+    const StoppedTask task{.id = next->id, .exec_id = next->label.exec_id, .pidfd = running->root.pidfd};
+    v1::ConsultSession question = running->question;
+    return AskAbout(std::move(question), task, running->file,
+                    [this, number, seen, running = *running](absl::StatusOr<v1::FromJudge> answer) {
+                      const Session* candidate = core_.sessions.Find(number);
+                      if (candidate == nullptr || candidate->state != SessionState::kCandidate) return;
+                      if (!answer.ok() || !answer->has_session()) {
+                        return Confirm(number, Unjudged(answer.status()), running.root.shown);
+                      }
+                      Learn(running.file, 0, answer->session());
+                      if (answer->session().is_session()) Reconsidered(number, running, answer->session());
+                      candidate = core_.sessions.Find(number);
+                      if (candidate != nullptr && candidate->state == SessionState::kCandidate) Reconsider(number, seen);
+                    });
+  }
+  Dissolve(number, seen);
+}
+
+// A coding agent runs in a process of a candidate. In the candidate's own, the session is that one. Below it, what
+// started the coding agent stays outside.
+void SessionDesk::Reconsidered(SessionNumber number, const RunningProgram& running, const v1::SessionVerdict& verdict) {
+  Session* candidate = core_.sessions.Find(number);
+  if (SameProcess(candidate->root, running.root.process)) return Confirm(number, verdict, running.root.shown);
+  SessionRoot root = running.root;
+  *root.shown.mutable_argv() = verdict.argv();
+  if (absl::StatusOr<SessionNumber> started = Start(root, verdict, number); !started.ok()) {
+    LogWarning("a coding agent (", verdict.coding_agent(), ") can't be followed: ", started.status().message());
+  }
 }
 
 void SessionDesk::Learn(const FileId& file, uint64_t script, const v1::SessionVerdict& verdict) {
@@ -122,49 +188,59 @@ void SessionDesk::Learn(const FileId& file, uint64_t script, const v1::SessionVe
 // A coding agent inside a session makes none of its own: where its own place is stricter, the whole session is there.
 void SessionDesk::Enrich(const ExecEvent& event) {
   Session* session = core_.sessions.Find(event.head.session);
-  if (session == nullptr || session->state != SessionState::kConfirmed) return;
+  if (session == nullptr) return;
+  if (session->state == SessionState::kCandidate) {
+    std::vector<ExecEvent>& waiting = nested_[session->number];
+    if (waiting.size() < kMaxNested) waiting.push_back(event);
+    return;
+  }
+  if (session->state != SessionState::kConfirmed) return;
   absl::StatusOr<UniqueFd> pidfd = OpenPidfd(event.head.process);
   if (!pidfd.ok()) return;
-  StoppedTask task{.id = event.head.process,
-                   .exec_id = event.exec_id,
-                   .pidfd = std::make_shared<UniqueFd>(*std::move(pidfd))};
-  v1::ToJudge question;
-  *question.mutable_session() = Question(event.head.process, ProcessOf(event));
-  SetRawPaths(event, question.mutable_session());
-  if (question.session().raw_argv().empty()) question.mutable_session()->set_raw_argv(event.argv);
-  question.mutable_session()->set_enclosing_environment(session->environment);
+  const StoppedTask task{.id = event.head.process,
+                         .exec_id = event.exec_id,
+                         .pidfd = std::make_shared<UniqueFd>(*std::move(pidfd))};
+  v1::ConsultSession question = Question(event.head.process, ProcessOf(event));
+  SetRawPaths(event, &question);
+  if (question.raw_argv().empty()) question.set_raw_argv(event.argv);
+  question.set_enclosing_environment(session->environment);
   const SessionNumber number = event.head.session;
-  core_.judge.Ask(std::move(question), kSessionBudget,
-                  FactsAbout(core_.loop, core_.clock, absl::StrCat(core_.options.bin, "/holdpoint-reader"), task, event.file),
-                  [this, number](absl::StatusOr<v1::FromJudge> answer) {
-    Session* named = core_.sessions.Find(number);
-    if (named == nullptr || !answer.ok() || !answer->has_session() || !answer->session().is_session()) return;
-    const v1::SessionVerdict& nested = answer->session();
-    if (named->coding_agent == "run") {
-      named->coding_agent = nested.coding_agent();
-      named->recognised_by = nested.recognised_by();
-      named->hold_ms = nested.hold_ms();
-    } else if (named->coding_agent == nested.coding_agent()) {
-      return;  // A launcher and its program, or the coding agent's own helper.
-    } else if (named->nested.size() < kMaxKeyValues &&
-               std::find(named->nested.begin(), named->nested.end(), nested.coding_agent()) == named->nested.end()) {
-      named->nested.push_back(nested.coding_agent());
-    }
-    for (const std::string& flag : nested.guards_off()) {
-      if (std::find(named->guards_off.begin(), named->guards_off.end(), flag) == named->guards_off.end()) {
-        named->guards_off.push_back(flag);
-      }
-    }
-    for (const auto& [key, value] : nested.join_keys()) named->join_keys[key] = value;
-    // The judge gives the stricter of the two.
-    if (nested.environment().environment() != named->environment) {
-      named->environment = nested.environment().environment();
-      named->environment_source = absl::StrCat(nested.environment().source(), " of a nested ", nested.coding_agent());
-      named->environment_number = core_.policy.NumberOf(named->environment);
-      Program(*named, named->kill_requested ? HP_SESSION_KILL : 0);
-    }
-    WriteUpdated(*named, "nested coding agent");
+  AskAbout(std::move(question), task, event.file, [this, number](absl::StatusOr<v1::FromJudge> answer) {
+    if (answer.ok() && answer->has_session() && answer->session().is_session()) Merge(number, answer->session(), false);
   });
+}
+
+// What is known of a second coding agent of a session. `outer`: it started the one that the session is known by.
+void SessionDesk::Merge(SessionNumber number, const v1::SessionVerdict& nested, bool outer) {
+  Session* named = core_.sessions.Find(number);
+  if (named == nullptr || named->state != SessionState::kConfirmed) return;
+  std::string inner = nested.coding_agent();
+  if (outer || named->coding_agent == "run" || named->coding_agent == kUnknownAgent) {
+    inner = std::exchange(named->coding_agent, nested.coding_agent());
+    named->recognised_by = nested.recognised_by();
+    named->hold_ms = nested.hold_ms();
+    if (inner == "run" || inner == kUnknownAgent) inner = named->coding_agent;
+  } else if (named->coding_agent == nested.coding_agent()) {
+    return;  // A launcher and its program, or the coding agent's own helper.
+  }
+  if (inner != named->coding_agent && named->nested.size() < kMaxKeyValues &&
+      std::find(named->nested.begin(), named->nested.end(), inner) == named->nested.end()) {
+    named->nested.push_back(inner);
+  }
+  for (const std::string& flag : nested.guards_off()) {
+    if (std::find(named->guards_off.begin(), named->guards_off.end(), flag) == named->guards_off.end()) {
+      named->guards_off.push_back(flag);
+    }
+  }
+  for (const auto& [key, value] : nested.join_keys()) named->join_keys[key] = value;
+  // The judge gives the stricter of the two.
+  if (nested.environment().environment() != named->environment) {
+    named->environment = nested.environment().environment();
+    named->environment_source = absl::StrCat(nested.environment().source(), " of a nested ", nested.coding_agent());
+    named->environment_number = core_.policy.NumberOf(named->environment);
+    Program(*named, named->kill_requested ? HP_SESSION_KILL : 0);
+  }
+  WriteUpdated(*named, outer ? "what started it is a coding agent" : "nested coding agent");
 }
 
 void SessionDesk::OnJoinKeys(Session& session, const google::protobuf::Map<std::string, std::string>& keys) {
@@ -234,6 +310,9 @@ void SessionDesk::Confirm(SessionNumber number, const v1::SessionVerdict& verdic
   WriteStarted(*session, process, verdict);
   Guards();
   if (on_known) on_known(number);
+  auto waiting = nested_.extract(number);
+  if (waiting.empty()) return;
+  for (const ExecEvent& event : waiting.mapped()) Enrich(event);
 }
 
 void SessionDesk::WriteStarted(const Session& session, const v1::Process& process, const v1::SessionVerdict& verdict) {
@@ -261,23 +340,20 @@ void SessionDesk::WriteStarted(const Session& session, const v1::Process& proces
   core_.ledger.Write(&session, std::move(envelope));
 }
 
-void SessionDesk::Dissolve(SessionNumber number, uint64_t exec_id) {
+void SessionDesk::Dissolve(SessionNumber number, const Seen& seen) {
   Session* session = core_.sessions.Find(number);
   if (session == nullptr) return;
   session->state = SessionState::kDissolved;
+  nested_.erase(number);
   if (absl::Status set = core_.kernel.SetSession(number, hp_session{.environment = 0, .flags = HP_SESSION_DISSOLVED});
       !set.ok()) {
     LogError("a label can't be taken back: ", set.message());
   }
   if (on_known) on_known(number);
-  // While it was a candidate, a next program in it looked like one more of its execs: "#!/usr/bin/env node" is two.
   absl::StatusOr<std::vector<Kernel::LabelledTask>> tasks = core_.kernel.LabelledTasks();
   if (!tasks.ok() || !on_unseen) return;
-  std::sort(tasks->begin(), tasks->end(), [](const Kernel::LabelledTask& a, const Kernel::LabelledTask& b) {
-    return a.id.start_boot_ns < b.id.start_boot_ns;  // Parents before children.
-  });
   for (const Kernel::LabelledTask& task : *tasks) {
-    if (task.label.session == number && task.label.exec_id != exec_id) on_unseen(task.id);
+    if (task.label.session == number && !seen.contains(task.label.exec_id)) on_unseen(task.id);
   }
 }
 
@@ -286,7 +362,7 @@ Session* SessionDesk::Adopt(SessionNumber number) {
   Session session;
   session.number = number;
   session.state = SessionState::kConfirmed;
-  session.coding_agent = "unknown";
+  session.coding_agent = kUnknownAgent;
   session.recognised_by = "label found, its beginning was not seen";
   session.started = core_.clock.Wall();
   session.started_boot = core_.clock.Boot();
@@ -347,7 +423,9 @@ void SessionDesk::Run(Launch launch, std::function<void(absl::StatusOr<std::stri
       });
 }
 
-absl::StatusOr<SessionNumber> SessionDesk::Start(const Root& root, const v1::SessionVerdict& verdict) {
+absl::StatusOr<SessionNumber> SessionDesk::Start(const SessionRoot& root, const v1::SessionVerdict& verdict,
+                                                 SessionNumber leaving) {
+  if (Session* below = SessionBelow(root.process, leaving); below != nullptr) return Join(*below, root, verdict);
   const std::string& environment = verdict.environment().environment();
   HP_ASSIGN_OR_RETURN(const SessionNumber number,
                       core_.kernel.NewSession(hp_session{.environment = core_.policy.NumberOf(environment),
@@ -361,7 +439,8 @@ absl::StatusOr<SessionNumber> SessionDesk::Start(const Root& root, const v1::Ses
   session.started_boot = core_.clock.Boot();
   HP_RETURN_IF_ERROR(core_.sessions.Add(std::move(session)).status());
   Guards();  // Before the first task of the session can be held.
-  if (absl::StatusOr<int> labelled = core_.kernel.LabelTree(root.pidfd->get(), number, HP_LABEL_ROOT); !labelled.ok()) {
+  absl::StatusOr<int> labelled = core_.kernel.LabelTree(root.pidfd->get(), number, HP_LABEL_ROOT, Live(leaving));
+  if (!labelled.ok()) {
     core_.sessions.Erase(number);
     (void)core_.kernel.EraseSession(number);
     Guards();
@@ -370,6 +449,63 @@ absl::StatusOr<SessionNumber> SessionDesk::Start(const Root& root, const v1::Ses
   NameRoot(number, root.process);
   Confirm(number, verdict, root.shown);
   return number;
+}
+
+// The oldest session that a process, or what it has started, is in.
+Session* SessionDesk::SessionBelow(const ProcessId& root, SessionNumber leaving) {
+  absl::StatusOr<std::vector<Kernel::Task>> tasks = core_.kernel.Tasks();
+  if (!tasks.ok()) return nullptr;
+  std::set<pid_t> tree = {root.tgid};
+  const auto is_in = [&tree](const Kernel::Task& task) { return tree.contains(task.id.tgid) || tree.contains(task.parent); };
+  for (size_t before = 0; before != tree.size();) {
+    before = tree.size();
+    for (const Kernel::Task& task : *tasks) {
+      if (is_in(task)) tree.insert(task.id.tgid);
+    }
+  }
+  Session* oldest = nullptr;
+  for (const Kernel::Task& task : *tasks) {
+    if (!tree.contains(task.id.tgid) || task.label.session == 0 || task.label.session == leaving) continue;
+    Session* session = core_.sessions.Find(task.label.session);
+    const bool live = session != nullptr &&
+                      (session->state == SessionState::kCandidate || session->state == SessionState::kConfirmed);
+    if (live && (oldest == nullptr || session->number < oldest->number)) oldest = session;
+  }
+  return oldest;
+}
+
+absl::StatusOr<SessionNumber> SessionDesk::Join(Session& session, const SessionRoot& root,
+                                                const v1::SessionVerdict& verdict) {
+  const SessionNumber number = session.number;
+  HP_RETURN_IF_ERROR(core_.kernel.LabelTree(root.pidfd->get(), number, HP_LABEL_ROOT, Live(number)).status());
+  NameRoot(number, root.process);
+  if (session.state == SessionState::kCandidate) {
+    session.owner = root.owner;
+    Confirm(number, verdict, root.shown);
+    return number;
+  }
+  if (session.coding_agent == verdict.coding_agent()) {
+    WriteUpdated(session, "what started it is the same coding agent");
+    return number;
+  }
+  // Another one around it: the stricter of both places counts, which the judge knows.
+  absl::StatusOr<RunningProgram> running = LookAtRunning(root.process);
+  if (!running.ok()) return number;
+  running->question.set_enclosing_environment(session.environment);
+  const StoppedTask task{.id = root.process, .exec_id = 0, .pidfd = root.pidfd};
+  AskAbout(std::move(running->question), task, running->file, [this, number](absl::StatusOr<v1::FromJudge> answer) {
+    if (answer.ok() && answer->has_session() && answer->session().is_session()) Merge(number, answer->session(), true);
+  });
+  return number;
+}
+
+std::set<SessionNumber> SessionDesk::Live(SessionNumber except) const {
+  std::set<SessionNumber> live;
+  for (const Session* session : core_.sessions.All()) {
+    const bool counts = session->state == SessionState::kCandidate || session->state == SessionState::kConfirmed;
+    if (counts && session->number != except) live.insert(session->number);
+  }
+  return live;
 }
 
 void SessionDesk::NameRoot(SessionNumber number, const ProcessId& process) {
@@ -427,6 +563,7 @@ void SessionDesk::End(SessionNumber number, const std::string& reason) {
     LogWarning("session ", session->id, " stays in the kernel's table: ", erased.message());
   }
   ForgetSession(core_.options.run, number);
+  nested_.erase(number);
   core_.sessions.Erase(number);
   Guards();
 }

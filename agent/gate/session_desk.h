@@ -1,11 +1,15 @@
 #pragma once
 
 #include <functional>
+#include <map>
+#include <set>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "agent/base/fd.h"
 #include "agent/gate/core.h"
+#include "agent/gate/running_program.h"
 #include "agent/kernel/decode.h"
 
 namespace holdpoint {
@@ -17,8 +21,8 @@ class SessionDesk {
 
   // Called when a session has left kCandidate: what waited for it may go on.
   std::function<void(SessionNumber)> on_known;
-  // Called with a live process that carries the label of a candidate that was no coding agent, and has started another
-  // program meanwhile: nobody has looked at that.
+  // Called with a live process of a candidate that was no coding agent, where it started another program in the moment
+  // in which the label was taken back: nobody has looked at that.
   std::function<void(const ProcessId&)> on_unseen;
 
   // The kernel labelled a process that looks like a coding agent; the judge says whether it is one. One inside a
@@ -38,15 +42,11 @@ class SessionDesk {
   };
   void Run(Launch launch, std::function<void(absl::StatusOr<std::string>)> done);
 
-  // Makes a running process, and what it has started already, a new session.
-  struct Root {
-    ProcessId process;
-    std::shared_ptr<UniqueFd> pidfd;
-    uint32_t uid = 0;
-    std::string owner;
-    v1::Process shown;  // as the record shows it
-  };
-  absl::StatusOr<SessionNumber> Start(const Root& root, const v1::SessionVerdict& verdict);
+  // Makes a running process, and what it has started already, a session. Where something below it has one by now, that
+  // one is made to begin here: one run of one coding agent is one session, whichever of its processes was known first.
+  absl::StatusOr<SessionNumber> Start(const SessionRoot& root, const v1::SessionVerdict& verdict) {
+    return Start(root, verdict, 0);
+  }
 
   // The tools of a session showed the coding agent's own ids.
   void OnJoinKeys(Session& session, const google::protobuf::Map<std::string, std::string>& keys);
@@ -61,6 +61,9 @@ class SessionDesk {
   // After a restart: the sessions that the kernel still labels. What was held by the earlier daemon is ended.
   absl::Status TakeOver();
 
+  // See CarriedSession.
+  SessionNumber Carried(const ExecEvent& event) const { return CarriedSession(core_, event); }
+
   // A session that a label names but nobody knows (its candidate event was lost): made with what is known.
   Session* Adopt(SessionNumber number);
 
@@ -71,9 +74,20 @@ class SessionDesk {
   void Tick();
 
  private:
-  void NameRoot(SessionNumber number, const ProcessId& process);  // of a session that was launched
+  using Seen = std::set<uint64_t>;  // exec ids
+
+  // `leaving` is a candidate that is about to be dissolved: what carries its label may be taken over.
+  absl::StatusOr<SessionNumber> Start(const SessionRoot& root, const v1::SessionVerdict& verdict, SessionNumber leaving);
+  Session* SessionBelow(const ProcessId& root, SessionNumber leaving);
+  absl::StatusOr<SessionNumber> Join(Session& session, const SessionRoot& root, const v1::SessionVerdict& verdict);
+  std::set<SessionNumber> Live(SessionNumber except) const;
+  void NameRoot(SessionNumber number, const ProcessId& process);
+  void AskAbout(v1::ConsultSession question, const StoppedTask& task, const FileId& file, JudgeLink::Answer answer);
   void Confirm(SessionNumber number, const v1::SessionVerdict& verdict, v1::Process process);
-  void Dissolve(SessionNumber number, uint64_t exec_id);
+  void Reconsider(SessionNumber number, Seen seen);
+  void Reconsidered(SessionNumber number, const RunningProgram& running, const v1::SessionVerdict& verdict);
+  void Dissolve(SessionNumber number, const Seen& seen);
+  void Merge(SessionNumber number, const v1::SessionVerdict& nested, bool outer);
   void WriteUpdated(const Session& session, const std::string& because);
   void Enrich(const ExecEvent& event);
   void End(SessionNumber number, const std::string& reason);
@@ -83,6 +97,7 @@ class SessionDesk {
   void Guards();
 
   Core core_;
+  std::map<SessionNumber, std::vector<ExecEvent>> nested_;  // in candidates, until those are known
   bool guards_on_ = false;
   BootTime reconciled_;
 };

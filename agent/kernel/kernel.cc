@@ -30,6 +30,7 @@ constexpr char kScopeRegistry[] = "/run/holdpoint-scopes";
 constexpr int kDrainBatch = 4096;
 
 // How long the judge's word on an interpreter's script is believed: nobody sees when a script changes.
+constexpr int kLabelAttempts = 3;  // of one process; past it something else is wrong
 constexpr absl::Duration kScriptBelieved = absl::Minutes(10);
 
 // One ring buffer and the sink that drains it at the moment.
@@ -109,8 +110,10 @@ class KernelImpl final : public Kernel {
     return labels_.SetState(pidfd, exec_id, state);
   }
 
-  absl::StatusOr<int> LabelTree(int pidfd, SessionNumber session, uint32_t root_flags) override;
+  absl::StatusOr<int> LabelTree(int pidfd, SessionNumber session, uint32_t root_flags,
+                                const std::set<SessionNumber>& keep) override;
   absl::StatusOr<std::vector<LabelledTask>> LabelledTasks() override;
+  absl::StatusOr<std::vector<Task>> Tasks() override;
 
   absl::StatusOr<SessionNumber> NewSession(const hp_session& session) override {
     if (session.environment >= HP_ENV_MAX) {
@@ -342,22 +345,25 @@ std::vector<std::string> KernelImpl::RepairPins() {
   return repaired;
 }
 
-absl::StatusOr<int> KernelImpl::LabelTree(int pidfd, SessionNumber session, uint32_t root_flags) {
+absl::StatusOr<int> KernelImpl::LabelTree(int pidfd, SessionNumber session, uint32_t root_flags,
+                                          const std::set<SessionNumber>& keep) {
   HP_ASSIGN_OR_RETURN(const pid_t root, PidOfPidfd(pidfd));
-  std::set<uint32_t> done;
-  // A child made before its parent got the label is found by the next round; one made after it has the label.
-  for (bool found = true; found;) {
-    found = false;
+  std::map<uint32_t, int> tree;  // tgid, and how often it was labelled
+  // A child made before its parent got the label is found by the next round; one made after it has the label. An exec at
+  // the same moment may have begun a session of its own: it is labelled once more.
+  for (bool changed = true; changed;) {
+    changed = false;
     HP_ASSIGN_OR_RETURN(const std::vector<hp_task_row> rows, ListTasks());
     for (const hp_task_row& row : rows) {
       const bool is_root = row.tgid == static_cast<uint32_t>(root);
-      if (done.contains(row.tgid) || (!is_root && !done.contains(row.ppid))) continue;
-      done.insert(row.tgid);
-      found = true;
-      if (row.label.session == session) continue;
-      hp_label label{};
+      if (!is_root && !tree.contains(row.tgid) && !tree.contains(row.ppid)) continue;
+      changed |= tree.try_emplace(row.tgid, 0).second;
+      if (row.label.session == session || (!is_root && keep.contains(row.label.session))) continue;
+      if (tree[row.tgid]++ == kLabelAttempts) continue;
+      changed = true;
+      hp_label label = row.label;
+      if (label.session == 0) label.exec_id = __atomic_add_fetch(&config_.get()->next_exec, 1, __ATOMIC_ACQ_REL);
       label.session = session;
-      label.exec_id = __atomic_add_fetch(&config_.get()->next_exec, 1, __ATOMIC_ACQ_REL);
       label.start_boot_ns = row.start_boot_ns;
       label.flags = is_root ? root_flags : 0;
       absl::StatusOr<UniqueFd> child = OpenPidfd(static_cast<pid_t>(row.tgid));
@@ -366,8 +372,8 @@ absl::StatusOr<int> KernelImpl::LabelTree(int pidfd, SessionNumber session, uint
       if (!set.ok() && is_root) return set;
     }
   }
-  if (done.empty()) return absl::NotFoundError(absl::StrCat("process ", root, " has ended"));
-  return static_cast<int>(done.size());
+  if (tree.empty()) return absl::NotFoundError(absl::StrCat("process ", root, " has ended"));
+  return static_cast<int>(tree.size());
 }
 
 absl::StatusOr<std::vector<Kernel::LabelledTask>> KernelImpl::LabelledTasks() {
@@ -377,6 +383,18 @@ absl::StatusOr<std::vector<Kernel::LabelledTask>> KernelImpl::LabelledTasks() {
     if (row.label.session == 0) continue;
     tasks.push_back(
         {.id = {.tgid = static_cast<pid_t>(row.tgid), .start_boot_ns = row.start_boot_ns}, .label = row.label});
+  }
+  return tasks;
+}
+
+absl::StatusOr<std::vector<Kernel::Task>> KernelImpl::Tasks() {
+  HP_ASSIGN_OR_RETURN(const std::vector<hp_task_row> rows, ListTasks());
+  std::vector<Task> tasks;
+  tasks.reserve(rows.size());
+  for (const hp_task_row& row : rows) {
+    tasks.push_back({.id = {.tgid = static_cast<pid_t>(row.tgid), .start_boot_ns = row.start_boot_ns},
+                     .parent = static_cast<pid_t>(row.ppid),
+                     .label = row.label});
   }
   return tasks;
 }

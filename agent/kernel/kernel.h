@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -76,14 +77,24 @@ class Kernel {
   // Changes the state only if the label's exec_id still is `exec_id`: kFailedPrecondition otherwise.
   virtual absl::Status SetTaskState(int pidfd, uint64_t exec_id, hp_task_state state) = 0;
   // Labels a running process and everything below it that is alive: for `holdpoint run` and for adoption. Threads and
-  // children that are made meanwhile are found by repeating until nothing new appears. Returns how many processes.
-  virtual absl::StatusOr<int> LabelTree(int pidfd, SessionNumber session, uint32_t root_flags) = 0;
+  // children that are made meanwhile are found by repeating until nothing new appears. What carries the label of a
+  // session in `keep` keeps it; a process of any other session keeps its exec_id and state. Returns how many processes.
+  virtual absl::StatusOr<int> LabelTree(int pidfd, SessionNumber session, uint32_t root_flags,
+                                        const std::set<SessionNumber>& keep) = 0;
   // Every labelled task that is alive (iter/task where it loads, else /proc): after a restart.
   struct LabelledTask {
     ProcessId id;
     hp_label label;
   };
   virtual absl::StatusOr<std::vector<LabelledTask>> LabelledTasks() = 0;
+  // Every process, labelled or not, with its parent. Where the iterator does not load, the start of one without a label
+  // is 0.
+  struct Task {
+    ProcessId id;
+    pid_t parent = 0;
+    hp_label label;
+  };
+  virtual absl::StatusOr<std::vector<Task>> Tasks() = 0;
 
   virtual absl::StatusOr<SessionNumber> NewSession(const hp_session& session) = 0;
   virtual absl::Status SetSession(SessionNumber number, const hp_session& session) = 0;

@@ -23,14 +23,28 @@ static __always_inline struct hp_label *hp_label_by_tgid(__u32 tgid, __u64 start
 	return label;
 }
 
-/* The label of a task, or NULL. */
+/* NULL where the session is unknown or dissolved: its labels mean nothing. */
+static __always_inline struct hp_session *hp_session_of(const struct hp_label *label)
+{
+	__u64 number = label->session;
+	struct hp_session *session = bpf_map_lookup_elem(&hp_sessions, &number);
+
+	if (!session || session->flags & HP_SESSION_DISSOLVED)
+		return NULL;
+	return session;
+}
+
+/* The label of a task, or NULL. A thread may still have that of a dissolved session where user space has labelled its
+ * process anew. */
 static __always_inline struct hp_label *hp_label_of(struct task_struct *task)
 {
 	struct hp_label *label = bpf_task_storage_get(&hp_task, task, NULL, 0);
+	struct hp_label *by_tgid;
 
-	if (label && label->session)
+	if (label && label->session && hp_session_of(label))
 		return label;
-	return hp_label_by_tgid(task->tgid, task->group_leader->start_boottime);
+	by_tgid = hp_label_by_tgid(task->tgid, task->group_leader->start_boottime);
+	return by_tgid || !label || !label->session ? by_tgid : label;
 }
 
 /* Makes both copies of a task's label. False: neither could be made. `by_tgid` is false for a thread of a process
@@ -51,17 +65,6 @@ static __always_inline bool hp_label_set(struct task_struct *task, struct hp_lab
 	if (by_tgid && !bpf_map_update_elem(&hp_tgid, &tgid, &copy, BPF_ANY))
 		done = true;
 	return done;
-}
-
-/* NULL where the session is unknown or dissolved: its labels mean nothing. */
-static __always_inline struct hp_session *hp_session_of(const struct hp_label *label)
-{
-	__u64 number = label->session;
-	struct hp_session *session = bpf_map_lookup_elem(&hp_sessions, &number);
-
-	if (!session || session->flags & HP_SESSION_DISSOLVED)
-		return NULL;
-	return session;
 }
 
 #endif /* HP_LABEL_H */

@@ -102,7 +102,7 @@ int Main(int times) {
     Child child = Child::Fork(cgroup, std::move(body));
     if (session_flags != 0) {
       const auto session = (*kernel)->NewSession({.environment = 1, .flags = session_flags});
-      if (!session.ok() || !(*kernel)->LabelTree(child.pidfd(), *session, HP_LABEL_ROOT).ok()) return;
+      if (!session.ok() || !(*kernel)->LabelTree(child.pidfd(), *session, HP_LABEL_ROOT, {}).ok()) return;
     }
     const auto before = Costs();
     child.Go();

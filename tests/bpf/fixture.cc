@@ -223,7 +223,7 @@ void KernelTest::Close() {
 SessionNumber KernelTest::Label(const Child& child, uint32_t flags) {
   const absl::StatusOr<SessionNumber> session = kernel_->NewSession({.environment = 1, .flags = flags});
   EXPECT_TRUE(session.ok()) << session.status();
-  const absl::StatusOr<int> labelled = kernel_->LabelTree(child.pidfd(), *session, HP_LABEL_ROOT);
+  const absl::StatusOr<int> labelled = kernel_->LabelTree(child.pidfd(), *session, HP_LABEL_ROOT, {});
   EXPECT_TRUE(labelled.ok()) << labelled.status();
   return *session;
 }

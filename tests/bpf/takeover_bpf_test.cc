@@ -64,8 +64,8 @@ TEST_F(TakeoverTest, DeathOfTheGateAppliesTheFailModeAtOnce) {
   Child gate = StartGate([&](Kernel& kernel) {
     const auto session = kernel.NewSession({.environment = 1, .flags = kEnforce | HP_SESSION_FAIL_CLOSED});
     const auto other = kernel.NewSession({.environment = 1, .flags = kEnforce});
-    EXPECT_TRUE(kernel.LabelTree(closed.pidfd(), *session, HP_LABEL_ROOT).ok());
-    EXPECT_TRUE(kernel.LabelTree(open.pidfd(), *other, HP_LABEL_ROOT).ok());
+    EXPECT_TRUE(kernel.LabelTree(closed.pidfd(), *session, HP_LABEL_ROOT, {}).ok());
+    EXPECT_TRUE(kernel.LabelTree(open.pidfd(), *other, HP_LABEL_ROOT, {}).ok());
   });
   Kill(gate);
   closed.Go();
@@ -87,7 +87,7 @@ TEST_F(TakeoverTest, RestartFindsSessionsLabelsAndHeldTasks) {
   ASSERT_EQ(pipe(number_pipe), 0);
   Child gate = StartGate([&](Kernel& kernel) {
     const SessionNumber made = *kernel.NewSession({.environment = 5, .flags = kEnforce});
-    EXPECT_TRUE(kernel.LabelTree(root.pidfd(), made, HP_LABEL_ROOT).ok());
+    EXPECT_TRUE(kernel.LabelTree(root.pidfd(), made, HP_LABEL_ROOT, {}).ok());
     EXPECT_EQ(write(number_pipe[1], &made, sizeof(made)), static_cast<ssize_t>(sizeof(made)));
   });
   ASSERT_EQ(read(number_pipe[0], &session, sizeof(session)), static_cast<ssize_t>(sizeof(session)));
@@ -261,7 +261,7 @@ TEST_F(TakeoverTest, LabelTreeFindsWhatAlreadyRuns) {
   char byte;
   ASSERT_EQ(read(ready[0], &byte, 1), 1);
   const auto session = kernel_->NewSession({.environment = 1, .flags = kEnforce});
-  const auto labelled = kernel_->LabelTree(root.pidfd(), *session, HP_LABEL_ROOT);
+  const auto labelled = kernel_->LabelTree(root.pidfd(), *session, HP_LABEL_ROOT, {});
   ASSERT_TRUE(labelled.ok()) << labelled.status();
   EXPECT_EQ(*labelled, 3);
   const auto tasks = kernel_->LabelledTasks();

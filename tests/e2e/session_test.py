@@ -1,5 +1,4 @@
-"""Who is in a session and who is not, with real programs. Stand-ins carry a coding agent's fingerprint: what the gate
-knows them by, and a shell inside."""
+"""Who is in a session and who is not, with real programs and stand-ins for coding agents."""
 
 import os
 import shutil
@@ -7,64 +6,13 @@ import socket
 import subprocess
 import unittest
 
-from e2e import fixture_config, gate, isolation, people, world
+from e2e import isolation, session_case
+from e2e.session_case import SessionCase
 
-PLACE = None
-DANA = people.Person('dana', 61010, 'a long sentence of dana')
-
-
-def setUpModule():
-    global PLACE
-    PLACE = isolation.enter()
+setUpModule = session_case.enter
 
 
-class SessionTest(unittest.TestCase):
-    def setUp(self):
-        self.world = world.World(PLACE)
-        self.addCleanup(self.world.close)
-        people.move_in(self.world, [DANA])
-        self.codex = self.install('@openai/codex-linux-x64/vendor/here/bin/codex')
-        self.production = self.world.root / 'live'
-        self.production.mkdir()
-        config = fixture_config.text(self.world, hold_ms=1).replace(
-            '  workspaces:\n', f'  workspaces:\n    - {{glob: "{self.production}", environment: production}}\n')
-        self.gate = gate.Gate(self.world, config)
-        self.addCleanup(self.gate.stop)
-
-    def install(self, path):
-        """A shell at the place where a coding agent's program would be."""
-        program = self.world.root / 'node_modules' / path
-        program.parent.mkdir(parents=True)
-        shutil.copy('/bin/bash', program)
-        return program
-
-    def run_in_scope(self, *argv, **environment):
-        done = subprocess.run(self.world.scope.command(argv, self.world.uid), cwd=self.world.workspace,
-                              env={**self.world.environment(), **environment}, stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, check=False)
-        return done.returncode, done.stdout
-
-    def script(self, name, text):
-        path = self.world.root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding='ascii')
-        path.chmod(0o755)
-        return path
-
-    def await_body(self, kind, wanted=lambda body: True):
-        return self.gate.await_event(lambda e: e['type'] == kind and wanted(e[kind]))[kind]
-
-    def bodies(self, kind):
-        return [e[kind] for e in self.gate.events() if e['type'] == kind]
-
-    def assert_every_byte_is_there(self):
-        self.assertEqual(self.world.bytes_now(), self.world.manifest)
-
-    def assert_gone(self):
-        self.assertEqual(self.world.bytes_now(), {})
-
-
-class Recognised(SessionTest):
+class Recognised(SessionCase):
     def test_a_script_of_another_name_by_the_package_around_it(self):
         # Long lived, as a coding agent is: it is looked at while it runs, and its tool starts after that.
         self.script('tool/package.json', '{"name": "@google/gemini-cli"}')
@@ -114,7 +62,7 @@ console.log(done.stdout + done.stderr, 'exit', done.status);
         self.assertEqual(self.bodies('session_started'), [])
 
 
-class Carried(SessionTest):
+class Carried(SessionCase):
     def test_a_launched_session_ends_with_its_last_process(self):
         for _ in range(3):  # the first one would end by the look at all tasks that is due once a minute
             self.run_in_scope(self.gate.bin / 'holdpoint', '--run', self.gate.run, 'run', '--', '/bin/true')
@@ -153,7 +101,7 @@ class Carried(SessionTest):
         self.assertEqual(updated['environment']['environment'], 'production')
 
 
-class Kept(SessionTest):
+class Kept(SessionCase):
     def test_in_new_namespaces(self):
         tool = f"unshare -Urpf --mount-proc /bin/sh -c '/usr/bin/id; :'; unshare -Ur rm -rf {self.world.home}/data"
         (self.world.home / 'data').mkdir()
@@ -189,7 +137,7 @@ TERM_PROGRAM=vscode CLAUDECODE=1 /bin/bash -c 'echo person: $(/usr/bin/id -u)'
 
 
 @unittest.skipUnless(shutil.which('tmux'), 'tmux is not installed')
-class Tmux(SessionTest):
+class Tmux(SessionCase):
     def setUp(self):
         super().setUp()
         self.socket = self.world.home / 'a socket'
@@ -221,7 +169,7 @@ class Tmux(SessionTest):
         self.assertEqual(self.bodies('escaped'), [])
 
 
-class Servers(SessionTest):
+class Servers(SessionCase):
     CONNECT = 'import socket, sys; socket.socket(socket.AF_UNIX).connect(sys.argv[1])'
 
     def listen(self, path):
