@@ -288,8 +288,10 @@ void ConsultDesk::Kill(const ConsultPtr& consult, bool whole_session) {
   way.kind = whole_session ? RefusalText::Kind::kSessionKilled : RefusalText::Kind::kKilled;
   const std::string text = Text(*session, consult->judgement, nullptr, way);
   if (whole_session) kill_session_(number, why);  // First, so that nobody sees this one end and goes on.
-  core_.responder.Kill(consult->task, text,
-                       [this, consult](const ResponseResult& result) { Ended(consult, result, ""); });
+  const auto ended = [this, consult](const ResponseResult& result) { Ended(consult, result, ""); };
+  if (whole_session) return core_.responder.Kill(consult->task, text, ended);
+  // Its caller goes on and has to see that it has ended.
+  core_.responder.End(consult->task, text, ended);
 }
 
 void ConsultDesk::Ended(const ConsultPtr& consult, const ResponseResult& result, const std::string& ticket_id) {

@@ -49,6 +49,9 @@ class Desk {
   ResponseResult Refuse(const StoppedTask& task, const std::string& text) {
     return Await([&](Responder::Done done) { responder_->Refuse(task, text, done); });
   }
+  ResponseResult End(const StoppedTask& task, const std::string& text) {
+    return Await([&](Responder::Done done) { responder_->End(task, text, done); });
+  }
   ResponseResult Kill(const StoppedTask& task, const std::string& text) {
     return Await([&](Responder::Done done) { responder_->Kill(task, text, done); });
   }

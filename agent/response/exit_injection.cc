@@ -22,7 +22,6 @@
 namespace holdpoint {
 namespace {
 
-constexpr uint64_t kRefusedStatus = 126;
 constexpr uint64_t kCodeSegment64 = 0x33;
 constexpr unsigned char kSyscall[2] = {0x0f, 0x05};
 
@@ -62,7 +61,7 @@ absl::StatusOr<uint64_t> VdsoBase(pid_t pid) {
 
 }  // namespace
 
-absl::Status PrepareExit(pid_t pid) {
+absl::Status PrepareExit(pid_t pid, int status) {
   user_regs_struct regs;
   iovec io{&regs, sizeof(regs)};
   if (ptrace(PTRACE_GETREGSET, pid, NT_PRSTATUS, &io) != 0) return ErrnoStatus("read registers");
@@ -83,20 +82,20 @@ absl::Status PrepareExit(pid_t pid) {
   if (ptrace(PTRACE_SETSIGMASK, pid, sizeof(all_signals), &all_signals) != 0) return ErrnoStatus("block its signals");
   regs.rip = address;
   regs.rax = SYS_exit_group;
-  regs.rdi = kRefusedStatus;
+  regs.rdi = static_cast<unsigned long long>(status);
   regs.orig_rax = static_cast<unsigned long long>(-1);  // It is in no system call that could be restarted.
   if (ptrace(PTRACE_SETREGSET, pid, NT_PRSTATUS, &io) != 0) return ErrnoStatus("set registers");
   return absl::OkStatus();
 }
 
-absl::Status CheckExitEntry(pid_t pid) {
+absl::Status CheckExitEntry(pid_t pid, int status) {
   __ptrace_syscall_info info{};
   if (ptrace(static_cast<__ptrace_request>(PTRACE_GET_SYSCALL_INFO), pid, sizeof(info), &info) < 0) {
     return ErrnoStatus("read its system call");
   }
   // The table counts as much as the number: 231 of the 32-bit one is another call.
   if (info.op != PTRACE_SYSCALL_INFO_ENTRY || info.arch != AUDIT_ARCH_X86_64 || info.entry.nr != SYS_exit_group ||
-      info.entry.args[0] != kRefusedStatus) {
+      info.entry.args[0] != static_cast<__u64>(status)) {
     return absl::AbortedError("it did not come to exit_group: somebody has written to its memory");
   }
   return absl::OkStatus();

@@ -76,16 +76,26 @@ class ExitInjectionTest : public testing::Test {
 };
 
 TEST_F(ExitInjectionTest, PreparedTaskCallsExitGroup) {
-  ASSERT_TRUE(PrepareExit(pid_).ok());
+  ASSERT_TRUE(PrepareExit(pid_, 126).ok());
   ASSERT_TRUE(WIFSTOPPED(ToEntry()));
-  EXPECT_TRUE(CheckExitEntry(pid_).ok()) << CheckExitEntry(pid_);
+  EXPECT_TRUE(CheckExitEntry(pid_, 126).ok()) << CheckExitEntry(pid_, 126);
   const int end = ToEntry();
   EXPECT_TRUE(WIFEXITED(end));
   EXPECT_EQ(WEXITSTATUS(end), 126);
 }
 
+TEST_F(ExitInjectionTest, AnotherStatusIsAnotherCall) {
+  ASSERT_TRUE(PrepareExit(pid_, 137).ok());
+  ASSERT_TRUE(WIFSTOPPED(ToEntry()));
+  EXPECT_EQ(CheckExitEntry(pid_, 126).code(), absl::StatusCode::kAborted);
+  EXPECT_TRUE(CheckExitEntry(pid_, 137).ok());
+  const int end = ToEntry();
+  EXPECT_TRUE(WIFEXITED(end));
+  EXPECT_EQ(WEXITSTATUS(end), 137);
+}
+
 TEST_F(ExitInjectionTest, OtherSystemCallIsNoticedBeforeItHappens) {
-  ASSERT_TRUE(PrepareExit(pid_).ok());
+  ASSERT_TRUE(PrepareExit(pid_, 126).ok());
   // write(1, rsp, 1) in place of the instruction that was looked at.
   OverwriteCode(InstructionPointer(), std::string("\xb8\x01\x00\x00\x00"  // mov $1, %eax
                                                   "\xbf\x01\x00\x00\x00"  // mov $1, %edi
@@ -94,30 +104,30 @@ TEST_F(ExitInjectionTest, OtherSystemCallIsNoticedBeforeItHappens) {
                                                   "\x0f\x05",             // syscall
                                                   20));
   ASSERT_TRUE(WIFSTOPPED(ToEntry()));
-  EXPECT_EQ(CheckExitEntry(pid_).code(), absl::StatusCode::kAborted);
+  EXPECT_EQ(CheckExitEntry(pid_, 126).code(), absl::StatusCode::kAborted);
   EXPECT_EQ(KillAndRead(), "");
 }
 
 TEST_F(ExitInjectionTest, SameNumberOfThe32BitTableIsAnotherCall) {
-  ASSERT_TRUE(PrepareExit(pid_).ok());
+  ASSERT_TRUE(PrepareExit(pid_, 126).ok());
   OverwriteCode(InstructionPointer(), std::string("\xbb\x7e\x00\x00\x00"  // mov $126, %ebx
                                                   "\xcd\x80",             // int $0x80
                                                   7));
   ASSERT_TRUE(WIFSTOPPED(ToEntry()));
-  EXPECT_EQ(CheckExitEntry(pid_).code(), absl::StatusCode::kAborted);
+  EXPECT_EQ(CheckExitEntry(pid_, 126).code(), absl::StatusCode::kAborted);
   EXPECT_EQ(KillAndRead(), "");
 }
 
 TEST_F(ExitInjectionTest, OverwrittenVdsoIsNotUsed) {
-  ASSERT_TRUE(PrepareExit(pid_).ok());
+  ASSERT_TRUE(PrepareExit(pid_, 126).ok());
   OverwriteCode(InstructionPointer(), "\x90\x90");
-  EXPECT_EQ(PrepareExit(pid_).code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(PrepareExit(pid_, 126).code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(KillAndRead(), "");
 }
 
 TEST_F(ExitInjectionTest, ProgramsOwnFirstCallIsNotTakenForTheExit) {
   ASSERT_TRUE(WIFSTOPPED(ToEntry()));
-  EXPECT_EQ(CheckExitEntry(pid_).code(), absl::StatusCode::kAborted);
+  EXPECT_EQ(CheckExitEntry(pid_, 126).code(), absl::StatusCode::kAborted);
   EXPECT_EQ(KillAndRead(), "");
 }
 

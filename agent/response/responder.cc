@@ -70,6 +70,9 @@ class RealResponder final : public Responder {
   void Refuse(StoppedTask task, std::string text, Done done) override {
     Post(Command::Kind::kRefuse, std::move(task), std::move(text), std::move(done));
   }
+  void End(StoppedTask task, std::string text, Done done) override {
+    Post(Command::Kind::kEnd, std::move(task), std::move(text), std::move(done));
+  }
   void Kill(StoppedTask task, std::string text, Done done) override {
     Post(Command::Kind::kKill, std::move(task), std::move(text), std::move(done));
   }

@@ -84,6 +84,21 @@ TEST(ResponderTest, KilledTaskIsToldFirst) {
   EXPECT_EQ(ReadToEnd(out.read.get()), "");
 }
 
+TEST(ResponderTest, EndedTaskExitsAsAShellSaysOfAKilledOne) {
+  Desk desk;
+  Pipe out, err;
+  Stage stage({.argv = {FirstByte()}, .out = out.write.get(), .err = err.write.get()});
+  out.write.reset();
+  err.write.reset();
+  const ResponseResult result = desk.End(stage.task(), kText);
+  EXPECT_EQ(result.what, What::kKilled) << result.detail;
+  EXPECT_TRUE(result.told) << result.detail;
+  EXPECT_TRUE(ExitedWith(stage.AwaitParentStatus(), 137));
+  EXPECT_EQ(ReadToEnd(err.read.get()), kText);
+  EXPECT_EQ(ReadToEnd(out.read.get()), "");
+  EXPECT_THAT(desk.States(stage.task()), ElementsAre(HP_TASK_OWNED, HP_TASK_REFUSED));
+}
+
 TEST(ResponderTest, ShellReads126) {
   Desk desk;
   Pipe out;

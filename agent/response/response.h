@@ -20,7 +20,7 @@ struct StoppedTask {
   uint64_t exec_id = 0;
   std::shared_ptr<UniqueFd> pidfd;
   // Not stopped: it waits inside its execve (HP_TASK_WAITS). It is told of its verdict by its state alone, never by a
-  // signal, and cannot be owned: Own and Refuse end it by SIGKILL.
+  // signal, and cannot be owned: Own, Refuse and End end it by SIGKILL.
   bool waits = false;
 };
 
@@ -30,7 +30,7 @@ struct ResponseResult {
     kOwned,     // traced by us: nothing else can let it run
     kReleased,  // runs its program
     kRefused,   // ended with exit status 126, not one instruction of its program run
-    kKilled,    // ended by SIGKILL: the fallback of a refusal, or asked for
+    kKilled,    // ended by SIGKILL, as the fallback of a refusal or asked for, or by exit status 137 where End was
     kGone,      // had ended before; a normal outcome
   };
   What what = What::kGone;
@@ -47,7 +47,7 @@ using TaskStateWriter = std::function<absl::Status(const StoppedTask&, hp_task_s
 //
 // A command for a task which has ended completes as kGone. Death of this process kills every owned task
 // (PTRACE_O_EXITKILL), and so does the end of the Responder; what was not dispatched then is dropped. Commands for the
-// same stop are carried out in their order; those behind a Refuse or Kill complete with its outcome.
+// same stop are carried out in their order; those behind a Refuse, End or Kill complete with its outcome.
 //
 // Needs nothing of the whole process: no signal handler, no mask, no SIGCHLD. One rule for its other threads: wait for
 // children by pid or pidfd, or with __WNOTHREAD. A waitpid(-1) there would take the statuses of traced tasks. A task
@@ -78,6 +78,10 @@ class Responder {
   // stderr fetched with pidfd_getfd and written without ever blocking this thread, then exit_group(126) executed from
   // its vdso under our trace, checked at the system call's entry. State HP_TASK_REFUSED. Fallback SIGKILL.
   virtual void Refuse(StoppedTask task, std::string text, Done done) = 0;
+
+  // As Refuse, with the exit status that a shell gives for SIGKILL, 137: a parent that waits for an exit and overlooks a
+  // death by a signal would wait for ever. Completes as kKilled, whether it came to its exit or to SIGKILL.
+  virtual void End(StoppedTask task, std::string text, Done done) = 0;
 
   // SIGKILL through the pidfd; `text` to its stderr first where it is still stopped.
   virtual void Kill(StoppedTask task, std::string text, Done done) = 0;

@@ -42,6 +42,12 @@ bool IsFault(int signal) {
          signal == SIGSYS;
 }
 
+// What a task is made to exit with.
+int StatusOf(Command::Kind kind) {
+  constexpr int kRefused = 126, kKilled = 128 + SIGKILL;
+  return kind == Command::Kind::kEnd ? kKilled : kRefused;
+}
+
 }  // namespace
 
 void Tracer::Enter(Task& task, Phase phase) {
@@ -93,6 +99,7 @@ void Tracer::Begin(Task& task) {
       break;
     case Command::Kind::kOwn:
     case Command::Kind::kRefuse:
+    case Command::Kind::kEnd:
       break;
   }
   if (task.task.waits) {  // It holds no lock there and does not move; nobody who traces it can make it.
@@ -163,6 +170,7 @@ void Tracer::RunCommands(Task& task) {
         ReleaseOwned(task);
         break;
       case Command::Kind::kRefuse:
+      case Command::Kind::kEnd:
       case Command::Kind::kKill:
       case Command::Kind::kTell:
         StartTelling(task);
@@ -211,6 +219,7 @@ void Tracer::AfterTelling(Task& task) {
       Enter(task, Phase::kOwned);
       return RunCommands(task);
     case Command::Kind::kRefuse:
+    case Command::Kind::kEnd:
       return task.traced ? Inject(task) : Kill(task, "");
     default:
       return Kill(task, "");
@@ -222,7 +231,7 @@ void Tracer::Inject(Task& task) {
   if (absl::Status status = world_.write_state(task.task, HP_TASK_REFUSED); !status.ok()) {
     return Kill(task, absl::StrCat("its state could not be written: ", status.message(), "; ", kInstead));
   }
-  if (absl::Status status = PrepareExit(task.pid()); !status.ok()) {
+  if (absl::Status status = PrepareExit(task.pid(), StatusOf(task.commands.front().kind)); !status.ok()) {
     return Kill(task, absl::StrCat(status.message(), "; ", kInstead));
   }
   Enter(task, Phase::kInjecting);
@@ -250,7 +259,7 @@ void Tracer::OnStop(Task& task, int status) {
       return OnOwned(task);
     case Phase::kInjecting:
       if (signal == (SIGTRAP | 0x80)) {
-        if (absl::Status entry = CheckExitEntry(task.pid()); !entry.ok()) {
+        if (absl::Status entry = CheckExitEntry(task.pid(), StatusOf(task.commands.front().kind)); !entry.ok()) {
           CancelSyscall(task.pid());
           return Kill(task, absl::StrCat(entry.message(), "; ", kInstead));
         }
@@ -289,9 +298,9 @@ void Tracer::OnDeadline(Task& task) {
 }
 
 ResponseResult::What Tracer::Outcome(const Task& task, int status) const {
-  constexpr int kRefusedStatus = 126;
-  if (task.phase == Phase::kExiting && WIFEXITED(status) && WEXITSTATUS(status) == kRefusedStatus) {
-    return What::kRefused;
+  const Command::Kind kind = task.commands.empty() ? Command::Kind::kKill : task.commands.front().kind;
+  if (task.phase == Phase::kExiting && WIFEXITED(status) && WEXITSTATUS(status) == StatusOf(kind)) {
+    return kind == Command::Kind::kEnd ? What::kKilled : What::kRefused;
   }
   return task.killed ? What::kKilled : What::kGone;
 }

@@ -21,7 +21,7 @@ using StopKey = std::pair<ProcessId, uint64_t>;
 inline StopKey KeyOf(const StoppedTask& task) { return {task.id, task.exec_id}; }
 
 struct Command {
-  enum class Kind { kOwn, kRelease, kRefuse, kKill, kTell };
+  enum class Kind { kOwn, kRelease, kRefuse, kEnd, kKill, kTell };
   Kind kind = Kind::kOwn;
   StoppedTask task;
   std::string text;
