@@ -310,6 +310,7 @@ absl::Status Gate::Run() {
       if (write(options_.ready_fd, "READY\n", 6) != 6) LogWarning("nobody reads the ready descriptor");
       close(options_.ready_fd);
     }
+    program_desk_->LookForRunning();
   });
   return loop_->Run();
 }

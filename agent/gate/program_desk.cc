@@ -7,6 +7,7 @@
 #include "agent/base/log.h"
 #include "agent/gate/facts.h"
 #include "agent/gate/running_program.h"
+#include "agent/gate/running_tasks.h"
 #include "agent/response/proc.h"
 
 namespace holdpoint {
@@ -14,6 +15,7 @@ namespace {
 
 constexpr size_t kMaxBytes = 256 << 10;  // of argv and of the environment
 constexpr size_t kMaxWaiting = 64;       // past it a program is asked about when it starts the next time
+constexpr size_t kMaxRunning = 32768;     // looked at when the gate starts
 constexpr absl::Duration kBudget = absl::Seconds(3);
 
 }  // namespace
@@ -62,7 +64,7 @@ void ProgramDesk::Ask(Asked asked, v1::ConsultSession question) {
 
 void ProgramDesk::Next() {
   asking_ = false;
-  while (!waiting_.empty() && !asking_) {
+  while (!asking_ && (!waiting_.empty() || NextRunning())) {
     auto [asked, message] = std::move(waiting_.front());
     waiting_.pop_front();
     asking_ = true;
@@ -71,11 +73,54 @@ void ProgramDesk::Next() {
                     FactsAbout(core_.loop, core_.clock, absl::StrCat(core_.options.bin, "/holdpoint-reader"), task,
                                asked.file),
                     [this, asked = std::move(asked)](absl::StatusOr<v1::FromJudge> answer) {
-                      // Not answered: it is asked about when it starts the next time.
-                      if (answer.ok() && answer->has_session()) Answered(asked, answer->session());
+                      if (answer.ok() && answer->has_session()) {
+                        Answered(asked, answer->session());
+                      } else if (asked.root.found_at_start) {
+                        ++unanswered_;  // Of others: it is asked about when it starts the next time.
+                      }
                       Next();
                     });
   }
+}
+
+void ProgramDesk::LookForRunning() {
+  absl::StatusOr<std::vector<ProcessId>> running =
+      RunningOutsideSessions(core_.kernel, core_.options.scope, sessions_.Live());
+  if (!running.ok()) {
+    LogError("coding agents that run already are not looked for: ", running.status().message());
+    return;
+  }
+  if (running->size() > kMaxRunning) {
+    LogWarning(running->size(), " processes run already, coding agents are looked for among the oldest ", kMaxRunning);
+    running->resize(kMaxRunning);
+  }
+  running_.assign(running->begin(), running->end());
+  if (!asking_) Next();
+}
+
+bool ProgramDesk::NextRunning() {
+  while (!running_.empty()) {
+    const ProcessId process = running_.front();
+    running_.pop_front();
+    absl::StatusOr<RunningProgram> running = LookAtRunning(process);
+    Asked asked;
+    if (running.ok()) asked = Asked{.file = running->file, .script = 0, .root = std::move(running->root)};
+    if (running.ok() && !others_.contains(asked.file) && !IsInSession(asked)) {
+      ++looked_at_;
+      asked.root.found_at_start = true;
+      v1::ToJudge message;
+      *message.mutable_session() = std::move(running->question);
+      waiting_.emplace_back(std::move(asked), std::move(message));
+      return true;
+    }
+  }
+  if (looked_at_ > 0) {
+    LogInfo("of what ran already ", looked_at_, " programs were looked at: ", found_, " coding agents, ", unanswered_,
+            " could not be judged");
+    looked_at_ = 0;
+    others_.clear();
+  }
+  return false;
 }
 
 bool ProgramDesk::IsInSession(const Asked& asked) {
@@ -87,6 +132,8 @@ bool ProgramDesk::IsInSession(const Asked& asked) {
 
 void ProgramDesk::Answered(const Asked& asked, const v1::SessionVerdict& verdict) {
   sessions_.Learn(asked.file, asked.script, verdict);
+  const bool other = verdict.file_class() == v1::PROGRAM_CLASS_OTHER;
+  if (asked.root.found_at_start && other) others_.insert(asked.file);
   // "not judged" counts as a session for a candidate by name, never for just any program.
   if (!verdict.is_session() || verdict.coding_agent().empty() || asked.root.pidfd == nullptr) return;
   if (IsInSession(asked)) return;
@@ -94,6 +141,8 @@ void ProgramDesk::Answered(const Asked& asked, const v1::SessionVerdict& verdict
   *root.shown.mutable_argv() = verdict.argv();
   if (absl::StatusOr<SessionNumber> number = sessions_.Start(root, verdict); !number.ok()) {
     LogWarning("a coding agent (", verdict.coding_agent(), ") can't be followed: ", number.status().message());
+  } else if (root.found_at_start) {
+    ++found_;
   }
 }
 

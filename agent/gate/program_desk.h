@@ -3,6 +3,7 @@
 #include <deque>
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <utility>
 
 #include "agent/gate/core.h"
@@ -21,6 +22,9 @@ class ProgramDesk {
   void OnProgram(const ExecEvent& event);
   // The same of a process that is known by its id alone.
   void Look(const ProcessId& process);
+  // The same of all that run already, the oldest first, each at its own turn: a coding agent among them becomes a session
+  // with what it has started. They run on meanwhile, and programs that start now come first.
+  void LookForRunning();
 
  private:
   struct Asked {
@@ -33,11 +37,15 @@ class ProgramDesk {
   void Next();
   bool IsInSession(const Asked& asked);
   void Answered(const Asked& asked, const v1::SessionVerdict& verdict);
+  bool NextRunning();  // puts one of running_ into waiting_; false where none is left
 
   Core core_;
   SessionDesk& sessions_;
   std::deque<std::pair<Asked, v1::ToJudge>> waiting_;
   bool asking_ = false;
+  std::deque<ProcessId> running_;
+  std::set<FileId> others_;  // files seen meanwhile that are no coding agent whatever they are given
+  int looked_at_ = 0, found_ = 0, unanswered_ = 0;
 };
 
 }  // namespace holdpoint

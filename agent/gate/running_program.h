@@ -19,6 +19,7 @@ struct SessionRoot {
   uint32_t uid = 0;
   std::string owner;
   v1::Process shown;  // as the record shows it
+  bool found_at_start = false;  // it ran before the gate did
 };
 
 // What a process runs, as it shows at this moment, and the question whether that is a coding agent under any name.

@@ -67,6 +67,17 @@ v1::ConsultSession Question(const ProcessId& id, v1::Process process) {
   return question;
 }
 
+// Whether the kernel proposed it by a name that is listed. Else it knows the file or the script from an earlier look.
+bool IsNamed(const ExecEvent& event, const google::protobuf::RepeatedPtrField<std::string>& names) {
+  const std::vector<absl::string_view> words = absl::StrSplit(event.argv, absl::MaxSplits('\0', 2));
+  const absl::string_view script = words.size() > 1 ? words[1] : "";
+  for (absl::string_view path : {absl::string_view(event.executable), absl::string_view(event.filename), script}) {
+    path.remove_prefix(path.rfind('/') + 1);  // npos + 1 is 0
+    if (std::find(names.begin(), names.end(), path) != names.end()) return true;
+  }
+  return false;
+}
+
 v1::SessionVerdict Unjudged(const absl::Status& why) {
   LogWarning("a candidate was not judged (", why.message(), "): it counts as a session");
   v1::SessionVerdict unjudged;
@@ -111,6 +122,7 @@ void SessionDesk::OnCandidate(const ExecEvent& event) {
   v1::ConsultSession question = Question(event.head.process, process);
   SetRawPaths(event, &question);
   if (question.raw_argv().empty()) question.set_raw_argv(event.argv);
+  question.set_unnamed(!IsNamed(event, core_.policy.configured().agent_names()));
   AskAbout(std::move(question), task, event.file,
            [this, number, process, seen = Seen{event.exec_id}, file = event.file](absl::StatusOr<v1::FromJudge> answer) {
              const Session* candidate = core_.sessions.Find(number);
@@ -437,6 +449,8 @@ absl::StatusOr<SessionNumber> SessionDesk::Start(const SessionRoot& root, const 
   session.owner = root.owner;
   session.started = core_.clock.Wall();
   session.started_boot = core_.clock.Boot();
+  session.found_at_start = root.found_at_start;
+  if (root.found_at_start) session.started -= session.started_boot - BootTime{root.process.start_boot_ns};
   HP_RETURN_IF_ERROR(core_.sessions.Add(std::move(session)).status());
   Guards();  // Before the first task of the session can be held.
   absl::StatusOr<int> labelled = core_.kernel.LabelTree(root.pidfd->get(), number, HP_LABEL_ROOT, Live(leaving));

@@ -48,6 +48,9 @@ class SessionDesk {
     return Start(root, verdict, 0);
   }
 
+  // Candidates and sessions.
+  std::set<SessionNumber> Live(SessionNumber except = 0) const;
+
   // The tools of a session showed the coding agent's own ids.
   void OnJoinKeys(Session& session, const google::protobuf::Map<std::string, std::string>& keys);
 
@@ -80,7 +83,6 @@ class SessionDesk {
   absl::StatusOr<SessionNumber> Start(const SessionRoot& root, const v1::SessionVerdict& verdict, SessionNumber leaving);
   Session* SessionBelow(const ProcessId& root, SessionNumber leaving);
   absl::StatusOr<SessionNumber> Join(Session& session, const SessionRoot& root, const v1::SessionVerdict& verdict);
-  std::set<SessionNumber> Live(SessionNumber except) const;
   void NameRoot(SessionNumber number, const ProcessId& process);
   void AskAbout(v1::ConsultSession question, const StoppedTask& task, const FileId& file, JudgeLink::Answer answer);
   void Confirm(SessionNumber number, const v1::SessionVerdict& verdict, v1::Process process);

@@ -60,7 +60,7 @@ struct Session {
   uint32_t environment_number = 0;  // the kernel's, 0 is unknown
   SessionNumber enclosing = 0;      // nested sessions: the one it was started in, 0 for none
   bool unattended = false;
-  bool found_at_start = false;  // taken over from before this daemon started
+  bool found_at_start = false;  // its root ran before this daemon did
   bool kill_requested = false;
   uint32_t hold_ms = 0;  // this coding agent's own limit, 0 for the default
   std::map<std::string, std::string> join_keys;  // several values separated by commas

@@ -136,6 +136,36 @@ TEST_F(SessionTest, ThreadsThatRanBeforeTheLabelAreInIt) {
   EXPECT_EQ(events[0].head.session, session);
 }
 
+TEST_F(SessionTest, ThreadsOfADissolvedSessionAreInTheNextOneOfTheirProcess) {
+  int ready[2], go[2];
+  ASSERT_EQ(pipe(ready), 0);
+  ASSERT_EQ(pipe(go), 0);
+  Child root = InScope([&] {
+    std::thread worker([&] {
+      char byte;
+      (void)!write(ready[1], "r", 1);
+      if (read(go[0], &byte, 1) != 1) return;
+      RunProgram({"/bin/true", "child"});
+      Exec({"/bin/true", "worker"});
+    });
+    worker.join();
+    return 0;
+  });
+  const SessionNumber dissolved = Label(root, kObserve);
+  root.Go();
+  char byte;
+  ASSERT_EQ(read(ready[0], &byte, 1), 1);
+  ASSERT_TRUE(kernel_->SetSession(dissolved, {.environment = 1, .flags = HP_SESSION_DISSOLVED}).ok());
+  const SessionNumber session = Label(root, kObserve);
+  ASSERT_EQ(write(go[1], "g", 1), 1);
+  EXPECT_EQ(gate_->RunUntilEnd(root), 0);
+  for (const char* what : {"child", "worker"}) {
+    const std::vector<ExecEvent> events = gate_->Find(HP_EVENT_EXEC, what);
+    ASSERT_EQ(events.size(), 1u) << what;
+    EXPECT_EQ(events[0].head.session, session) << what;
+  }
+}
+
 TEST_F(SessionTest, LabelTakenOffIsTakenOffItsThreads) {
   int ready[2], go[2];
   ASSERT_EQ(pipe(ready), 0);

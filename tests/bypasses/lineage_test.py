@@ -139,10 +139,24 @@ print("exit", subprocess.run(["/bin/sh", "-c", sys.argv[1]]).returncode, flush=T
         cls.mini = cls.bin / 'mini'
         cls.mini.write_text(cls.TEXT)
         cls.mini.chmod(0o755)
-        cls.early_target = cls.own(cls.precious / 'early')
-        cls.early = subprocess.Popen(
-            cls.world.scope.command([cls.mini, f'read go; rm {cls.early_target}'], cls.world.uid), cwd=cls.world.workspace,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=cls.world.environment())
+        cls.early_target, cls.early_spare = cls.own(cls.precious / 'early'), cls.own(cls.precious / 'early-person')
+        # The same, not named after a coding agent and of no text of one.
+        person = cls.bin / 'own'
+        person.write_text(cls.TEXT.replace('minisweagent', 'agentless'))
+        person.chmod(0o755)
+        cls.early_person = cls.start_waiting(person, f'rm {cls.early_spare}')
+        cls.early = cls.start_waiting(cls.mini, f'rm {cls.early_target}')
+
+    @classmethod
+    def start_waiting(cls, program, shell):
+        """Outside every session; it goes on when it is sent a line."""
+        process = subprocess.Popen(cls.world.scope.command([program, f'echo ready; read go; {shell}'], cls.world.uid),
+                                   cwd=cls.world.workspace, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                   env=cls.world.environment())
+        cls.addClassCleanup(lambda: (process.kill(), process.wait(), process.stdin.close(), process.stdout.close()))
+        if process.stdout.readline() != 'ready\n':
+            raise AssertionError(f'{program} did not start')
+        return process
 
     def agent(self, *argv, environment=None):
         """What the command of a coding agent outside every session ended with."""
@@ -165,26 +179,50 @@ print("exit", subprocess.run(["/bin/sh", "-c", sys.argv[1]]).returncode, flush=T
                 self.assertEqual(self.agent(*argv, f'rm {self.target()}'), 'exit 126')
         self.assertEqual(self.agent(self.mini, f'/bin/rm {self.target()}', environment={'PATH': '/bin'}), 'exit 126')
 
-    @row('B28', 'the coding agent\'s program under a name that nobody has listed', DECLARED)
-    def test_B28_a_renamed_coding_agent_is_not_recognised(self):
-        declared('A coding agent under another name')
-        other = self.world.root / 'bin' / 'foo'
+    def renamed(self, name):
+        other = self.world.root / 'bin' / name
         other.write_text(self.TEXT)
         other.chmod(0o755)
-        target = self.target()
+        return other
+
+    def await_session_of(self, script):
+        """The session of a process that runs `script`."""
+        return self.gate.await_event(lambda e: e['type'] == 'session_started' and
+                                     str(script) in e['session_started']['root'].get('argv', []))['session_started']
+
+    @row('B28', 'the coding agent\'s program under a name that nobody has listed, after its first moments', STOPPED)
+    def test_B28_a_renamed_coding_agent_is_known_by_what_its_files_hold(self):
+        other, target = self.renamed('foo'), self.target()
+        running = self.start_waiting(other, f'rm {target}')
+        self.assertEqual(self.await_session_of(other)['coding_agent'], 'mini-swe-agent')
+        self.assertEqual(running.communicate('go\n', timeout=60)[0], 'exit 126\n')
+        # From then on at once.
+        self.assertEqual(self.agent(other, f'rm {target}'), 'exit 126')
+        self.assertTrue(target.exists())
+
+    @row('B28', 'the same in its first moments, before anybody has looked at it', DECLARED)
+    def test_B28_the_first_moments_of_a_renamed_coding_agent(self):
+        declared('A coding agent under another name', 'not before it has been looked at')
+        other, target = self.renamed('bar'), self.target()
         self.assertEqual(self.agent(other, f'rm {target}'), 'exit 0')
         self.assertFalse(target.exists())
-        # With `holdpoint run` it is a session whatever its name is.
+        # With `holdpoint run` it is a session from the start, whatever its name is.
         target = self.target()
         self.assertIn('exit 126', self.session(f"{other} 'rm {target}'").out)
         self.assertTrue(target.exists())
 
-    @row('B29', 'the coding agent was started before Holdpoint', DECLARED)
-    def test_B29_who_was_there_before_is_not_labelled(self):
-        declared('A coding agent that was running before')
+    @row('B29', 'the coding agent was started before Holdpoint', STOPPED)
+    def test_B29_who_was_there_before_is_found(self):
+        started = self.await_session_of(self.mini)
+        self.assertTrue(started['found_at_start'])
+        self.assertEqual(started['root']['tgid'], self.early.pid)
         out, _ = self.early.communicate('go\n', timeout=60)
+        self.assertEqual(out, 'exit 126\n')
+        self.assertTrue(self.early_target.exists())
+        # It is older, so it has been looked at by now.
+        out, _ = self.early_person.communicate('go\n', timeout=60)
         self.assertEqual(out, 'exit 0\n')
-        self.assertFalse(self.early_target.exists())
+        self.assertFalse(self.early_spare.exists())
 
 
 if __name__ == '__main__':
