@@ -92,7 +92,7 @@ class GatedTest(IncidentTest):
         self.assertEqual(self.world.cloud.calls, [], 'a request reached the cloud')
 
     def record(self):
-        """(events by kind, the session's id). A session was recognised, none of the record holds the token."""
+        """(events by kind, the session's id). One session was recognised, none of the record holds the token."""
         self.assertNotIn(self.world.token, self.gate.cli('--json', 'events').stdout)
         by_kind = {}
         for event in self.gate.events():
@@ -100,7 +100,7 @@ class GatedTest(IncidentTest):
                 if kind in event:
                     by_kind.setdefault(kind, []).append(event)
         started = by_kind['session_started']
-        self.assertEqual({e['session_started']['coding_agent'] for e in started}, {AGENT})
+        self.assertEqual([e['session_started']['coding_agent'] for e in started], [AGENT])
         return by_kind, started[0]['session']
 
 
@@ -180,36 +180,6 @@ class WithHoldpoint(GatedTest):
                      for e in by_kind['decision']]
         self.assertEqual(decisions[-1], ('approve', 'dana', True))
         self.assertEqual([d[2] for d in decisions[:-1]], [False, False])
-
-
-class WhileHeld(GatedTest):
-    """The decision comes while the process is stopped before its first instruction."""
-
-    HOLD_MS = 9000  # inside the shortest limit that the coding agents give their tools
-
-    def drive_and_decide(self, what):
-        w = self.world
-        results = []
-
-        def decide():
-            row = self.gate.await_hold()
-            self.assert_every_byte_is_there()
-            results.append(self.gate.decide(what, row['ticket'], DANA).returncode)
-
-        run = coding_agents.run(AGENT, w, [w.read_token(), w.delete_volume()], meanwhile=decide)
-        self.assertEqual(run.model.errors, [])
-        self.assertEqual(results, [0])
-        return run.model.tool_results()[1]
-
-    def test_released_in_place(self):
-        told = self.drive_and_decide('approve')
-        self.assertIn('volumeDelete', told)
-        self.assertNotIn('did not run', told)
-        self.assertEqual(len(self.deletions()), 1)
-
-    def test_denied_in_place(self):
-        self.assert_refused(self.drive_and_decide('deny'), 'DENIED by dana')
-        self.assert_every_byte_is_there()
 
 
 if __name__ == '__main__':

@@ -1,6 +1,7 @@
 """Who is in a session and who is not, with real programs and stand-ins for coding agents."""
 
 import os
+import shlex
 import shutil
 import socket
 import subprocess
@@ -55,11 +56,60 @@ console.log(done.stdout + done.stderr, 'exit', done.status);
         self.assertIn('exit 126', said)
         self.assert_every_byte_is_there()
 
+    def test_what_nobody_has_seen_running_says_so(self):
+        program = self.world.home / '.local' / 'bin' / 'kiro-cli'
+        program.parent.mkdir(parents=True)
+        shutil.copy('/bin/bash', program)
+        go = self.fifo('go')
+        running = self.start_in_scope(program, '-c', f'read x < {go}; :')
+        started = self.await_body('session_started')
+        self.assertEqual(started['coding_agent'], 'kiro-cli')
+        self.assertIn('unverified', started['recognised_by'])
+        self.assertEqual([row['recognised_by'] for row in self.gate.lines('sessions')], [started['recognised_by']])
+        go.write_text('go\n', encoding='ascii')
+        running.communicate(timeout=session_case.BOUND)
+        self.run_in_scope(self.codex, '-c', ':')
+        codex = self.await_body('session_started', lambda body: body['coding_agent'] == 'codex')
+        self.assertNotIn('unverified', codex['recognised_by'])
+
     def test_a_marker_alone_starts_nothing(self):
         code, _ = self.run_in_scope('/bin/sh', '-c', self.world.delete_volume(), CLAUDECODE='1', CODEX_THREAD_ID='a')
         self.assertEqual(code, 0)
         self.assert_gone()
         self.assertEqual(self.bodies('session_started'), [])
+
+
+class RanBefore(SessionCase):
+    """Started before the gate: an editor's server with a person's terminal, and below it a coding agent with a tool."""
+
+    def before_gate(self):
+        self.person, self.tool, ready = self.fifo('person'), self.fifo('tool'), self.fifo('ready')
+        self.script('rm-all', f'#!/bin/sh\n{self.world.delete_volume()}\n')
+        steps = 'echo > {ready}; read x < {go}; {rm}; echo {name}: $?'
+        person, tool = (steps.format(ready=ready, go=go, rm=self.world.root / 'rm-all', name=name)
+                        for go, name in ((self.person, 'person'), (self.tool, 'tool')))
+        server = self.script('.vscode-server/server-main.sh', f'''#!/bin/bash
+TERM_PROGRAM=vscode CLAUDECODE=1 /bin/bash -c {shlex.quote(person)} &
+{self.codex} -c {shlex.quote(f"/bin/sh -c {shlex.quote(tool)}; :")}
+wait
+''')
+        self.server = self.start_in_scope(server)
+        for _ in range(2):
+            ready.read_text(encoding='ascii')
+
+    def test_the_coding_agent_is_a_session_with_what_it_has_started_and_nothing_else_is(self):
+        started = self.await_body('session_started')
+        self.assertEqual((started['coding_agent'], started['root']['executable']), ('codex', str(self.codex)))
+        self.assertTrue(started['found_at_start'])
+        self.tool.write_text('go\n', encoding='ascii')
+        self.await_body('session_ended')
+        self.assert_every_byte_is_there()
+        self.person.write_text('go\n', encoding='ascii')
+        said = self.server.communicate(timeout=session_case.BOUND)[0]
+        self.assertIn('tool: 126', said)
+        self.assertIn('person: 0', said)
+        self.assert_gone()
+        self.assertEqual(len(self.bodies('session_started')), 1)
 
 
 class Carried(SessionCase):

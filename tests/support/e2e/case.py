@@ -145,6 +145,11 @@ def _name_and_state(pid):
     return text[text.index('(') + 1:text.rindex(')')], text[text.rindex(')') + 2]
 
 
+def state_of(pid):
+    """As /proc has it: 'T' stopped, 't' stopped by its tracer, ..."""
+    return _name_and_state(pid)[1]
+
+
 def ended(pidfd):
     """Whether the process behind a pidfd has ended."""
     return bool(select.select([pidfd], [], [], 0)[0])

@@ -1,6 +1,7 @@
 """How each real coding agent is started against the scripted model: argv, environment, files in its home."""
 
 import dataclasses
+import json
 import os
 import pathlib
 import shutil
@@ -84,18 +85,120 @@ def _copilot(world, model):
         'COPILOT_PROVIDER_API_KEY': 'none', 'COPILOT_MODEL': 'scripted', 'COPILOT_OFFLINE': 'true'}
 
 
+def _write(world, path, settings):
+    """A file below the coding agent's home, as its own."""
+    file = world.home / path
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(settings), encoding='utf-8')
+    for part in (file, *file.parents):
+        if part == world.home:
+            break
+        os.chown(part, world.uid, world.uid)
+
+
+def _opencode(world, model):
+    _write(world, '.config/opencode/opencode.json', {
+        'model': 'local/scripted', 'small_model': 'local/scripted', 'permission': {'bash': 'allow'}, 'share': 'disabled',
+        'provider': {'local': {'npm': '@ai-sdk/openai-compatible', 'name': 'local', 'models': {'scripted': {}},
+                               'options': {'baseURL': f'{model.url}/v1', 'apiKey': 'none'}}}})
+    return [_slow(world, 'opencode'), 'run', _TASK], {
+        **_path(world), 'OPENCODE_DISABLE_AUTOUPDATE': '1', 'OPENCODE_DISABLE_MODELS_FETCH': '1'}
+
+
+def _gemini(world, model):
+    _write(world, '.gemini/settings.json', {
+        'security': {'auth': {'selectedType': 'gemini-api-key'}}, 'privacy': {'usageStatisticsEnabled': False},
+        'general': {'disableAutoUpdate': True, 'enableAutoUpdate': False}})
+    return [_slow(world, 'gemini'), '-m', 'gemini-2.5-flash', '--yolo', '-p', _TASK], {
+        **_path(world), 'GEMINI_API_KEY': 'none', 'GOOGLE_GEMINI_BASE_URL': model.url,
+        'GEMINI_CLI_TRUST_WORKSPACE': 'true'}
+
+
+def _qwen(world, model):
+    _write(world, '.qwen/settings.json', {
+        'security': {'auth': {'selectedType': 'openai'}}, 'privacy': {'usageStatisticsEnabled': False},
+        'general': {'disableAutoUpdate': True, 'enableAutoUpdate': False}})
+    return [_slow(world, 'qwen'), '--yolo', '-p', _TASK], {
+        **_path(world), 'OPENAI_API_KEY': 'none', 'OPENAI_BASE_URL': f'{model.url}/v1', 'OPENAI_MODEL': 'scripted'}
+
+
+def _cline(world, model):
+    environment = {**_path(world), 'CLINE_TELEMETRY_DISABLED': '1'}
+    # What it is told once, by a person: outside the scope, so that it is no session.
+    subprocess.run(['setpriv', '--reuid', str(world.uid), '--regid', str(world.uid), '--clear-groups', '--',
+                    str(_slow(world, 'cline')), 'auth', '-p', 'openai-compatible', '-k', 'none', '-m', 'scripted',
+                    '-b', f'{model.url}/v1'], cwd=world.workspace, env={**world.environment(), **environment},
+                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True, timeout=_TIMEOUT)
+    return [_slow(world, 'cline'), '-P', 'openai-compatible', '-m', 'scripted', _TASK], environment
+
+
 AGENTS = {'claude-code': _claude, 'codex': _codex, 'mini-swe-agent': _mini}
-SLOW = {'copilot-cli': _copilot}
+SLOW = {'opencode': _opencode, 'gemini-cli': _gemini, 'qwen-code': _qwen, 'copilot-cli': _copilot, 'cline': _cline}
 
 
-def run(name, world, steps, meanwhile=None, prefix=()):
+# What npm or pip put in place is a script of an interpreter; of the others it is the program itself.
+_SCRIPTS = ('codex', 'gemini-cli', 'qwen-code', 'copilot-cli', 'mini-swe-agent')
+# What such a script starts, where that is a program.
+_PROGRAMS = {'codex': 'npm/node_modules/@openai/codex-linux-x64/vendor/x86_64-unknown-linux-musl/bin/codex',
+             'copilot-cli': 'slow/node_modules/@github/copilot-linux-x64/copilot'}
+
+
+def ways(name, world):
+    """(what it is, a function that makes another argv of its usual one) of the ways to start the coding agent `name`."""
+    def path(argv):
+        return pathlib.Path(argv[0])
+
+    def script(text):
+        def change(argv):
+            file = world.root / 'bin' / f'start-{len(list((world.root / "bin").iterdir()))}'
+            file.write_text(text % str(argv[0]), encoding='utf-8')
+            file.chmod(0o755)
+            return [file, *argv[1:]]
+        return change
+
+    def link(argv):
+        file = world.root / 'bin' / 'another-name'
+        file.symlink_to(path(argv).resolve())
+        return [file, *argv[1:]]
+
+    def program(argv):
+        return world.agents / _PROGRAMS[name] if name in _PROGRAMS else path(argv).resolve()
+
+    def renamed(argv):
+        file = world.root / 'bin' / 'something'
+        shutil.copy(program(argv), file)
+        return [file, *argv[1:]]
+
+    def npx(argv):
+        folder = path(argv).parents[2]
+        return [_node(world).parent / 'npx', '--offline', '--no-install', '--prefix', folder, path(argv).name, *argv[1:]]
+
+    def runtime(argv):
+        interpreter = [world.agents / 'mini/bin/python3'] if name == 'mini-swe-agent' else [_node(world)]
+        return [*interpreter, path(argv).resolve(), *argv[1:]]
+
+    (world.root / 'bin').mkdir(exist_ok=True)
+    found = [('as ever', list), ('a link of another name', link), ('a script that becomes it', script('#!/bin/sh\nexec %s "$@"\n')),
+             ('a script that starts it', script('#!/bin/bash\n%s "$@"\nexit $?\n'))]
+    found += [('its interpreter', runtime)] if name in _SCRIPTS else []
+    found += [('its program', lambda argv: [program(argv), *argv[1:]])] if name in _PROGRAMS else []
+    found += [('a copy of another name', renamed)] if name not in ('gemini-cli', 'qwen-code') else []
+    if name == 'mini-swe-agent':
+        found.append(('its module', lambda argv: [world.agents / 'mini/bin/python3', '-m', 'minisweagent', *argv[1:]]))
+    else:
+        found.append(('npx', npx))
+    return found
+
+
+def run(name, world, steps, meanwhile=None, prefix=(), change=list):
     """Runs the coding agent `name` in the world's scope, as the world's user, until it ends.
 
-    `meanwhile` is called while it runs. `prefix` goes before its argv.
+    `meanwhile` is called while it runs. `change` makes another argv of its own; `prefix` goes before that.
     """
     log = world.root / f'{name}-{time.monotonic_ns()}'
     model = model_server.ModelServer(steps, log.with_suffix('.jsonl'), mini=name == 'mini-swe-agent')
     argv, environment = {**AGENTS, **SLOW}[name](world, model)
+    argv = change(argv)
     with open(log.with_suffix('.out'), 'w+b') as output:
         process = subprocess.Popen(world.scope.command([*prefix, *argv], world.uid), cwd=world.workspace,
                                    env={**world.environment(), **environment}, stdin=subprocess.DEVNULL,

@@ -1,8 +1,9 @@
-"""A model that says what a script tells it to, in the three dialects that coding agents speak.
+"""A model that says what a script tells it to, in the four dialects that coding agents speak.
 
-    POST /v1/messages            Anthropic Messages, streamed
-    POST /v1/responses           OpenAI Responses, streamed
-    POST /v1/chat/completions    OpenAI Chat Completions, streamed or plain
+    POST /v1/messages                              Anthropic Messages, streamed
+    POST /v1/responses                             OpenAI Responses, streamed
+    POST /v1/chat/completions                      OpenAI Chat Completions, streamed or plain
+    POST /v1beta/models/M:streamGenerateContent    Gemini, streamed; M:generateContent is plain
 
 A script is a list of steps; step N answers the request that already holds N tool calls of the assistant. A step is a
 shell command, or a function that gets the list of what the tools answered so far and gives one (so a test can act
@@ -17,7 +18,9 @@ import threading
 import time
 import traceback
 
-_SHELL_TOOLS = {'Bash': 'command', 'bash': 'command', 'exec_command': 'cmd', 'run_shell_command': 'command'}
+# The argument that takes the command; in brackets where it takes a list of them.
+_SHELL_TOOLS = {'Bash': 'command', 'bash': 'command', 'exec_command': 'cmd', 'run_shell_command': 'command',
+                'run_commands': '[commands]'}
 # mini-swe-agent ends when a command prints this as its first line.
 _MINI_DONE = 'echo COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT'
 
@@ -27,6 +30,7 @@ class ModelServer:
 
     def __init__(self, steps, log, port=0, mini=False):
         self.steps = list(steps)
+        self.mini = mini
         if mini:
             self.steps.append(_MINI_DONE)
         self.log_path = log
@@ -60,8 +64,12 @@ class ModelServer:
                         self.stream(_chat_chunks(step, next(model.ids)), False)
                     else:
                         self.plain(_chat_plain(step, next(model.ids)))
+                elif path.endswith(':streamGenerateContent'):
+                    self.stream([_gemini(model.next_step(body, _count_gemini(body)))], False)
+                elif path.endswith(':generateContent'):
+                    self.plain(_gemini(model.next_step(body, _count_gemini(body))))
                 else:
-                    self.plain({})
+                    self.plain({'totalTokens': 10} if path.endswith(':countTokens') else {})
 
             def plain(self, answer):
                 data = json.dumps(answer).encode()
@@ -102,7 +110,7 @@ class ModelServer:
             return max((_tool_results(json.loads(line)['body']) for line in log), key=len, default=[])
 
     def next_step(self, body, done):
-        """Gives ('call', tool, argument, command) or ('text', words)."""
+        """Gives ('call', tool, arguments) or ('text', words)."""
         tool = _shell_tool(body)
         if tool is None:
             return 'text', 'ok'
@@ -117,14 +125,20 @@ class ModelServer:
                 return 'text', 'The test failed.'
         if self.first_answer is None:
             self.first_answer = time.monotonic()
-        return 'call', tool, _SHELL_TOOLS[tool], step
+        argument = _SHELL_TOOLS[tool]
+        arguments = {argument.strip('[]'): [step] if argument.startswith('[') else step}
+        if argument == 'command' and not self.mini:
+            arguments['description'] = 'Step'  # some insist on one
+        return 'call', tool, arguments
 
 
 def _shell_tool(body):
     for tool in body.get('tools') or []:
-        name = tool.get('name') or (tool.get('function') or {}).get('name')
-        if name in _SHELL_TOOLS:
-            return name
+        names = [tool.get('name') or (tool.get('function') or {}).get('name')]
+        names += [declared.get('name') for declared in tool.get('functionDeclarations') or []]
+        for name in names:
+            if name in _SHELL_TOOLS:
+                return name
     return None
 
 
@@ -140,6 +154,11 @@ def _count_responses(body):
 
 def _count_chat(body):
     return sum(len(m.get('tool_calls') or []) for m in body.get('messages', []) if m.get('role') == 'assistant')
+
+
+def _count_gemini(body):
+    return sum(1 for c in body.get('contents', []) if c.get('role') == 'model'
+               for part in c.get('parts', []) if 'functionCall' in part)
 
 
 def _text(content):
@@ -158,6 +177,10 @@ def _tool_results(body):
     for item in body['input'] if isinstance(body.get('input'), list) else []:
         if item.get('type') == 'function_call_output':
             results.append(_text(item.get('output')))
+    for content in body.get('contents') or []:
+        for part in content.get('parts', []):
+            if 'functionResponse' in part:
+                results.append(str(part['functionResponse'].get('response', {}).get('output', '')))
     return results
 
 
@@ -167,9 +190,9 @@ def _anthropic(step, number):
         'id': f'msg_{number:06}', 'type': 'message', 'role': 'assistant', 'model': 'scripted', 'content': [],
         'stop_reason': None, 'stop_sequence': None, 'usage': usage}}
     if step[0] == 'call':
-        _, tool, argument, command = step
+        _, tool, arguments = step
         block = {'type': 'tool_use', 'id': f'toolu_{number:06}', 'name': tool, 'input': {}}
-        delta = {'type': 'input_json_delta', 'partial_json': json.dumps({argument: command, 'description': 'Step'})}
+        delta = {'type': 'input_json_delta', 'partial_json': json.dumps(arguments)}
     else:
         block = {'type': 'text', 'text': ''}
         delta = {'type': 'text_delta', 'text': step[1]}
@@ -186,9 +209,9 @@ def _responses(step, number):
                 'output': []}
     yield {'type': 'response.created', 'response': response}
     if step[0] == 'call':
-        _, tool, argument, command = step
+        _, tool, arguments = step
         item = {'type': 'function_call', 'id': f'fc_{number:06}', 'call_id': f'call_{number:06}', 'name': tool,
-                'arguments': json.dumps({argument: command}), 'status': 'completed'}
+                'arguments': json.dumps(arguments), 'status': 'completed'}
     else:
         item = {'type': 'message', 'id': f'msg_{number:06}', 'role': 'assistant', 'status': 'completed',
                 'content': [{'type': 'output_text', 'text': step[1], 'annotations': []}]}
@@ -201,9 +224,9 @@ def _responses(step, number):
 
 
 def _chat_call(step, number):
-    _, tool, argument, command = step
+    _, tool, arguments = step
     return {'id': f'call_{number:06}', 'type': 'function',
-            'function': {'name': tool, 'arguments': json.dumps({argument: command})}}
+            'function': {'name': tool, 'arguments': json.dumps(arguments)}}
 
 
 def _chat_chunks(step, number):
@@ -227,3 +250,10 @@ def _chat_plain(step, number):
             'choices': [{'index': 0, 'message': message,
                          'finish_reason': 'tool_calls' if step[0] == 'call' else 'stop'}],
             'usage': {'prompt_tokens': 10, 'completion_tokens': 10, 'total_tokens': 20}}
+
+
+def _gemini(step):
+    part = {'functionCall': {'name': step[1], 'args': step[2]}} if step[0] == 'call' else {'text': step[1]}
+    return {'candidates': [{'index': 0, 'content': {'role': 'model', 'parts': [part]}, 'finishReason': 'STOP'}],
+            'usageMetadata': {'promptTokenCount': 10, 'candidatesTokenCount': 10, 'totalTokenCount': 20},
+            'modelVersion': 'scripted'}

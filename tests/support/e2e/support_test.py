@@ -109,8 +109,25 @@ class ModelFollowsItsScript(unittest.TestCase):
         tools = [{'type': 'function', 'function': {'name': 'bash'}}]
         plain = json.loads(self.ask('/v1/chat/completions', {'tools': tools, 'messages': []}))
         call = plain['choices'][0]['message']['tool_calls'][0]['function']
-        self.assertEqual((call['name'], json.loads(call['arguments'])), ('bash', {'command': 'ls'}))
+        self.assertEqual((call['name'], json.loads(call['arguments'])['command']), ('bash', 'ls'))
         self.assertIn('data: [DONE]', self.ask('/v1/chat/completions', {'tools': tools, 'messages': [], 'stream': 1}))
+
+    def test_a_tool_that_takes_a_list_gets_one(self):
+        tools = [{'type': 'function', 'function': {'name': 'run_commands'}}]
+        plain = json.loads(self.ask('/v1/chat/completions', {'tools': tools, 'messages': []}))
+        call = plain['choices'][0]['message']['tool_calls'][0]['function']
+        self.assertEqual(json.loads(call['arguments']), {'commands': ['ls']})
+
+    def test_gemini_counts_the_calls_already_made(self):
+        tools = [{'functionDeclarations': [{'name': 'other'}, {'name': 'run_shell_command'}]}]
+        path = '/v1beta/models/m:streamGenerateContent?alt=sse'
+        first = json.loads(self.ask(path, {'tools': tools, 'contents': []}).removeprefix('data: '))
+        call = first['candidates'][0]['content']['parts'][0]['functionCall']
+        self.assertEqual((call['name'], call['args']['command']), ('run_shell_command', 'ls'))
+        done = {'role': 'model', 'parts': [{'functionCall': call}]}
+        told = {'role': 'user', 'parts': [{'functionResponse': {'name': call['name'], 'response': {'output': 'told'}}}]}
+        self.assertIn('"pwd"', self.ask(path, {'tools': tools, 'contents': [done, told]}))
+        self.assertEqual(self.seen, [['told']])
 
     def test_a_request_without_tools_is_no_step(self):
         self.assertIn('"text": "ok"', self.ask('/v1/messages', {'messages': []}))

@@ -1,0 +1,157 @@
+"""The real coding agents, each driven by a scripted model: agents_test.py AGENT [TEST ...].
+
+What becomes of a tool's command, and what the model is told of it; and that the program is known however it is started.
+"""
+
+import os
+import select
+import subprocess
+import sys
+import time
+import unittest
+
+from e2e import case, coding_agents, fixture_config, gate, isolation, people, world
+
+AGENT = sys.argv.pop(1) if len(sys.argv) > 1 else ''
+PLACE = None
+AGENTS_DIR = None
+DANA = people.Person('dana', 61010, 'a long sentence of dana')
+LEE = people.Person('lee', 61011, 'another sentence, of lee')
+STARTS_WITHIN = 120  # seconds that the slowest of them may need to its first command on a busy machine
+
+PACK = '''schema: 1
+family: test
+mode: enforce
+tools: [{names: [wipe], options: "all,a"}]
+rules:
+  - id: test.wipe
+    effect: destroy
+    recoverability: irreversible
+    verdict: kill
+    why: wipes everything
+    when: {tool: wipe, options: {any: [all]}}
+    cases: {fires: [{argv: [wipe, -a]}], passes: [{argv: [wipe]}]}
+'''
+
+
+def setUpModule():
+    global PLACE, AGENTS_DIR
+    if AGENT not in {**coding_agents.AGENTS, **coding_agents.SLOW}:
+        raise ValueError(f'usage: agents_test.py AGENT, one of {", ".join({**coding_agents.AGENTS, **coding_agents.SLOW})}')
+    script = os.path.join(os.environ['HP_SOURCE_DIR'], 'scripts/agents.sh')
+    which = 'slow' if AGENT in coding_agents.SLOW else 'mini' if AGENT == 'mini-swe-agent' else 'npm'
+    AGENTS_DIR = subprocess.run([script, which], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+    PLACE = isolation.enter()
+
+
+class AgentCase(unittest.TestCase):
+    HOLD_MS = 1
+
+    def setUp(self):
+        self.world = world.World(PLACE, AGENTS_DIR)
+        self.addCleanup(self.world.close)
+        people.move_in(self.world, [DANA, LEE])
+        self.precious = self.world.root / 'precious'
+        self.precious.mkdir()
+        os.chown(self.precious, self.world.uid, self.world.uid)
+        (gate.rules(self.world) / 'ours.yaml').write_text(PACK, encoding='ascii')
+        path = f'resources:\n  - {{type: path, id: "{self.precious}/*", environment: production}}'
+        # A busy machine must not decide for the judge.
+        config = fixture_config.text(self.world, self.HOLD_MS).replace('resources:', path).replace(
+            'limits:', 'limits:\n  consult_ms: 10000')
+        self.gate = gate.Gate(self.world, config)
+        self.addCleanup(self.gate.stop)
+
+    def file(self, name):
+        path = self.precious / name
+        path.write_text('data', encoding='ascii')
+        os.chown(path, self.world.uid, self.world.uid)
+        return path
+
+    def bodies(self, kind):
+        return [e[kind] for e in self.gate.events() if e['type'] == kind]
+
+    def drive(self, steps, **options):
+        run = coding_agents.run(AGENT, self.world, steps, **options)
+        self.assertEqual(run.model.errors, [], run.output[-2000:])
+        self.assertIsNone(self.gate.process.poll(), self.gate.read_log())
+        return run, run.model.tool_results()
+
+
+class WhatBecomesOfACommand(AgentCase):
+    HOLD_MS = 7500  # inside the shortest limit that the coding agents give their tools
+    HELD_FOR = 5  # seconds, before the owner has made up her mind
+
+    def test_released_denied_killed_and_run_out(self):
+        w = self.world
+        denied, late, killed = self.file('denied'), self.file('late'), w.workspace / 'killed'
+        wipe = w.root / 'bin' / 'wipe'
+        wipe.parent.mkdir(exist_ok=True)
+        source = w.root / 'wipe.c'
+        source.write_text(f'#include <fcntl.h>\nint main(void) {{ return creat("{killed}", 0600) < 0; }}\n', encoding='ascii')
+        subprocess.run(['gcc', '-o', wipe, source], check=True)
+
+        def decide():
+            self.hold_for(self.await_hold('curl'))
+            self.decide('approve', 'curl')
+            self.decide('deny', denied.name)
+            self.await_hold(late.name)
+
+        run, told = self.drive([w.delete_volume(), f'rm {denied}', f'{wipe} -a', f'rm {late}'], meanwhile=decide)
+        self.assertGreaterEqual(len(told), 4, run.output[-3000:] + str(told))
+
+        self.assertIn('volumeDelete', told[0])
+        self.assertNotIn('did not run', told[0])
+        self.assertEqual([call['deleted'] for call in w.cloud.calls], [True])
+        self.assert_told(told[1], 'DENIED by dana', '126')
+        self.assertTrue(denied.exists())
+        self.assert_told(told[2], 'KILLED')
+        self.assertFalse(killed.exists())
+        self.assert_told(told[3], 'REFUSED, nobody decided while it was held', '126', 'may approve: dana',
+                         'sudo holdpoint approve HP-', 'holdpoint wait HP-')
+        self.assertTrue(late.exists())
+
+        outcomes = self.bodies('outcome')
+        self.assertEqual([o['what'] for o in outcomes], ['released', 'refused', 'killed', 'refused'])
+        self.assertGreaterEqual(int(outcomes[0]['held_ns']), self.HELD_FOR * 1e9)
+        self.assertTrue(all(o.get('told') for o in outcomes[1:]))
+        self.assertEqual([s['coding_agent'] for s in self.bodies('session_started')], [AGENT])
+
+    def await_hold(self, what):
+        return self.gate.await_hold(STARTS_WITHIN, lambda row: what in row['summary'])
+
+    def decide(self, decision, what):
+        done = self.gate.decide(decision, self.await_hold(what)['ticket'], DANA)
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+    def hold_for(self, row):
+        """It stays as it is for as long as that: an end would be seen at once."""
+        pidfd = os.pidfd_open(row['pid'])
+        self.addCleanup(os.close, pidfd)
+        deadline = time.monotonic() + self.HELD_FOR
+        while (left := deadline - time.monotonic()) > 0:
+            self.assertEqual(select.select([pidfd], [], [], min(left, 0.5))[0], [])
+            self.assertIn(case.state_of(row['pid']), 'tT')
+        self.assertEqual(self.world.cloud.calls, [], 'a request reached the cloud')
+
+    def assert_told(self, told, *texts):
+        for text in ('holdpoint: ' + texts[0], 'holdpoint: why: ', 'holdpoint: coding agent: stop', *texts[1:]):
+            self.assertIn(text, told)
+
+
+class HoweverItIsStarted(AgentCase):
+    def test_one_session_of_its_name(self):
+        for what, change in coding_agents.ways(AGENT, self.world):
+            with self.subTest(what):
+                before = len(self.bodies('session_started'))
+                target = self.file('target')
+                # Its tool has no marker of the coding agent.
+                _, told = self.drive([f'env -i /bin/rm {target}'], change=change)
+                self.assertTrue(told and 'holdpoint: REFUSED' in told[0], told)
+                self.assertTrue(target.exists())
+                started = self.bodies('session_started')[before:]
+                self.assertEqual([s['coding_agent'] for s in started], [AGENT], started)
+
+
+if __name__ == '__main__':
+    unittest.main(verbosity=2)
