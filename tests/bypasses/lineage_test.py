@@ -192,6 +192,7 @@ print("exit", subprocess.run(["/bin/sh", "-c", sys.argv[1]]).returncode, flush=T
 
     @row('B28', 'the coding agent\'s program under a name that nobody has listed, after its first moments', STOPPED)
     def test_B28_a_renamed_coding_agent_is_known_by_what_its_files_hold(self):
+        self.await_session_of(self.mini)  # that python is an interpreter is known by now
         other, target = self.renamed('foo'), self.target()
         running = self.start_waiting(other, f'rm {target}')
         self.assertEqual(self.await_session_of(other)['coding_agent'], 'mini-swe-agent')
