@@ -72,37 +72,52 @@ absl::Status SetControlText(char* array, size_t size, absl::string_view text, ab
   return absl::OkStatus();
 }
 
-absl::StatusOr<ControlAnswer> AskDaemon(const std::string& socket_path, ControlRequest& request,
-                                        absl::Duration timeout) {
+ControlStream::ControlStream(UniqueFd socket)
+    : socket_(std::move(socket)), buffer_(sizeof(ControlReply) + kControlBodyMax, '\0') {}
+
+absl::StatusOr<ControlStream> ControlStream::Open(const std::string& socket_path, ControlRequest& request) {
   absl::Cleanup wipe = [&request] { explicit_bzero(request.secret, sizeof(request.secret)); };
-  const BootTime deadline = Clock::Real().Boot() + timeout;
-  HP_ASSIGN_OR_RETURN(const UniqueFd socket, Connect(socket_path));
+  HP_ASSIGN_OR_RETURN(UniqueFd socket, Connect(socket_path));
   // A daemon that is too busy may have answered and hung up already: then its answer is there to read.
   if (send(socket.get(), &request, sizeof(request), MSG_NOSIGNAL) < 0 && errno != EPIPE && errno != ECONNRESET) {
     return NoDaemon(socket_path, errno);
   }
+  return ControlStream(std::move(socket));
+}
 
+absl::StatusOr<std::optional<ControlPacket>> ControlStream::Next() {
+  const ssize_t size = recv(socket_.get(), buffer_.data(), buffer_.size(), MSG_TRUNC | MSG_DONTWAIT);
+  if (size < 0 && (errno == EINTR || errno == EAGAIN)) return std::nullopt;
+  if (size <= 0) return absl::UnavailableError("the daemon closed the connection without an answer: see its log");
+  ControlReply head;
+  if (static_cast<size_t>(size) < sizeof(head)) return absl::DataLossError("the daemon's answer is too short");
+  memcpy(&head, buffer_.data(), sizeof(head));
+  if (head.version != kControlVersion) {
+    return absl::DataLossError(absl::StrCat("the daemon speaks version ", head.version,
+                                            " of the control protocol, this program ", kControlVersion));
+  }
+  if (static_cast<size_t>(size) != sizeof(head) + head.body_bytes || head.body_bytes > kControlBodyMax) {
+    return absl::DataLossError("the daemon's answer is not of the size that it says");
+  }
+  return ControlPacket{.exit_code = head.exit_code,
+                       .more = head.more != 0,
+                       .message = std::string(head.message, strnlen(head.message, sizeof(head.message))),
+                       .body = std::string(buffer_, sizeof(head), head.body_bytes)};
+}
+
+absl::StatusOr<ControlAnswer> AskDaemon(const std::string& socket_path, ControlRequest& request,
+                                        absl::Duration timeout) {
+  const BootTime deadline = Clock::Real().Boot() + timeout;
+  HP_ASSIGN_OR_RETURN(ControlStream stream, ControlStream::Open(socket_path, request));
   ControlAnswer answer;
-  std::string packet(sizeof(ControlReply) + kControlBodyMax, '\0');
   for (bool more = true; more;) {
-    HP_RETURN_IF_ERROR(WaitFor(socket.get(), POLLIN, deadline));
-    const ssize_t size = recv(socket.get(), packet.data(), packet.size(), MSG_TRUNC);
-    if (size < 0 && (errno == EINTR || errno == EAGAIN)) continue;
-    if (size <= 0) return absl::UnavailableError("the daemon closed the connection without an answer: see its log");
-    ControlReply head;
-    if (static_cast<size_t>(size) < sizeof(head)) return absl::DataLossError("the daemon's answer is too short");
-    memcpy(&head, packet.data(), sizeof(head));
-    if (head.version != kControlVersion) {
-      return absl::DataLossError(absl::StrCat("the daemon speaks version ", head.version,
-                                              " of the control protocol, this program ", kControlVersion));
-    }
-    if (static_cast<size_t>(size) != sizeof(head) + head.body_bytes || head.body_bytes > kControlBodyMax) {
-      return absl::DataLossError("the daemon's answer is not of the size that it says");
-    }
-    answer.exit_code = head.exit_code;
-    answer.message.assign(head.message, strnlen(head.message, sizeof(head.message)));
-    if (head.body_bytes > 0) answer.bodies.emplace_back(packet, sizeof(head), head.body_bytes);
-    more = head.more != 0;
+    HP_RETURN_IF_ERROR(WaitFor(stream.fd(), POLLIN, deadline));
+    HP_ASSIGN_OR_RETURN(std::optional<ControlPacket> packet, stream.Next());
+    if (!packet.has_value()) continue;
+    answer.exit_code = packet->exit_code;
+    answer.message = std::move(packet->message);
+    if (!packet->body.empty()) answer.bodies.push_back(std::move(packet->body));
+    more = packet->more;
   }
   return answer;
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -7,6 +8,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "agent/base/fd.h"
 #include "agent/control/wire.h"
 
 namespace holdpoint {
@@ -25,6 +27,32 @@ template <size_t kSize>
 absl::Status SetControlText(char (&array)[kSize], absl::string_view text, absl::string_view what) {
   return SetControlText(array, kSize, text, what);
 }
+
+struct ControlPacket {
+  int exit_code = 0;
+  bool more = false;  // another one follows
+  std::string message;
+  std::string body;
+};
+
+// One request whose answer is taken packet by packet, for answers that go on (kWatch) and for callers that do something
+// else meanwhile. Move-only.
+class ControlStream {
+ public:
+  // Connects and sends. Wipes `request.secret`. Does not wait. Errors as AskDaemon's.
+  static absl::StatusOr<ControlStream> Open(const std::string& socket_path, ControlRequest& request);
+
+  int fd() const { return socket_.get(); }  // readable when Next() has something
+
+  // The next packet; nullopt where none has come yet. kUnavailable where the daemon hung up.
+  absl::StatusOr<std::optional<ControlPacket>> Next();
+
+ private:
+  explicit ControlStream(UniqueFd socket);
+
+  UniqueFd socket_;
+  std::string buffer_;
+};
 
 // Asks the daemon at `socket_path` and waits at most `timeout` for its whole answer. Wipes `request.secret`.
 //

@@ -87,6 +87,16 @@ absl::Status MayAdminister(uid_t peer_uid, bool peer_in_session) {
   return absl::OkStatus();
 }
 
+std::vector<EligibleOwner> WhoMayDecide(const std::vector<EligibleOwner>& eligible, uid_t session_uid,
+                                        bool two_persons) {
+  std::set<uid_t> uids = Deciders(eligible, session_uid, two_persons);
+  std::vector<EligibleOwner> owners;
+  for (const EligibleOwner& owner : eligible) {
+    if (uids.erase(owner.uid) != 0) owners.push_back(owner);
+  }
+  return owners;
+}
+
 bool AnybodyMayDecide(const std::vector<EligibleOwner>& eligible, uid_t session_uid, bool two_persons) {
   return Deciders(eligible, session_uid, two_persons).size() >= (two_persons ? 2u : 1u);
 }

@@ -34,6 +34,10 @@ absl::Status MayDecide(const DecisionAttempt& attempt);
 // May the peer end a session, take a label off, reload the policy or forget classes? Root, outside every session.
 absl::Status MayAdminister(uid_t peer_uid, bool peer_in_session);
 
+// The owners who may decide on an act of a session of `session_uid`, each once, in the order of `eligible`.
+std::vector<EligibleOwner> WhoMayDecide(const std::vector<EligibleOwner>& eligible, uid_t session_uid,
+                                        bool two_persons);
+
 // Can a hold of this session be released by anybody? False means refuse at once. Two persons need two of them.
 bool AnybodyMayDecide(const std::vector<EligibleOwner>& eligible, uid_t session_uid, bool two_persons);
 

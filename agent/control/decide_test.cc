@@ -120,6 +120,13 @@ TEST(MayAdminister, RootOutsideEverySession) {
   EXPECT_FALSE(MayAdminister(1000, false).ok());
 }
 
+TEST(WhoMayDecide, NamesEachOwnerOnceAndTheSessionsOwnUserOnlyWhereNobodyElseCan) {
+  EXPECT_EQ(WhoMayDecide({kDana, kLee, kDanaAgain}, 1002, false), (std::vector<EligibleOwner>{kDana, kLee}));
+  EXPECT_EQ(WhoMayDecide({kDana, kLee}, 1000, false), (std::vector<EligibleOwner>{kLee}));
+  EXPECT_EQ(WhoMayDecide({kDana, kDanaAgain}, 1000, false), (std::vector<EligibleOwner>{kDana}));
+  EXPECT_TRUE(WhoMayDecide({kRoot}, 0, false).empty());
+}
+
 TEST(AnybodyMayDecide, FollowsTheSameRules) {
   EXPECT_FALSE(AnybodyMayDecide({}, 1000, false));
   EXPECT_TRUE(AnybodyMayDecide({kDana}, 1000, false));

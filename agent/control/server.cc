@@ -40,7 +40,8 @@ bool EndText(char (&array)[kSize]) {
 absl::string_view ProblemOf(ControlRequest& request) {
   if (request.version != kControlVersion) return "the daemon speaks another version of the control protocol";
   const bool known = (request.command >= ControlCommand::kStatus && request.command <= ControlCommand::kClass) ||
-                     (request.command >= ControlCommand::kModes && request.command <= ControlCommand::kPromote);
+                     (request.command >= ControlCommand::kModes && request.command <= ControlCommand::kPromote) ||
+                     request.command == ControlCommand::kWatch;
   if (!known) return "unknown command";
   if (!EndText(request.ticket) || !EndText(request.text1) || !EndText(request.text2) || !EndText(request.text3) ||
       !EndText(request.secret)) {
@@ -123,6 +124,11 @@ void ControlCall::Reply(int exit_code, absl::string_view message, std::vector<st
   explicit_bzero(request_.secret, sizeof(request_.secret));
   gone_ = nullptr;
   if (auto server = server_.lock()) (*server)->Answer(client_, exit_code, message, std::move(bodies));
+}
+
+void ControlCall::Send(std::vector<std::string> bodies) {
+  if (answered_) return;
+  if (auto server = server_.lock()) (*server)->Stream(client_, std::move(bodies));
 }
 
 absl::StatusOr<std::unique_ptr<ControlServer>> ControlServer::Listen(Options options, Handler handler) {
@@ -318,6 +324,18 @@ void ControlServer::Answer(uint64_t id, int exit_code, absl::string_view message
   Arm();
 }
 
+void ControlServer::Stream(uint64_t id, std::vector<std::string> bodies) {
+  auto found = clients_.find(id);
+  if (found == clients_.end() || found->second->answered) return;
+  Client& client = *found->second;
+  const bool too_large = std::any_of(bodies.begin(), bodies.end(),
+                                     [](const std::string& body) { return body.size() > kControlBodyMax; });
+  if (too_large || (!client.out.empty() && client.out.size() + bodies.size() > kMaxUnread)) return Drop(id);
+  for (const std::string& body : bodies) client.out.push_back(Packet(0, "", body, true));
+  Flush(id);
+  Arm();
+}
+
 void ControlServer::Flush(uint64_t id) {
   Client& client = *clients_.at(id);
   while (!client.out.empty()) {
@@ -327,12 +345,16 @@ void ControlServer::Flush(uint64_t id) {
     if (sent < 0 && errno == EAGAIN) {
       epoll_event event{.events = EPOLLOUT | EPOLLRDHUP, .data = {.u64 = id}};
       epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, client.socket.get(), &event);
+      client.deadline = std::min(client.deadline, Now() + options_.answer_timeout);
       return;
     }
-    if (sent < 0) break;
+    if (sent < 0) return Drop(id);
     client.out.pop_front();
   }
-  Drop(id);
+  if (client.answered) return Drop(id);
+  client.deadline = absl::InfiniteFuture();
+  epoll_event event{.events = EPOLLRDHUP, .data = {.u64 = id}};
+  epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, client.socket.get(), &event);
 }
 
 void ControlServer::Drop(uint64_t id) {

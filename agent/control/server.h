@@ -44,6 +44,10 @@ class ControlCall {
   // `exit_code` is not 0, at most 511 bytes. Each of `bodies` is at most kControlBodyMax bytes (views.h makes them).
   // Only the first call counts; a client that has gone is not an error.
   void Reply(int exit_code, absl::string_view message, std::vector<std::string> bodies = {});
+
+  // Packets of an answer that goes on until Reply(): the client keeps its place. One that does not read is dropped, after
+  // `answer_timeout` or as soon as more than kMaxUnread packets wait for it; then OnGone() is called, maybe from here.
+  void Send(std::vector<std::string> bodies);
   bool answered() const { return answered_; }
 
   // Called once from Dispatch() when the client goes before it was answered, or is made to (kWait past the bounds).
@@ -76,6 +80,7 @@ class ControlServer {
  public:
   static constexpr size_t kMaxClients = 64;
   static constexpr size_t kMaxPerUid = 24;
+  static constexpr size_t kMaxUnread = 64;  // behind a first answer, which may be longer
 
   using Handler = std::function<void(std::shared_ptr<ControlCall>)>;
   struct Options {
@@ -107,6 +112,7 @@ class ControlServer {
   bool MakeRoom(uid_t uid);
   void Read(uint64_t id);
   void Answer(uint64_t id, int exit_code, absl::string_view message, std::vector<std::string> bodies);
+  void Stream(uint64_t id, std::vector<std::string> bodies);
   void Flush(uint64_t id);
   void Drop(uint64_t id);
   void EndLate();

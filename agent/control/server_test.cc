@@ -309,6 +309,50 @@ TEST_F(ControlServerTest, TheOldestWaitGivesWayWithUndecided) {
   EXPECT_FALSE(waiting[1]->answered());
 }
 
+TEST_F(ControlServerTest, AnAnswerMayGoOnAndEndWithItsReply) {
+  std::shared_ptr<ControlCall> watching;
+  Listen([&](std::shared_ptr<ControlCall> call) {
+    watching = std::move(call);
+    watching->Send({"{\"a\":1}", "{\"a\":2}"});
+  });
+  ControlRequest request{.command = ControlCommand::kWatch};
+  absl::StatusOr<ControlStream> stream = ControlStream::Open(path_, request);
+  ASSERT_TRUE(stream.ok()) << stream.status();
+  absl::StatusOr<std::optional<ControlPacket>> packet = std::nullopt;
+  const auto next = [&] {
+    EXPECT_TRUE(ServeUntil([&] { return !(packet = stream->Next()).ok() || packet->has_value(); }));
+    return **packet;
+  };
+  EXPECT_EQ(next().body, "{\"a\":1}");
+  EXPECT_TRUE((*packet)->more);
+  EXPECT_EQ(next().body, "{\"a\":2}");
+  watching->Send({"{\"a\":3}"});
+  EXPECT_EQ(next().body, "{\"a\":3}");
+  watching->Reply(69, "the end");
+  EXPECT_EQ(next().exit_code, 69);
+  EXPECT_FALSE((*packet)->more);
+  EXPECT_TRUE(ServeUntil([&] { return server_->clients() == 0; }));
+}
+
+TEST_F(ControlServerTest, AWatcherThatDoesNotReadIsDroppedAndTheServerGoesOn) {
+  std::shared_ptr<ControlCall> watching;
+  bool gone = false;
+  Listen([&](std::shared_ptr<ControlCall> call) {
+    if (call->request().command != ControlCommand::kWatch) return call->Reply(0, "");
+    watching = std::move(call);
+    watching->OnGone([&] { gone = true; });
+  });
+  ControlRequest request{.command = ControlCommand::kWatch};
+  const absl::StatusOr<ControlStream> stream = ControlStream::Open(path_, request);
+  ASSERT_TRUE(ServeUntil([&] { return watching != nullptr; }));
+  size_t sent = 0;
+  for (; !gone && sent < 100'000; ++sent) watching->Send({std::string(16 << 10, 'x')});
+  EXPECT_TRUE(gone);
+  EXPECT_GT(sent, ControlServer::kMaxUnread);
+  EXPECT_EQ(server_->clients(), 0u);
+  EXPECT_EQ(Ask({.command = ControlCommand::kStatus})->exit_code, 0);
+}
+
 TEST_F(ControlServerTest, TheSecretIsHandedOutOnce) {
   std::string first, second;
   Listen([&](std::shared_ptr<ControlCall> call) {

@@ -56,6 +56,11 @@ Json ToJson(const SessionView& session) {
 }
 
 Json ToJson(const HoldView& hold) {
+  Json tags = Json::object();
+  for (const HoldView::Tag& tag : hold.tags) {
+    tags[Clip(tag.what)] = {
+        {"environment", Clip(tag.environment)}, {"source", Clip(tag.source)}, {"protected", tag.protected_environment}};
+  }
   return {{"ticket", Clip(hold.ticket)},
           {"session", Clip(hold.session)},
           {"state", Clip(hold.state)},
@@ -69,7 +74,26 @@ Json ToJson(const HoldView& hold) {
           {"expires_unix", hold.expires_unix},
           {"digest", Clip(hold.digest)},
           {"rule", Clip(hold.rule)},
-          {"verdict", Clip(hold.verdict)}};
+          {"verdict", Clip(hold.verdict)},
+          {"protected", hold.protected_environment},
+          {"coding_agent", Clip(hold.coding_agent)},
+          {"user", Clip(hold.user)},
+          {"command", Clip(hold.command)},
+          {"working_directory", Clip(hold.working_directory)},
+          {"started_by", Names(hold.started_by)},
+          {"effect", Clip(hold.effect)},
+          {"recoverability", Clip(hold.recoverability)},
+          {"resource", Clip(hold.resource)},
+          {"backups", Clip(hold.backups)},
+          {"tags", std::move(tags)},
+          {"blind_spots", Names(hold.blind_spots)},
+          {"deciders", Names(hold.deciders)},
+          {"may_decide", hold.may_decide},
+          {"two_persons", hold.two_persons},
+          {"approved_by", Names(hold.approved_by)},
+          {"decided_by", Clip(hold.decided_by)},
+          {"decision_reason", Clip(hold.decision_reason)},
+          {"opened_unix", hold.opened_unix}};
 }
 
 Json ToJson(const DoctorRow& row) {
@@ -103,8 +127,8 @@ Json ToJson(const StatusView::Latency& latency) {
 // One object {"KEY":[...]} per body, as many rows in each as fit. Rows are bounded by Clip: where one is too large
 // all the same (every byte of it escaped six times), a row that says so stands in its place.
 template <typename Row>
-std::vector<std::string> Pages(absl::string_view key, const std::vector<Row>& rows) {
-  const std::string head = "{\"" + std::string(key) + "\":[";
+std::vector<std::string> Pages(absl::string_view key, const std::vector<Row>& rows, absl::string_view before = "") {
+  const std::string head = "{" + std::string(before) + "\"" + std::string(key) + "\":[";
   const size_t room = kControlBodyMax - head.size() - 2;
   std::vector<std::string> bodies;
   std::string page;
@@ -162,6 +186,9 @@ std::vector<std::string> StatusBodies(const StatusView& status) {
 
 std::vector<std::string> SessionBodies(const std::vector<SessionView>& sessions) { return Pages("sessions", sessions); }
 std::vector<std::string> HoldBodies(const std::vector<HoldView>& holds) { return Pages("holds", holds); }
+std::vector<std::string> WatchBodies(const std::string& change, const std::vector<HoldView>& holds) {
+  return Pages("holds", holds, "\"watch\":" + Dump(Clip(change)) + ",");
+}
 std::vector<std::string> DoctorBodies(const std::vector<DoctorRow>& rows) { return Pages("doctor", rows); }
 std::vector<std::string> ModeBodies(const std::vector<ModeRow>& rows) { return Pages("modes", rows); }
 

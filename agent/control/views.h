@@ -91,6 +91,28 @@ struct HoldView {
   std::string digest = {};    // hexadecimal
   std::string rule = {};
   std::string verdict = {};
+
+  struct Tag {
+    std::string what = {};  // "session", "destination", "credential", "resource"
+    std::string environment = {};
+    std::string source = {};
+    bool protected_environment = false;
+  };
+  bool protected_environment = false;  // the target's: then an approval needs a reason
+  std::string coding_agent = {}, user = {};  // who asked
+  std::string command = {};                  // argv, redacted
+  std::string working_directory = {};
+  std::vector<std::string> started_by = {};  // nearest first
+  std::string effect = {}, recoverability = {};
+  std::string resource = {}, backups = {};
+  std::vector<Tag> tags = {};
+  std::vector<std::string> blind_spots = {};
+  std::vector<std::string> deciders = {};  // users who may decide
+  bool may_decide = false;                 // the one who asks is one of them
+  bool two_persons = false;
+  std::vector<std::string> approved_by = {};  // the first of two
+  std::string decided_by = {}, decision_reason = {};
+  int64_t opened_unix = 0;
 };
 
 struct DoctorRow {
@@ -121,6 +143,8 @@ struct ModeRow {
 std::vector<std::string> StatusBodies(const StatusView& status);
 std::vector<std::string> SessionBodies(const std::vector<SessionView>& sessions);
 std::vector<std::string> HoldBodies(const std::vector<HoldView>& holds);
+// A step of kWatch: {"watch":CHANGE,"holds":[..]}.
+std::vector<std::string> WatchBodies(const std::string& change, const std::vector<HoldView>& holds);
 std::vector<std::string> DoctorBodies(const std::vector<DoctorRow>& rows);
 std::vector<std::string> ModeBodies(const std::vector<ModeRow>& rows);
 // Who could give the proof of presence that is missing: {"presence":"wanted","owners":[..]}.

@@ -101,6 +101,23 @@ TEST(Views, ModesShowWhatTheFileSaysAndWhatWasSwitched) {
   EXPECT_EQ(rows[1]["live"], "");
 }
 
+TEST(Views, AWatchedChangeCarriesWhatAnOwnerDecidesOn) {
+  HoldView hold{.ticket = "HP-4K7Q", .command = "rm 'a b'", .backups = "on the same volume"};
+  hold.tags = {{.what = "credential", .environment = "production", .source = "file .env", .protected_environment = true}};
+  hold.deciders = {"dana"};
+  const std::vector<std::string> bodies = WatchBodies("hold ran out", {hold});
+  ASSERT_EQ(bodies.size(), 1u);
+  const json body = json::parse(bodies[0]);
+  EXPECT_EQ(body["watch"], "hold ran out");
+  const json& row = body["holds"][0];
+  EXPECT_EQ(row["command"], "rm 'a b'");
+  EXPECT_EQ(row["backups"], "on the same volume");
+  EXPECT_EQ(row["tags"]["credential"]["source"], "file .env");
+  EXPECT_EQ(row["tags"]["credential"]["protected"], true);
+  EXPECT_EQ(row["deciders"], json({"dana"}));
+  EXPECT_EQ(row["may_decide"], false);
+}
+
 TEST(Views, StatusShowsHowLongConsultsTake) {
   StatusView status;
   status.to_continue = {.count = 3, .p50_us = 80, .p99_us = 400};

@@ -30,6 +30,7 @@ enum class ControlCommand : uint32_t {
   kModeSet = 21,    // ticket = "environment" or "rule", text3 = its name, number = 0 enforce, 1 observe, 2 off, secret
   kModeUnset = 22,  // the same without a number
   kPromote = 23,    // text3 = rule, or flag kControlAll
+  kWatch = 50,      // what waits, then every change of it, packet by packet until the client hangs up
 };
 
 // ControlRequest::flags

@@ -51,7 +51,8 @@ void ConnectDesk::OnConnect(const ConnectEvent& event) {
     for (const Ticket* ticket : core_.tickets.All()) {
       if (ticket->state != Ticket::State::kApproved || !ticket->connect.has_value()) continue;
       const hp_connect_key key = KeyOf(event);
-      if (memcmp(&key, &*ticket->connect, sizeof(key)) == 0) core_.tickets.Use(*core_.tickets.FindById(ticket->id), now);
+      if (memcmp(&key, &*ticket->connect, sizeof(key)) != 0) continue;
+      if (core_.tickets.Use(*core_.tickets.FindById(ticket->id), now) && holds_.on_ticket) holds_.on_ticket(*ticket);
     }
     if (event.action == HP_ACTION_ALLOW && !in_full) return;
   }
@@ -97,9 +98,11 @@ void ConnectDesk::OnConnect(const ConnectEvent& event) {
         if (!refused || judgement.act_digest().empty()) return;
         ++owner->counters.refused;
         Ticket* ticket = core_.tickets.Find(number, judgement.act_digest(), core_.clock.Wall());
-        if (ticket == nullptr) ticket = holds_.OpenTicket(*owner, judgement);
+        const bool fresh = ticket == nullptr;
+        if (fresh) ticket = holds_.OpenTicket(*owner, judgement, process);
         if (ticket == nullptr) return;
         if (!ticket->connect.has_value()) ticket->connect = KeyOf(event);
+        if (fresh && holds_.on_ticket) holds_.on_ticket(*ticket);
         v1::Outcome outcome;
         outcome.set_ticket(ticket->id);
         outcome.set_what("connect refused");

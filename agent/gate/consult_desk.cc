@@ -299,6 +299,7 @@ void ConsultDesk::Ended(const ConsultPtr& consult, const ResponseResult& result,
   Session* session = core_.sessions.Find(consult->event.head.session);
   if (Ticket* ticket = core_.tickets.FindByExec(consult->event.exec_id); ticket != nullptr) {
     ticket->state = Ticket::State::kOpen;  // What was held is gone; the question stays.
+    holds_.Changed(*ticket);
   }
   v1::Outcome outcome;
   outcome.set_exec_id(consult->event.exec_id);
@@ -488,6 +489,7 @@ void ConsultDesk::RefuseAll(const std::string& why, std::function<void()> done) 
     Ticket* ticket = core_.tickets.FindByExec(exec_id);
     if (ticket != nullptr) ticket->state = Ticket::State::kOpen;
     Refuse(consult, ticket, WayOut{.also = why});
+    if (ticket != nullptr) holds_.Changed(*ticket);
   }
   if (consults_.empty()) return done();
   all_ended_ = std::move(done);

@@ -5,10 +5,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "agent/base/escape.h"
-#include "agent/base/sha256.h"
 #include "agent/base/status.h"
 #include "agent/control/decide.h"
 #include "agent/control/views.h"
+#include "agent/gate/hold_view.h"
+#include "agent/gate/notice_desk.h"
 #include "agent/response/proc.h"
 
 namespace holdpoint {
@@ -55,6 +56,11 @@ bool ControlDesk::MaySee(const Peer& peer, SessionNumber session, uint32_t sessi
   return peer.uid == 0 || peer.uid == session_uid;
 }
 
+bool ControlDesk::MaySee(const Peer& peer, const Ticket& ticket) const {
+  if (peer.in_session) return peer.session == ticket.session;
+  return NoticeDesk::MaySee(core_, peer.uid, ticket);
+}
+
 void ControlDesk::Handle(std::shared_ptr<ControlCall> call) {
   const Peer peer = PeerOf(*call);
   std::vector<std::string> bodies;
@@ -86,6 +92,8 @@ void ControlDesk::Handle(std::shared_ptr<ControlCall> call) {
     case ControlCommand::kModeUnset:
     case ControlCommand::kPromote:
       return hooks_.rollout(call, peer.in_session);
+    case ControlCommand::kWatch:
+      return hooks_.watch(call, peer.in_session);
     case ControlCommand::kReload:
     case ControlCommand::kClass: {
       if (absl::Status may = MayAdminister(peer.uid, peer.in_session); !may.ok()) {
@@ -133,26 +141,8 @@ void ControlDesk::Sessions(const Call& call, const Peer& peer) {
 void ControlDesk::Holds(const Call& call, const Peer& peer) {
   std::vector<HoldView> views;
   for (const Ticket* ticket : core_.tickets.All()) {
-    if (!MaySee(peer, ticket->session, ticket->session_uid)) continue;
-    HoldView view;
-    view.ticket = ticket->id;
-    view.session = ticket->session_id;
-    view.state = TicketStateName(ticket->state);
-    view.summary = ticket->judgement.summary();
-    view.reason = ticket->judgement.reason();
-    view.environment = ticket->judgement.tags().target().environment();
-    view.owners = ticket->approval;
-    view.rollback = ticket->rollback;
-    if (ticket->state == Ticket::State::kHeld) {
-      view.pid = ticket->tgid;
-      view.deadline_unix =
-          absl::ToUnixSeconds(core_.clock.Wall() + (ticket->hold_deadline - core_.clock.Boot()));
-    }
-    view.expires_unix = absl::ToUnixSeconds(ticket->expires);
-    view.digest = Hex(ticket->digest);
-    view.rule = ticket->judgement.rule();
-    view.verdict = ticket->judgement.verdict() == v1::VERDICT_HOLD ? "hold" : "refuse";
-    views.push_back(std::move(view));
+    if (!MaySee(peer, *ticket)) continue;
+    views.push_back(HoldViewOf(core_, *ticket, peer.uid));
   }
   call->Reply(0, "", HoldBodies(views));
 }
@@ -259,7 +249,7 @@ void ControlDesk::RecordDecision(const Ticket* ticket, const std::string& ticket
 
 void ControlDesk::Wait(const Call& call, const Peer& peer) {
   Ticket* ticket = core_.tickets.FindById(call->request().ticket);
-  if (ticket == nullptr || !MaySee(peer, ticket->session, ticket->session_uid)) {
+  if (ticket == nullptr || !MaySee(peer, *ticket)) {
     return call->Reply(kExitUnavailable, absl::StrCat(EscapeAndClip(call->request().ticket, 16), ": no such ticket"));
   }
   const auto [exit_code, message] = WaitAnswer(*ticket);
@@ -271,7 +261,7 @@ void ControlDesk::Wait(const Call& call, const Peer& peer) {
   });
 }
 
-void ControlDesk::OnDecided(const Ticket& ticket) {
+void ControlDesk::OnTicket(const Ticket& ticket) {
   const auto [exit_code, message] = WaitAnswer(ticket);
   if (exit_code == kExitUndecided) return;
   const auto range = waiting_.equal_range(ticket.id);

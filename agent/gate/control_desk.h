@@ -23,12 +23,13 @@ class ControlDesk {
     std::function<void(std::vector<std::string>* bodies)> status;  // filled by Gate, who knows everything
     std::function<void(std::vector<std::string>* bodies)> doctor;
     std::function<void(const std::shared_ptr<ControlCall>& call, bool peer_in_session)> rollout;
+    std::function<void(const std::shared_ptr<ControlCall>& call, bool peer_in_session)> watch;
   };
   ControlDesk(Core core, SessionDesk& sessions, HoldDesk& holds, PresenceDesk& presence, Hooks hooks);
 
   void Handle(std::shared_ptr<ControlCall> call);
-  // A ticket has left kHeld or kOpen: whoever waits for it is answered.
-  void OnDecided(const Ticket& ticket);
+  // Where the ticket is decided, whoever waits for it is answered.
+  void OnTicket(const Ticket& ticket);
 
  private:
   using Call = std::shared_ptr<ControlCall>;
@@ -40,6 +41,7 @@ class ControlDesk {
 
   Peer PeerOf(const ControlCall& call);
   bool MaySee(const Peer& peer, SessionNumber session, uint32_t session_uid) const;
+  bool MaySee(const Peer& peer, const Ticket& ticket) const;
   void Sessions(const Call& call, const Peer& peer);
   void Holds(const Call& call, const Peer& peer);
   void Run(const Call& call);

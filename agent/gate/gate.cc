@@ -228,11 +228,18 @@ absl::Status Gate::MakeDesks() {
   hooks.rollout = [this](const std::shared_ptr<ControlCall>& call, bool in_session) {
     rollout_desk_->Handle(call, in_session);
   };
+  hooks.watch = [this](const std::shared_ptr<ControlCall>& call, bool in_session) {
+    notice_desk_->Watch(call, in_session);
+  };
   hooks.reload = [this] { return Reload(); };
   hooks.status = [this](std::vector<std::string>* bodies) { StatusReport(bodies); };
   hooks.doctor = [this](std::vector<std::string>* bodies) { DoctorReport(bodies); };
   control_desk_ = std::make_unique<ControlDesk>(core, *session_desk_, consult_desk_->holds(), *presence_desk_, std::move(hooks));
-  consult_desk_->holds().on_decided = [this](const Ticket& ticket) { control_desk_->OnDecided(ticket); };
+  notice_desk_ = std::make_unique<NoticeDesk>(core);
+  consult_desk_->holds().on_ticket = [this](const Ticket& ticket) {
+    control_desk_->OnTicket(ticket);
+    notice_desk_->OnTicket(ticket);
+  };
 
   v1::Envelope loaded;
   loaded.mutable_config_loaded()->set_policy_hash(policy_.configured().policy_hash());
@@ -424,7 +431,7 @@ void Gate::SlowTick() {
     decision.set_accepted(true);
     decision.set_act_digest(ticket->digest);
     ledger_->Decision(sessions_->Find(ticket->session), std::move(decision));
-    control_desk_->OnDecided(*ticket);
+    consult_desk_->holds().on_ticket(*ticket);
   }
   ledger_->Sync();
   loop_->At(clock_.Boot() + kSlow, [this] { SlowTick(); });

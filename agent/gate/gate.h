@@ -13,6 +13,7 @@
 #include "agent/gate/control_desk.h"
 #include "agent/gate/core.h"
 #include "agent/gate/kernel_losses.h"
+#include "agent/gate/notice_desk.h"
 #include "agent/gate/escape_desk.h"
 #include "agent/gate/presence_desk.h"
 #include "agent/gate/program_desk.h"
@@ -92,6 +93,7 @@ class Gate {
   std::unique_ptr<EscapeDesk> escape_desk_;
   std::unique_ptr<ConnectDesk> connect_desk_;
   std::unique_ptr<TamperDesk> tamper_desk_;
+  std::unique_ptr<NoticeDesk> notice_desk_;
   std::unique_ptr<ControlDesk> control_desk_;
   std::unique_ptr<ControlServer> control_;
   UniqueFd signals_;

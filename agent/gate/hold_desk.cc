@@ -4,11 +4,19 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "agent/base/escape.h"
 #include "agent/base/log.h"
 #include "agent/base/status.h"
 #include "agent/response/proc.h"
 
 namespace holdpoint {
+namespace {
+
+constexpr size_t kMaxCommand = 1500;  // characters of an argv in a ticket
+constexpr size_t kMaxDirectory = 512;
+constexpr size_t kMaxAncestors = 8;
+
+}  // namespace
 
 void HoldDesk::Stop(const ConsultPtr& consult, Session& session) {
   const v1::Judgement& judgement = consult->judgement;
@@ -22,12 +30,13 @@ void HoldDesk::Stop(const ConsultPtr& consult, Session& session) {
     return consults_.Refuse(consult, ticket, WayOut{.also = "the identical command is held already"});
   }
   const bool fresh = ticket == nullptr;
-  if (fresh) ticket = OpenTicket(session, judgement);
+  if (fresh) ticket = OpenTicket(session, judgement, consult->process);
   const v1::Environment* owners = core_.policy.OwnersOf(judgement.tags().target().environment(), session.environment);
   if (fresh && ticket != nullptr && judgement.verdict() == v1::VERDICT_HOLD && MayHold(*consult, session, owners)) {
     return Hold(consult, session, *ticket);
   }
   consults_.Refuse(consult, ticket, WayOut{});
+  if (fresh && ticket != nullptr) Changed(*ticket);
 }
 
 void HoldDesk::PassApproved(const ConsultPtr& consult, Session& session, const Ticket& ticket) {
@@ -41,7 +50,7 @@ void HoldDesk::PassApproved(const ConsultPtr& consult, Session& session, const T
   *outcome.mutable_process() = consult->process;
   core_.ledger.Outcome(&session, std::move(outcome), kStopRung);
   core_.ledger.Sync();
-  if (on_decided) on_decided(ticket);
+  Changed(ticket);
   consults_.Pass(consult);
 }
 
@@ -52,14 +61,20 @@ bool HoldDesk::MayHold(const Consult& consult, const Session& session, const v1:
   return core_.owners.AnyFor(owners->approval(), session.uid, core_.policy.configured().limits().two_persons());
 }
 
-Ticket* HoldDesk::OpenTicket(const Session& session, const v1::Judgement& judgement) {
+Ticket* HoldDesk::OpenTicket(const Session& session, const v1::Judgement& judgement, const v1::Process& process) {
   Ticket ticket;
   ticket.session = session.number;
   ticket.session_id = session.id;
   ticket.session_uid = session.uid;
   ticket.digest = judgement.act_digest();
   ticket.judgement = judgement;
-  ticket.expires = core_.clock.Wall() + core_.policy.ticket_time();
+  ticket.command = process.argv().empty() ? EscapeAndClip(process.executable(), kMaxCommand)
+                                          : RenderArgv({process.argv().begin(), process.argv().end()}, kMaxCommand);
+  ticket.working_directory = EscapeAndClip(process.working_directory(), kMaxDirectory);
+  ticket.started_by.assign(process.started_by().begin(), process.started_by().end());
+  ticket.started_by.resize(std::min(ticket.started_by.size(), kMaxAncestors));
+  ticket.opened = core_.clock.Wall();
+  ticket.expires = ticket.opened + core_.policy.ticket_time();
   const v1::Environment* owners = core_.policy.OwnersOf(judgement.tags().target().environment(), session.environment);
   if (owners != nullptr) {
     ticket.approval.assign(owners->approval().begin(), owners->approval().end());
@@ -92,6 +107,7 @@ void HoldDesk::Hold(const ConsultPtr& consult, Session& session, Ticket& ticket)
     consult->owned = result.what == ResponseResult::What::kOwned;
     if (!consult->owned && !consult->decided) consults_.Ended(consult, result, consult->ticket);
   });
+  Changed(ticket);
 }
 
 void HoldDesk::HoldRanOut(uint64_t exec_id) {
@@ -101,6 +117,7 @@ void HoldDesk::HoldRanOut(uint64_t exec_id) {
   consult->timer = 0;
   ticket->state = Ticket::State::kOpen;
   consults_.Refuse(consult, ticket, WayOut{.kind = RefusalText::Kind::kHoldRanOut});
+  Changed(*ticket);
 }
 
 absl::Status HoldDesk::Approve(Ticket& ticket, const std::string& by, const std::string& reason) {
@@ -118,7 +135,7 @@ absl::Status HoldDesk::Approve(Ticket& ticket, const std::string& by, const std:
     HP_RETURN_IF_ERROR(core_.kernel.AllowConnects(*ticket.connect, pass));
   }
   if (held != nullptr) LookAgain(held, ticket);
-  if (on_decided) on_decided(ticket);
+  Changed(ticket);
   return absl::OkStatus();
 }
 
@@ -140,11 +157,13 @@ void HoldDesk::ReleaseHeld(const ConsultPtr& consult, Ticket& ticket) {
   absl::StatusOr<ProcText> now = proc.ok() ? proc->Argv(kMaxArgvBytes) : proc.status();
   if (!now.ok() || now->bytes != consult->argv || !proc->CheckArgvPointers().ok()) {
     ticket.state = Ticket::State::kOpen;
+    Changed(ticket);
     return consults_.Refuse(consult, &ticket, WayOut{.also = "its arguments were changed while it was held"});
   }
   if (!core_.tickets.Use(ticket, core_.clock.Wall())) {
     return consults_.Refuse(consult, &ticket, WayOut{.also = "the approval was used up meanwhile"});
   }
+  Changed(ticket);
   consult->decided = true;
   // What is approved is on the disk before it happens.
   v1::Outcome outcome;
@@ -175,7 +194,7 @@ absl::Status HoldDesk::Deny(Ticket& ticket, const std::string& by, const std::st
   }
   ticket.state = Ticket::State::kDenied;
   if (held != nullptr) consults_.Refuse(held, &ticket, WayOut{.kind = RefusalText::Kind::kDenied, .by = by});
-  if (on_decided) on_decided(ticket);
+  Changed(ticket);
   return absl::OkStatus();
 }
 

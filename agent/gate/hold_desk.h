@@ -20,15 +20,19 @@ class HoldDesk {
   // The verdict on `consult` is hold or refuse and in force: it passes by an approval, is held, or is refused.
   void Stop(const ConsultPtr& consult, Session& session);
 
-  // A new ticket for a refused act of this session; null (and a line in the log) where there is no room for one.
-  Ticket* OpenTicket(const Session& session, const v1::Judgement& judgement);
+  // A new ticket for a refused act of this session; null (and a line in the log) where there is no room for one. The
+  // caller says what becomes of it, and then calls Changed.
+  Ticket* OpenTicket(const Session& session, const v1::Judgement& judgement, const v1::Process& process);
 
   // An owner has decided. OK: `ticket` is changed and what it held goes its way.
   absl::Status Approve(Ticket& ticket, const std::string& by, const std::string& reason);
   absl::Status Deny(Ticket& ticket, const std::string& by, const std::string& reason);
 
-  // Called with the ticket whenever one leaves kHeld or kOpen.
-  std::function<void(const Ticket&)> on_decided;
+  // Called with the ticket whenever one was opened or its state is another one.
+  std::function<void(const Ticket&)> on_ticket;
+  void Changed(const Ticket& ticket) const {
+    if (on_ticket) on_ticket(ticket);
+  }
 
  private:
   bool MayHold(const Consult& consult, const Session& session, const v1::Environment* owners) const;

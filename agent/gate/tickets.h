@@ -34,6 +34,10 @@ struct Ticket {
   v1::Judgement judgement;
   std::vector<std::string> approval;  // owners of the target's environment, as configured
   std::vector<std::string> rollback;
+  std::string command;  // argv for people: redacted and escaped
+  std::string working_directory;
+  std::vector<std::string> started_by;  // nearest first
+  absl::Time opened;
   absl::Time expires;
   BootTime hold_deadline;             // kHeld only
   uint64_t exec_id = 0;               // of the held process
