@@ -1,15 +1,13 @@
 #include "agent/stream/drop_rights.h"
 
 #include <fcntl.h>
-#include <grp.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <csignal>
 #include <filesystem>
 
 #include "absl/strings/str_cat.h"
+#include "agent/base/become.h"
 #include "agent/base/fd.h"
 #include "agent/base/status.h"
 
@@ -54,14 +52,7 @@ absl::Status DropRights(const std::string& state, uid_t uid) {
   }
   HP_RETURN_IF_ERROR(GiveAllBelow(absl::StrCat(state, "/stream"), uid, group, 0, 0));
 
-  for (int capability = 0; prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; ++capability) {
-    if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0) return ErrnoStatus("drop the capability bounding set");
-  }
-  if (setgroups(0, nullptr) != 0 || setresgid(group, group, group) != 0 || setresuid(uid, uid, uid) != 0) {
-    return ErrnoStatus(absl::StrCat("become user ", uid));
-  }
-  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_DUMPABLE, 0) != 0) return ErrnoStatus("prctl");
-  if (setresuid(0, 0, 0) == 0) return absl::InternalError("could become root again");
+  HP_RETURN_IF_ERROR(BecomeUser(uid));
   if (access(spool.c_str(), R_OK | X_OK) != 0 && errno != ENOENT) {
     return absl::FailedPreconditionError(absl::StrCat(
         spool, ": user ", uid, ", as which the record is delivered, can't read it; chmod o+x the folders above ", state));
