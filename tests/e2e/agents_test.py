@@ -50,7 +50,8 @@ class AgentCase(unittest.TestCase):
     def setUp(self):
         self.world = world.World(PLACE, AGENTS_DIR)
         self.addCleanup(self.world.close)
-        people.move_in(self.world, [DANA, LEE])
+        # Some ask for the name of their user.
+        people.move_in(self.world, [DANA, LEE, people.Person('dev', self.world.uid, 'the password of dev')])
         self.precious = self.world.root / 'precious'
         self.precious.mkdir()
         os.chown(self.precious, self.world.uid, self.world.uid)

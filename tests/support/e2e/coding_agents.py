@@ -98,7 +98,7 @@ def _write(world, path, settings):
 
 def _opencode(world, model):
     _write(world, '.config/opencode/opencode.json', {
-        'model': 'local/scripted', 'small_model': 'local/scripted', 'permission': {'bash': 'allow'}, 'share': 'disabled',
+        'model': 'local/scripted', 'small_model': 'local/scripted', 'permission': {'bash': 'allow', 'external_directory': 'allow'}, 'share': 'disabled',
         'provider': {'local': {'npm': '@ai-sdk/openai-compatible', 'name': 'local', 'models': {'scripted': {}},
                                'options': {'baseURL': f'{model.url}/v1', 'apiKey': 'none'}}}})
     return [_slow(world, 'opencode'), 'run', _TASK], {
