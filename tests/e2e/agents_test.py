@@ -3,6 +3,7 @@
 What becomes of a tool's command, and what the model is told of it; and that the program is known however it is started.
 """
 
+import itertools
 import os
 import select
 import subprocess
@@ -146,8 +147,14 @@ class HoweverItIsStarted(AgentCase):
             with self.subTest(what):
                 before = len(self.bodies('session_started'))
                 target = self.file('target')
-                # Its tool has no marker of the coding agent.
-                _, told = self.drive([f'env -i /bin/rm {target}'], change=change)
+
+                def when_it_is_known(_, before=before, target=target):
+                    """A program of another name is searched while it runs."""
+                    seen = itertools.count(1)
+                    self.gate.await_event(lambda e: e['type'] == 'session_started' and next(seen) > before)
+                    return f'env -i /bin/rm {target}'  # without the coding agent's marker
+
+                _, told = self.drive([when_it_is_known], change=change)
                 self.assertTrue(told and 'holdpoint: REFUSED' in told[0], told)
                 self.assertTrue(target.exists())
                 started = self.bodies('session_started')[before:]
