@@ -409,7 +409,7 @@ TEST_F(CliTest, AsksOnTheTerminalWithoutEcho) {
     ASSERT_GT(poll(fds, 2, 60000), 0) << seen;
     server_->Dispatch();
     if (fds[0].revents) open = Take(terminal, seen);
-    if (!typed && seen.find("Password of dana: ") != std::string::npos) {
+    if (!typed && seen.find("Password or code of dana: ") != std::string::npos) {
       typed = true;
       ASSERT_EQ(write(terminal, "hidden words\n", 13), 13);
     }

@@ -42,6 +42,7 @@ void AddRecord(CLI::App& app, Context& context);         // events, verify
 void AddConfiguration(CLI::App& app, Context& context);  // config, fingerprint
 void AddPolicy(CLI::App& app, Context& context);         // check, rules
 void AddMode(CLI::App& app, Context& context);
+void AddPresence(CLI::App& app, Context& context);  // presence, challenge
 void AddReport(CLI::App& app, Context& context);
 void AddSuggest(CLI::App& app, Context& context);
 void AddInit(CLI::App& app, Context& context);

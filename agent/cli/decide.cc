@@ -13,19 +13,19 @@
 #include "agent/base/status.h"
 #include "agent/cli/ask.h"
 #include "agent/cli/context.h"
+#include "agent/cli/proof.h"
 #include "agent/cli/terminal.h"
 
 namespace holdpoint {
 namespace {
 
-constexpr size_t kPasswordMax = sizeof(ControlRequest::secret) - 1;
 constexpr absl::Duration kWaitSlack = absl::Seconds(5);
 constexpr uint64_t kWaitMax = 3600;
 
 struct DecideOptions {
   std::string ticket, as, reason;
   bool once = false;
-  int password_fd = -1;
+  ProofOptions proof;
 };
 
 // Who decides where --as does not say: the person behind sudo, else the caller.
@@ -74,12 +74,8 @@ absl::StatusOr<int> Decide(const Context& context, const DecideOptions& options,
   HP_RETURN_IF_ERROR(SetControlText(request.text1, as, "--as"));
   HP_RETURN_IF_ERROR(SetControlText(request.text2, options.reason, "--reason"));
 
-  if (options.password_fd < 0) HP_RETURN_IF_ERROR(ShowTicket(context, request.ticket));
-  HP_ASSIGN_OR_RETURN(std::string password,
-                      options.password_fd >= 0 ? ReadSecret(options.password_fd, kPasswordMax, "--password-fd")
-                                               : AskHidden(absl::StrCat("Password of ", Safe(as), ": "), kPasswordMax));
-  absl::Cleanup wipe_password = [&password] { explicit_bzero(password.data(), password.size()); };
-  HP_RETURN_IF_ERROR(SetControlText(request.secret, password, "the password"));
+  if (options.proof.Asks()) HP_RETURN_IF_ERROR(ShowTicket(context, request.ticket));
+  HP_RETURN_IF_ERROR(BringProof(options.proof, as, request));
   HP_ASSIGN_OR_RETURN(const ControlAnswer answer, Ask(context, request, kDecisionTime));
   return Tell(answer);
 }
@@ -108,8 +104,7 @@ void AddDecide(CLI::App& app, Context& context, const char* name, const char* te
   }
   decide->add_option("--reason", options->reason, "why; part of the record");
   decide->add_option("--as", options->as, "owner who decides (default: who called sudo, else the caller)");
-  decide->add_option("--password-fd", options->password_fd, "read the password from this descriptor, not the terminal")
-      ->check(CLI::NonNegativeNumber);
+  AddProofOptions(*decide, options->proof, /*with_signature=*/true);
   decide->callback([&context, options, command] {
     context.command = [&context, options, command] { return Decide(context, *options, command); };
   });

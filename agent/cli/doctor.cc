@@ -1,5 +1,6 @@
 // holdpoint doctor: what the host gives, what the daemon makes of it. Works without a daemon, too.
 #include <CLI/CLI.hpp>
+#include <set>
 
 #include "absl/strings/str_cat.h"
 #include "agent/base/status.h"
@@ -36,8 +37,24 @@ void AskTheDaemon(const Context& context, std::vector<ProbeResult>& rows) {
   }
 }
 
+// The users who run coding agents now; none without a daemon.
+std::vector<std::string> UsersOfSessions(const Context& context) {
+  ControlRequest request{.command = ControlCommand::kSessions};
+  const absl::StatusOr<ControlAnswer> answer = Ask(context, request);
+  if (!answer.ok() || answer->exit_code != 0) return {};
+  const absl::StatusOr<std::vector<Json>> rows = RowsOf(*answer, "sessions");
+  std::set<std::string> users;
+  if (rows.ok()) {
+    for (const Json& row : *rows) users.insert(TextOf(row, "user"));
+  }
+  users.erase("");
+  users.erase("root");
+  return {users.begin(), users.end()};
+}
+
 absl::StatusOr<int> Doctor(const Context& context) {
   std::vector<ProbeResult> rows = ProbeAll(ThisHost());
+  for (ProbeResult& row : ProbeSudoOf(UsersOfSessions(context))) rows.push_back(std::move(row));
   AskTheDaemon(context, rows);
   Table table({"CHECK", "", "DETAIL"});
   bool bad = false;

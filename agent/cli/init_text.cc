@@ -77,7 +77,7 @@ absl::StatusOr<std::string> InitText(const InitAnswers& answers) {
       "# explanation, `holdpoint config check FILE` says what a file means or where it is wrong. After a change:\n"
       "# `sudo holdpoint reload`. A wrong file is not taken, the last good one stays.\n"
       "version: 1\n\n"
-      "# Who may approve what is held or refused: users by name, groups with %. They prove to be there by their password.\n";
+      "# Who may approve what is held or refused: users by name, groups with %. They prove to be there by password, code or key.\n";
   absl::StrAppend(&text, "owners:\n  approval: ", List(answers.owners), "\n\n");
   absl::StrAppend(&text,
                   "# Places with stakes, the strictest first. In a protected one loss hurts.\n"

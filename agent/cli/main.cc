@@ -66,6 +66,7 @@ int Main(int argc, char** argv) {
   AddConfiguration(app, context);
   AddPolicy(app, context);
   AddMode(app, context);
+  AddPresence(app, context);
   AddReport(app, context);
   AddSuggest(app, context);
   AddInit(app, context);

@@ -13,16 +13,15 @@
 #include "agent/cli/ask.h"
 #include "agent/cli/context.h"
 #include "agent/cli/mode.h"
+#include "agent/cli/proof.h"
 #include "agent/cli/terminal.h"
 
 namespace holdpoint {
 namespace {
 
-constexpr size_t kPasswordMax = sizeof(ControlRequest::secret) - 1;
-
 struct SwitchOptions {
   std::string kind, name, mode, reason, as;
-  int password_fd = -1;
+  ProofOptions proof;
 };
 
 Tone ToneOf(const std::string& mode) { return mode == "enforce" ? Tone::kGood : Tone::kWarn; }
@@ -74,12 +73,7 @@ absl::StatusOr<int> Switch(const Context& context, const SwitchOptions& options,
   const absl::StatusOr<Json> wanted = ObjectOf(answer);
   if (answer.exit_code != 77 || !wanted.ok() || TextOf(*wanted, "presence") != "wanted") return Tell(answer);
   fprintf(stderr, "%s: %s\n", Safe(answer.message).c_str(), Safe(ListOf(*wanted, "owners")).c_str());
-  absl::StatusOr<std::string> password =
-      options.password_fd >= 0 ? ReadSecret(options.password_fd, kPasswordMax, "--password-fd")
-                               : AskHidden(absl::StrCat("Password of ", Safe(as), ": "), kPasswordMax);
-  if (!password.ok()) return password.status();
-  absl::Cleanup wipe_password = [&password] { explicit_bzero(password->data(), password->size()); };
-  HP_RETURN_IF_ERROR(SetControlText(request.secret, *password, "the password"));
+  HP_RETURN_IF_ERROR(BringProof(options.proof, as, request));
   HP_ASSIGN_OR_RETURN(answer, Ask(context, request, kDecisionTime));
   return Tell(answer);
 }
@@ -98,8 +92,7 @@ void AddSwitch(CLI::App& mode, Context& context, const char* name, const char* t
   }
   command->add_option("--reason", options->reason, "why; part of the record");
   command->add_option("--as", options->as, "who says so (default: who called sudo, else the caller)");
-  command->add_option("--password-fd", options->password_fd, "read the password from this descriptor, not the terminal")
-      ->check(CLI::NonNegativeNumber);
+  AddProofOptions(*command, options->proof, /*with_signature=*/false);
   command->callback([&context, options, set] {
     context.command = [&context, options, set] {
       return Switch(context, *options, set ? ControlCommand::kModeSet : ControlCommand::kModeUnset);

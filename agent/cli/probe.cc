@@ -196,25 +196,52 @@ ProbeResult ProbeSudo(const ProbeHost& host) {
 }
 
 ProbeResult ProbeRootGroups(const ProbeHost& host) {
+  static constexpr const char* kAsGoodAsRoot[] = {"docker", "podman",  "lxd",  "incus", "incus-admin",
+                                                  "libvirt", "disk"};
   std::vector<std::string> found;
+  const std::vector<std::string> accounts = Lines(Read(host, "/etc/passwd"));
   for (const std::string& line : Lines(Read(host, "/etc/group"))) {
     const std::vector<std::string> fields = absl::StrSplit(line, ':');
-    if (fields.size() < 4 || fields[3].empty()) continue;
-    if (fields[0] == "docker" || fields[0] == "lxd" || fields[0] == "incus-admin" || fields[0] == "libvirt" ||
-        fields[0] == "disk") {
-      found.push_back(absl::StrCat(fields[0], ": ", fields[3]));
+    if (fields.size() < 4 ||
+        std::none_of(std::begin(kAsGoodAsRoot), std::end(kAsGoodAsRoot), [&](const char* name) { return fields[0] == name; })) {
+      continue;
     }
+    std::vector<std::string> members = absl::StrSplit(fields[3], ',', absl::SkipEmpty());
+    for (const std::string& account : accounts) {  // whose first group it is
+      const std::vector<std::string> of = absl::StrSplit(account, ':');
+      if (of.size() > 3 && of[3] == fields[2] && of[2] != "0") members.push_back(of[0]);
+    }
+    if (!members.empty()) found.push_back(absl::StrCat(fields[0], ": ", absl::StrJoin(members, ",")));
   }
   if (found.empty()) return {"groups", Level::kOk, "nobody is in a group that is as good as root"};
   return {"groups", Level::kWarning, absl::StrCat("as good as root: ", Some(found)),
-          "what a session starts through such a service is outside its lineage; take its user out of the group"};
+          "a member writes any file of this host (a container that mounts /, the disk below the files), outside every "
+          "session; take whoever runs coding agents out of the group"};
+}
+
+ProbeResult ProbeEngineSockets(const ProbeHost& host) {
+  static constexpr const char* kSockets[] = {"/run/docker.sock", "/run/podman/podman.sock", "/run/containerd/containerd.sock",
+                                             "/var/lib/incus/unix.socket", "/run/libvirt/libvirt-sock"};
+  std::vector<std::string> open;
+  for (const char* path : kSockets) {
+    struct stat st {};
+    // One that everybody may write to can still ask who it is: libvirt's does.
+    if (stat(absl::StrCat(host.root, path).c_str(), &st) == 0 && (st.st_mode & 002) != 0 &&
+        !absl::StrContains(path, "libvirt")) {
+      open.push_back(path);
+    }
+  }
+  if (open.empty()) return {"engine sockets", Level::kOk, "no container engine lets everybody in"};
+  return {"engine sockets", Level::kWarning, absl::StrCat("everybody is as good as root: ", Some(open)),
+          "chmod o-rw on them, in the unit or configuration that makes them"};
 }
 
 std::vector<ProbeResult> ProbeAll(const ProbeHost& host) {
   return {ProbeRights(host), ProbeKernel(host),          ProbeBtf(host),
           ProbeCgroup(host), ProbeBpffs(host),           ProbeLsm(host),
           ProbeYama(host),   ProbeUnprivilegedBpf(host), ProbePam(host, PresenceService(host)),
-          ProbeSudo(host),   ProbeRootGroups(host),      ProbeConfiguration(host)};
+          ProbeSudo(host),   ProbeRootGroups(host),      ProbeEngineSockets(host),
+          ProbeOwnerKeys(host), ProbeConfiguration(host)};
 }
 
 }  // namespace holdpoint

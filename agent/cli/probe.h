@@ -3,6 +3,9 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+
 namespace holdpoint {
 
 // One thing that `holdpoint doctor` looked at by itself.
@@ -34,12 +37,25 @@ ProbeResult ProbeYama(const ProbeHost& host);
 ProbeResult ProbeUnprivilegedBpf(const ProbeHost& host);
 ProbeResult ProbePam(const ProbeHost& host, const std::string& service);
 ProbeResult ProbeSudo(const ProbeHost& host);           // NOPASSWD: uid 0 proves nobody
-ProbeResult ProbeRootGroups(const ProbeHost& host);     // docker, lxd, libvirt: as good as root
+ProbeResult ProbeRootGroups(const ProbeHost& host);     // docker, lxd, libvirt, disk: as good as root
+ProbeResult ProbeEngineSockets(const ProbeHost& host);  // whom a container engine's socket lets in
+ProbeResult ProbeOwnerKeys(const ProbeHost& host);      // /etc/holdpoint/presence.d
 ProbeResult ProbeConfiguration(const ProbeHost& host);  // /etc/holdpoint/holdpoint.yaml, SCRAM with an old librdkafka
 
 // The PAM service that the configuration names.
 std::string PresenceService(const ProbeHost& host);
 
 std::vector<ProbeResult> ProbeAll(const ProbeHost& host);
+
+// What of `sudo -n -l -U USER` (in the C locale) lets that user become root without a password: rules, and a default.
+std::vector<std::string> PasswordlessRules(absl::string_view listed);
+// Minutes for which sudo asks no second time, from the same text; 15 where it does not say.
+double SudoTimeoutMinutes(absl::string_view listed);
+// Whether a time stamp file of sudo (sudoers_timestamp(5), version 2) holds an entry of the last `minutes` before `now`
+// on CLOCK_BOOTTIME. Negative minutes never end.
+bool HasLiveTimestamp(absl::string_view file, double minutes, absl::Duration now);
+
+// A row for each user: asks this host's sudo, which knows aliases, groups and directories that its files do not show.
+std::vector<ProbeResult> ProbeSudoOf(const std::vector<std::string>& users);
 
 }  // namespace holdpoint

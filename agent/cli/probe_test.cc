@@ -50,6 +50,7 @@ struct Case {
 ProbeResult ProbeHoldpointPam(const ProbeHost& host) { return ProbePam(host, "holdpoint"); }
 
 const char kMounts[] = "/proc/self/mounts";
+const char kKeyLine[] = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMzcrXQtlNSb/91MbZLloC3wtRF7PrATC3CvDN5SY36F dana\n";
 const char kPam[] = "/etc/pam.d/holdpoint";
 const char kConfiguration[] = "/etc/holdpoint/holdpoint.yaml";
 
@@ -134,6 +135,28 @@ INSTANTIATE_TEST_SUITE_P(
              {{"/etc/group", "docker:x:5:dana,lee\nstaff:x:6:sam\n"}},
              Level::kWarning,
              "docker: dana,lee"},
+        Case{"DockerAsFirstGroup",
+             ProbeRootGroups,
+             {{"/etc/group", "docker:x:5:\n"}, {"/etc/passwd", "root:x:0:5::/:/bin/sh\ndana:x:1000:5::/:/bin/sh\n"}},
+             Level::kWarning,
+             "docker: dana"},
+        Case{"DiskMembers",
+             ProbeRootGroups,
+             {{"/etc/group", "disk:x:6:dana\nincus-admin:x:7:lee\ndisks:x:8:sam\n"}},
+             Level::kWarning,
+             "disk: dana, incus-admin: lee"},
+        Case{"KeysNone", ProbeOwnerKeys, {}, Level::kOk, "none"},
+        Case{"KeysFine",
+             ProbeOwnerKeys,
+             {{"/etc/holdpoint/presence.d/dana.keys", kKeyLine}, {"/etc/holdpoint/presence.d/lee.txt", "x"}},
+             Level::kOk,
+             "1 keys"},
+        Case{"KeysWrong", ProbeOwnerKeys, {{"/etc/holdpoint/presence.d/dana.keys", "ssh-rsa AAAA"}}, Level::kBad, "line 1"},
+        Case{"KeysShared",
+             ProbeOwnerKeys,
+             {{"/etc/holdpoint/presence.d/dana.keys", kKeyLine}, {"/etc/holdpoint/presence.d/lee.keys", kKeyLine}},
+             Level::kWarning,
+             "decides for dana and for lee"},
         Case{"DockerEmpty", ProbeRootGroups, {{"/etc/group", "docker:x:5:\n"}}, Level::kOk, ""},
         Case{"ConfigurationMissing", ProbeConfiguration, {}, Level::kOk, "built-in"},
         Case{"ConfigurationWrong",
@@ -162,6 +185,60 @@ TEST(ProbeKernel, OldestThatIsSupported) {
   EXPECT_EQ(ProbeKernel({.kernel_release = "6.0.9"}).level, Level::kBad);
   EXPECT_EQ(ProbeKernel({.kernel_release = "5.15.0"}).level, Level::kBad);
   EXPECT_EQ(ProbeKernel({.kernel_release = "strange"}).level, Level::kWarning);
+}
+
+TEST(ProbeOwnerKeys, FileThatOthersMayWriteIsBad) {
+  const std::string path = "/etc/holdpoint/presence.d/dana.keys";
+  const FakeHost fake(std::map<std::string, std::string>{{path, kKeyLine}});
+  ASSERT_EQ(chmod((fake.root() + path).c_str(), 0664), 0);
+  EXPECT_EQ(ProbeOwnerKeys(fake.host()).level, Level::kBad);
+}
+
+TEST(ProbeEngineSockets, OneForEverybodyIsSaid) {
+  const FakeHost fake(std::map<std::string, std::string>{{"/run/docker.sock", ""}});
+  ASSERT_EQ(chmod((fake.root() + "/run/docker.sock").c_str(), 0660), 0);
+  EXPECT_EQ(ProbeEngineSockets(fake.host()).level, Level::kOk);
+  ASSERT_EQ(chmod((fake.root() + "/run/docker.sock").c_str(), 0666), 0);
+  EXPECT_EQ(ProbeEngineSockets(fake.host()).level, Level::kWarning);
+}
+
+TEST(PasswordlessRules, AreReadFromWhatSudoLists) {
+  constexpr char kListed[] =
+      "Matching Defaults entries for dana on vm:\n    env_reset, mail_badpass,\n    timestamp_timeout=5, use_pty\n\n"
+      "User dana may run the following commands on vm:\n    (ALL : ALL) ALL\n    (root) NOPASSWD: /usr/bin/apt, PASSWD: /bin/ls\n";
+  EXPECT_EQ(PasswordlessRules(kListed), std::vector<std::string>{"(root) NOPASSWD: /usr/bin/apt, PASSWD: /bin/ls"});
+  EXPECT_EQ(SudoTimeoutMinutes(kListed), 5);
+  EXPECT_EQ(PasswordlessRules("Matching Defaults entries for dana on vm:\n    !authenticate\n"),
+            std::vector<std::string>{"!authenticate"});
+  EXPECT_TRUE(PasswordlessRules("User dana is not allowed to run sudo on vm.\n").empty());
+  EXPECT_EQ(SudoTimeoutMinutes(""), 15);
+}
+
+// Two entries as sudo 1.9 writes them: its lock, and that of a terminal's parent process.
+TEST(HasLiveTimestamp, CountsEntriesThatAreNotTakenBackForTheirTime) {
+  struct Entry {
+    uint16_t version = 2, size = 56, type = 4, flags = 0;
+    uint32_t uid = 0;
+    int32_t session = 0;
+    int64_t start[2] = {}, stamp[2] = {};
+    uint64_t parent = 0;
+  };
+  Entry entries[2];
+  entries[1].type = 3;
+  entries[1].stamp[0] = 4415;
+  const auto file = [&entries] { return std::string(reinterpret_cast<const char*>(entries), sizeof(entries)); };
+  ASSERT_EQ(sizeof(Entry), 56u);
+  EXPECT_TRUE(HasLiveTimestamp(file(), 15, absl::Seconds(4416)));
+  EXPECT_FALSE(HasLiveTimestamp(file(), 15, absl::Seconds(4415 + 15 * 60)));
+  EXPECT_TRUE(HasLiveTimestamp(file(), -1, absl::Seconds(4415 + 15 * 60)));
+  EXPECT_FALSE(HasLiveTimestamp(file(), 0, absl::Seconds(4416)));
+  EXPECT_FALSE(HasLiveTimestamp(file(), 15, absl::Seconds(4414))) << "of another boot";
+  entries[1].flags = 1;
+  EXPECT_FALSE(HasLiveTimestamp(file(), 15, absl::Seconds(4416)));
+  entries[1].flags = 0;
+  entries[1].size = 57;
+  EXPECT_FALSE(HasLiveTimestamp(file(), 15, absl::Seconds(4416))) << "it is cut";
+  EXPECT_FALSE(HasLiveTimestamp("", 15, absl::Seconds(4416)));
 }
 
 TEST(ProbePam, FileThatOthersMayWriteIsBad) {

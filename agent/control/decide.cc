@@ -49,7 +49,7 @@ absl::Status MayDecide(const DecisionAttempt& attempt) {
   const std::string as = EscapeAndClip(attempt.as_user, 64);
   if (attempt.eligible.empty()) {
     return absl::PermissionDeniedError(
-        "nobody may decide: no owner of this environment is a user with a password on this host");
+        "nobody may decide: no owner of this environment is a user with a password, codes or a key on this host");
   }
   const std::set<uid_t> deciders = Deciders(attempt.eligible, attempt.session_uid, attempt.two_persons);
   const auto owner = std::find_if(attempt.eligible.begin(), attempt.eligible.end(),
@@ -59,7 +59,7 @@ absl::Status MayDecide(const DecisionAttempt& attempt) {
                                                     deciders.empty() ? "nobody" : NamesOf(attempt.eligible, deciders),
                                                     " (say who you are with --as)"));
   }
-  if (attempt.peer_uid != 0 && attempt.peer_uid != owner->uid) {
+  if (attempt.peer_uid != 0 && attempt.peer_uid != owner->uid && !attempt.by_signature) {
     return absl::PermissionDeniedError(
         absl::StrCat("uid ", attempt.peer_uid, " cannot decide as ", as, ": be that user, or use sudo"));
   }

@@ -19,13 +19,15 @@ struct DecisionAttempt {
   std::vector<EligibleOwner> eligible = {};  // of the ticket's environment
   bool two_persons = false;
   std::vector<uid_t> approved_by = {};  // owners who approved this ticket before
+  bool by_signature = false;            // proven by the owner's key: whoever brings it may be anybody
 };
 
 // May this attempt go on to the proof of presence? OK, or kPermissionDenied with one sentence for the person at the
 // terminal. Pure. Lineage and uid only ever refuse: being allowed here proves nobody's presence.
 //
 //  - never from inside a session, whatever its uid;
-//  - the owner is eligible for the environment, and the peer is root (it came through sudo) or that owner;
+//  - the owner is eligible for the environment, and the peer is root (it came through sudo) or that owner, or brings
+//    that owner's signature;
 //  - the owner is not the session's own user, unless nobody else is eligible and one person is enough: so a
 //    one-person machine can decide, and a session of root needs an owner other than root in every case;
 //  - of two persons, the second is another one.

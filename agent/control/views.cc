@@ -120,6 +120,10 @@ Json ToJson(const ModeRow& row) {
   return json;
 }
 
+Json ToJson(const PresenceRow& row) {
+  return {{"owner", Clip(row.owner)}, {"uid", row.uid}, {"methods", Clip(row.methods)}};
+}
+
 Json ToJson(const StatusView::Latency& latency) {
   return {{"count", latency.count}, {"p50_us", latency.p50_us}, {"p99_us", latency.p99_us}};
 }
@@ -191,6 +195,12 @@ std::vector<std::string> WatchBodies(const std::string& change, const std::vecto
 }
 std::vector<std::string> DoctorBodies(const std::vector<DoctorRow>& rows) { return Pages("doctor", rows); }
 std::vector<std::string> ModeBodies(const std::vector<ModeRow>& rows) { return Pages("modes", rows); }
+
+std::vector<std::string> PresenceRowBodies(const std::vector<PresenceRow>& rows) { return Pages("presence", rows); }
+
+std::vector<std::string> EnrolmentBodies(const std::string& uri) { return {Dump({{"uri", uri}})}; }
+
+std::vector<std::string> ChallengeBodies(const std::string& line) { return {Dump({{"challenge", line}})}; }
 
 std::vector<std::string> PresenceBodies(const std::vector<std::string>& owners) {
   return {Dump({{"presence", "wanted"}, {"owners", Names(owners)}})};

@@ -137,6 +137,13 @@ struct ModeRow {
   std::string title = {}, effect = {}, recoverability = {};  // of a rule
 };
 
+// An owner, and how it can prove to be there.
+struct PresenceRow {
+  std::string owner = {};
+  int64_t uid = 0;
+  std::string methods = {};  // "pam,totp,key"
+};
+
 // Bodies of an answer: each is one JSON object of at most kControlBodyMax bytes and pure ASCII, with the list in
 // parts where one is too small. There is always at least one. A single row that is larger by itself has its longest
 // texts cut.
@@ -149,5 +156,10 @@ std::vector<std::string> DoctorBodies(const std::vector<DoctorRow>& rows);
 std::vector<std::string> ModeBodies(const std::vector<ModeRow>& rows);
 // Who could give the proof of presence that is missing: {"presence":"wanted","owners":[..]}.
 std::vector<std::string> PresenceBodies(const std::vector<std::string>& owners);
+std::vector<std::string> PresenceRowBodies(const std::vector<PresenceRow>& rows);
+// The secret of an owner's codes, for this one time: {"uri":"otpauth://.."}.
+std::vector<std::string> EnrolmentBodies(const std::string& uri);
+// What a key would sign: {"challenge":".."}.
+std::vector<std::string> ChallengeBodies(const std::string& line);
 
 }  // namespace holdpoint

@@ -30,12 +30,23 @@ enum class ControlCommand : uint32_t {
   kModeSet = 21,    // ticket = "environment" or "rule", text3 = its name, number = 0 enforce, 1 observe, 2 off, secret
   kModeUnset = 22,  // the same without a number
   kPromote = 23,    // text3 = rule, or flag kControlAll
+  // What owners prove to be there with. text1 = the owner.
+  kPresence = 40,     // lists it
+  kEnrolCode = 41,    // a new secret for codes: number = digits, flag kControlSha256, secret = password or code in use
+  kConfirmCode = 42,  // secret = its first code
+  kRemoveCode = 43,   // secret = password or code
+  kChallenge = 44,    // what a key would sign: ticket and the rest as in kApprove, or with flag kControlDeny in kDeny
   kWatch = 50,      // what waits, then every change of it, packet by packet until the client hangs up
 };
 
 // ControlRequest::flags
 inline constexpr uint32_t kControlOnce = 1;  // kApprove: the identical act passes one time
 inline constexpr uint32_t kControlAll = 2;   // kPromote: every rule that is not promoted as it is
+// What the secret is, where it is not the password, or a code in its place.
+inline constexpr uint32_t kControlCode = 0x100;
+inline constexpr uint32_t kControlSignature = 0x200;  // a KeyProof (agent/presence/key_proof.h); from any uid
+inline constexpr uint32_t kControlDeny = 0x400;       // kChallenge
+inline constexpr uint32_t kControlSha256 = 0x800;     // kEnrolCode
 
 struct ControlRequest {
   uint32_t version = kControlVersion;

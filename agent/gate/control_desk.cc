@@ -36,6 +36,24 @@ std::pair<int, std::string> WaitAnswer(const Ticket& ticket) {
   }
 }
 
+// How far a decision goes, as a challenge says it. One that has no word of its own is bound by its bits: a signature for
+// one scope is never one for another.
+std::string ScopeOf(const ControlRequest& request) {
+  const uint32_t flags = request.flags & ~(kControlCode | kControlSignature | kControlDeny);
+  if ((flags & ~kControlOnce) == 0 && request.number == 0) return "once";
+  return absl::StrCat("flags:", flags, ":", request.number);
+}
+
+// The question that an owner's key answers by its signature.
+Challenge QuestionOf(const Ticket& ticket, const ControlRequest& request, bool approve) {
+  return {.ticket = ticket.id,
+          .digest = ticket.digest,
+          .decision = approve ? "approve" : "deny",
+          .scope = ScopeOf(request),
+          .owner = request.text1,
+          .expires = ticket.expires};
+}
+
 }  // namespace
 
 ControlDesk::ControlDesk(Core core, SessionDesk& sessions, HoldDesk& holds, PresenceDesk& presence, Hooks hooks)
@@ -94,6 +112,13 @@ void ControlDesk::Handle(std::shared_ptr<ControlCall> call) {
       return hooks_.rollout(call, peer.in_session);
     case ControlCommand::kWatch:
       return hooks_.watch(call, peer.in_session);
+    case ControlCommand::kChallenge:
+      return ShowChallenge(call, peer);
+    case ControlCommand::kPresence:
+    case ControlCommand::kEnrolCode:
+    case ControlCommand::kConfirmCode:
+    case ControlCommand::kRemoveCode:
+      return hooks_.enrol(call, peer.in_session);
     case ControlCommand::kReload:
     case ControlCommand::kClass: {
       if (absl::Status may = MayAdminister(peer.uid, peer.in_session); !may.ok()) {
@@ -184,6 +209,7 @@ void ControlDesk::Decide(const Call& call, const Peer& peer, bool approve) {
   attempt.session_uid = ticket->session_uid;
   if (environment != nullptr) attempt.eligible = core_.owners.Of(environment->approval());
   attempt.two_persons = core_.policy.configured().limits().two_persons();
+  attempt.by_signature = (request.flags & kControlSignature) != 0;
   attempt.approved_by.assign(ticket->approved_by.begin(), ticket->approved_by.end());
   absl::Status may = MayDecide(attempt);
   if (may.ok() && approve && environment != nullptr && environment->protected_() && request.text2[0] == '\0') {
@@ -195,12 +221,26 @@ void ControlDesk::Decide(const Call& call, const Peer& peer, bool approve) {
   }
   const auto owner = std::find_if(attempt.eligible.begin(), attempt.eligible.end(),
                                   [&](const EligibleOwner& one) { return one.user == attempt.as_user; });
-  presence_.Prove(call, *owner, [this, call, ticket_id, approve, proved = *owner](absl::StatusOr<PresenceProof> proof) {
+  presence_.Prove(call, *owner, QuestionOf(*ticket, request, approve), [this, call, ticket_id, approve, proved = *owner](absl::StatusOr<PresenceProof> proof) {
     if (proof.ok()) return Proved(call, ticket_id, proved, *proof, approve);
     RecordDecision(core_.tickets.FindById(ticket_id), ticket_id, *call, approve, &proved, nullptr,
                    std::string(proof.status().message()));
     call->Reply(ExitCode(proof.status()), proof.status().message());
   });
+}
+
+// A session sees what its own acts wait for: to sign it takes a key that no session has.
+void ControlDesk::ShowChallenge(const Call& call, const Peer& peer) {
+  const ControlRequest& request = call->request();
+  const Ticket* ticket = core_.tickets.FindById(request.ticket);
+  const absl::StatusOr<EligibleOwner> owner = core_.owners.Find(request.text1);
+  const bool own = owner.ok() && owner->uid == peer.uid && !peer.in_session;
+  if (ticket == nullptr || (!own && !MaySee(peer, ticket->session, ticket->session_uid))) {
+    return call->Reply(kExitUnavailable, absl::StrCat(EscapeAndClip(request.ticket, 16), ": no such ticket"));
+  }
+  if (!owner.ok()) return call->Reply(ExitCode(owner.status()), owner.status().message());
+  const bool approve = (request.flags & kControlDeny) == 0;
+  call->Reply(0, "", ChallengeBodies(presence_.LineOf(QuestionOf(*ticket, request, approve))));
 }
 
 void ControlDesk::Proved(const Call& call, const std::string& ticket_id, const EligibleOwner& owner,
@@ -234,7 +274,12 @@ void ControlDesk::RecordDecision(const Ticket* ticket, const std::string& ticket
   decision.set_decision(approve ? "approve" : "deny");
   decision.set_by(owner != nullptr ? owner->user : EscapeAndClip(call.request().text1, 64));
   if (owner != nullptr) decision.set_role(owner->through);
-  if (proof != nullptr) decision.set_presence(proof->how);
+  if (proof != nullptr) {
+    decision.set_presence(proof->how);
+    decision.set_presence_key(proof->key);
+    decision.set_challenge(proof->challenge);
+    decision.set_signature(proof->signature);
+  }
   decision.set_reason(EscapeAndClip(call.request().text2, 255));
   decision.set_scope("once");
   decision.set_accepted(proof != nullptr);

@@ -24,6 +24,7 @@ class ControlDesk {
     std::function<void(std::vector<std::string>* bodies)> doctor;
     std::function<void(const std::shared_ptr<ControlCall>& call, bool peer_in_session)> rollout;
     std::function<void(const std::shared_ptr<ControlCall>& call, bool peer_in_session)> watch;
+    std::function<void(const std::shared_ptr<ControlCall>& call, bool peer_in_session)> enrol;
   };
   ControlDesk(Core core, SessionDesk& sessions, HoldDesk& holds, PresenceDesk& presence, Hooks hooks);
 
@@ -46,6 +47,7 @@ class ControlDesk {
   void Holds(const Call& call, const Peer& peer);
   void Run(const Call& call);
   void Decide(const Call& call, const Peer& peer, bool approve);
+  void ShowChallenge(const Call& call, const Peer& peer);
   void Proved(const Call& call, const std::string& ticket_id, const EligibleOwner& owner,
               const PresenceProof& proof, bool approve);
   void Wait(const Call& call, const Peer& peer);

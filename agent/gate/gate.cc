@@ -11,6 +11,7 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -158,7 +159,8 @@ absl::Status Gate::StartJudge() {
   judge_->on_quarantined = [this](const std::string& what) { ledger_->Daemon("judge input quarantined", what); };
   HP_ASSIGN_OR_RETURN(v1::Configured configured, Configure());
   policy_ = ActivePolicy(std::move(configured), 1, options_.observe);
-  owners_ = std::make_unique<Owners>(*loop_, clock_, absl::StrCat(options_.bin, "/holdpoint-presence"));
+  owners_ = std::make_unique<Owners>(*loop_, clock_, absl::StrCat(options_.bin, "/holdpoint-presence"),
+                                     PresenceFolderArgs(options_));
   return absl::OkStatus();
 }
 
@@ -222,6 +224,7 @@ absl::Status Gate::MakeDesks() {
   tamper_desk_ = std::make_unique<TamperDesk>(core);
   session_desk_->on_known = [this](SessionNumber number) { consult_desk_->OnSessionKnown(number); };
   presence_desk_ = std::make_unique<PresenceDesk>(core);
+  enrol_desk_ = std::make_unique<EnrolDesk>(core, *presence_desk_);
   rollout_desk_ = std::make_unique<RolloutDesk>(
       core, rollout_, *presence_desk_, [this](const v1::Rollout& rollout) { return PutInForce(rollout); });
   ControlDesk::Hooks hooks;
@@ -231,6 +234,7 @@ absl::Status Gate::MakeDesks() {
   hooks.watch = [this](const std::shared_ptr<ControlCall>& call, bool in_session) {
     notice_desk_->Watch(call, in_session);
   };
+  hooks.enrol = [this](const std::shared_ptr<ControlCall>& call, bool in_session) { enrol_desk_->Handle(call, in_session); };
   hooks.reload = [this] { return Reload(); };
   hooks.status = [this](std::vector<std::string>* bodies) { StatusReport(bodies); };
   hooks.doctor = [this](std::vector<std::string>* bodies) { DoctorReport(bodies); };
@@ -522,6 +526,19 @@ void Gate::DoctorReport(std::vector<std::string>* bodies) {
     const bool ok = !owners.empty() || !environment.protected_();
     rows.push_back({absl::StrCat("owners of ", environment.name()), ok, absl::StrCat(owners.size(), " users may approve"),
                     ok ? "" : "name users or groups that exist: until then every hold is a refusal"});
+  }
+  for (const EligibleOwner& owner : owners_->All()) {
+    rows.push_back({absl::StrCat("presence of ", owner.user), true, absl::StrCat("can prove to be there by ", owner.methods), ""});
+  }
+  std::set<std::string> named;
+  for (const v1::Environment& environment : policy_.configured().environments()) {
+    named.insert(environment.approval().begin(), environment.approval().end());
+  }
+  for (const std::string& name : named) {
+    if (owners_->Knows(name)) continue;
+    rows.push_back({absl::StrCat("presence of ", name), true,
+                    "cannot decide: not there, or expired, or with no password, no codes and no key",
+                    "give that user a password, or write its public key into presence.d; then holdpoint reload", true});
   }
   const uint64_t lost = recorder_->totals().lost + recorder_->totals().unwritten;
   rows.push_back({"record", lost == 0, absl::StrCat(recorder_->totals().recorded, " events, ", lost, " lost"),

@@ -14,6 +14,7 @@
 #include "agent/gate/core.h"
 #include "agent/gate/kernel_losses.h"
 #include "agent/gate/notice_desk.h"
+#include "agent/gate/enrol_desk.h"
 #include "agent/gate/escape_desk.h"
 #include "agent/gate/presence_desk.h"
 #include "agent/gate/program_desk.h"
@@ -86,6 +87,7 @@ class Gate {
   RolloutStore rollout_;
   bool first_start_ = false;  // nothing was promoted on this host yet
   std::unique_ptr<PresenceDesk> presence_desk_;
+  std::unique_ptr<EnrolDesk> enrol_desk_;
   std::unique_ptr<RolloutDesk> rollout_desk_;
   std::unique_ptr<SessionDesk> session_desk_;
   std::unique_ptr<ConsultDesk> consult_desk_;

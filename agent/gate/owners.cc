@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "agent/base/escape.h"
 #include "agent/base/log.h"
 #include "agent/control/decide.h"
 #include "agent/gate/child.h"
@@ -26,7 +27,9 @@ void Owners::Refresh(const v1::Configured& configured, std::function<void()> don
   if (names.empty()) return done();
   HelperRequest request;
   request.spec.path = presence_program_;
-  request.spec.args = {"--resolve"};
+  request.spec.args = {"resolve"};
+  request.spec.args.insert(request.spec.args.end(), folders_.begin(), folders_.end());
+  request.spec.args.push_back("--");
   request.spec.args.insert(request.spec.args.end(), names.begin(), names.end());
   request.output_as = STDOUT_FILENO;
   request.budget = kResolveBudget;
@@ -57,6 +60,25 @@ std::vector<EligibleOwner> Owners::Of(const google::protobuf::RepeatedPtrField<s
     }
   }
   return all;
+}
+
+std::vector<EligibleOwner> Owners::All() const {
+  std::vector<EligibleOwner> all;
+  std::set<std::string> seen;
+  for (const auto& [name, owners] : by_name_) {
+    for (const EligibleOwner& owner : owners) {
+      if (seen.insert(owner.user).second) all.push_back(owner);
+    }
+  }
+  return all;
+}
+
+absl::StatusOr<EligibleOwner> Owners::Find(absl::string_view user) const {
+  for (const EligibleOwner& owner : All()) {
+    if (owner.user == user) return owner;
+  }
+  return absl::NotFoundError(absl::StrCat(EscapeAndClip(user, 64), " is no owner of an environment, or can prove nothing yet: "
+                                                                   "no password, no code, no key"));
 }
 
 bool Owners::AnyFor(const google::protobuf::RepeatedPtrField<std::string>& names, uint32_t session_uid,

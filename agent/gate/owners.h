@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "agent/base/clock.h"
 #include "agent/gate/event_loop.h"
 #include "agent/presence/owners.h"
@@ -17,8 +19,9 @@ namespace holdpoint {
 // business in it. Answers come from the last look-up.
 class Owners {
  public:
-  Owners(EventLoop& loop, const Clock& clock, std::string presence_program)
-      : loop_(loop), clock_(clock), presence_program_(std::move(presence_program)) {}
+  // `folders`: the arguments by which that program finds what owners prove with.
+  Owners(EventLoop& loop, const Clock& clock, std::string presence_program, std::vector<std::string> folders)
+      : loop_(loop), clock_(clock), presence_program_(std::move(presence_program)), folders_(std::move(folders)) {}
 
   // Looks up every owner that the configuration names; `done` once they are known (or the look-up failed, said in the
   // log: then the old answers stay).
@@ -26,6 +29,12 @@ class Owners {
 
   // Users behind the given names ("dana", "%sudo"), each once.
   std::vector<EligibleOwner> Of(const google::protobuf::RepeatedPtrField<std::string>& names) const;
+
+  // Every owner that any environment names, each once. Find: kNotFound for a user who is none, or can prove nothing.
+  std::vector<EligibleOwner> All() const;
+  absl::StatusOr<EligibleOwner> Find(absl::string_view user) const;
+  // Whether this name of the configuration stands for anybody who can prove to be there.
+  bool Knows(const std::string& name) const { return by_name_.contains(name); }
 
   // True where at least one of them could decide over an act of `session_uid`: somebody else, or the one person that
   // there is.
@@ -36,6 +45,7 @@ class Owners {
   EventLoop& loop_;
   const Clock& clock_;
   const std::string presence_program_;
+  const std::vector<std::string> folders_;
   std::map<std::string, std::vector<EligibleOwner>> by_name_;
 };
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 
@@ -17,6 +18,7 @@
 #include "agent/base/fd.h"
 #include "agent/base/status.h"
 #include "agent/presence/owners.h"
+#include "agent/presence/totp.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -28,6 +30,7 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
 constexpr char kPassword[] = "correct horse battery";
+constexpr char kKeys[] = "/etc/presence.d", kCodes[] = "/etc/codes";
 
 std::string Helper() { return absl::StrCat(getenv("HP_BUILD_DIR"), "/bin/holdpoint-presence"); }
 
@@ -52,6 +55,7 @@ class PresenceTest : public ::testing::Test {
     ASSERT_EQ(mount("tmpfs", "/etc", "tmpfs", 0, "mode=0755"), 0);
     ASSERT_EQ(mount("tmpfs", "/run", "tmpfs", 0, "mode=0755"), 0);  // No name service cache answers from outside.
     ASSERT_EQ(mkdir("/etc/pam.d", 0755), 0);
+    ASSERT_EQ(mkdir(kKeys, 0755), 0);
   }
 
   void SetUp() override {
@@ -74,6 +78,8 @@ class PresenceTest : public ::testing::Test {
     Write("/etc/group",
           "root:x:0:\ndana:x:1000:\nops:x:500:dana,locked,nobody-there\nwheel:x:10:locked\nadmin:x:11:lee\n");
     Write("/etc/pam.d/holdpoint", ShippedService());
+    std::filesystem::remove_all(kCodes);
+    for (const char* name : {"dana.keys", "locked.keys", "expired.keys"}) unlink(absl::StrCat(kKeys, "/", name).c_str());
     Write("/etc/pam.d/other", "auth required pam_permit.so\naccount required pam_permit.so\n");
   }
 
@@ -111,18 +117,27 @@ class PresenceTest : public ::testing::Test {
     return ended;
   }
   static int Prove(const std::string& user, const std::string& password, const std::string& service = "holdpoint") {
-    const Ended ended = Run({"--service", service, "--user", user}, password);
-    EXPECT_EQ(ended.output, "");
-    return WIFEXITED(ended.wait_status) ? WEXITSTATUS(ended.wait_status) : -1;
+    return ProveBy("password", user, password, service).exit;
+  }
+  struct Said {
+    int exit = -1;
+    std::string line;
+  };
+  static Said ProveBy(const std::string& by, const std::string& user, const std::string& secret,
+                      const std::string& service = "holdpoint", const std::string& challenge = "") {
+    const Ended ended = Run({"prove", "--user", user, "--by", by, "--service", service, "--keys", kKeys, "--codes", kCodes,
+                             "--challenge", challenge}, secret);
+    const int exit = WIFEXITED(ended.wait_status) ? WEXITSTATUS(ended.wait_status) : -1;
+    return {exit, ended.output};
   }
   static std::vector<std::string> Resolve(std::vector<std::string> names) {
-    names.insert(names.begin(), "--resolve");
+    names.insert(names.begin(), {"resolve", "--keys", kKeys, "--codes", kCodes, "--"});
     const Ended ended = Run(names, "");
     if (ended.wait_status != 0) return {absl::StrCat("exit ", WEXITSTATUS(ended.wait_status))};
     const auto owners = ParseEligibleOwners(ended.output);
     if (!owners.ok()) return {owners.status().ToString()};
     std::vector<std::string> texts;
-    for (const EligibleOwner& o : *owners) texts.push_back(absl::StrCat(o.user, " ", o.uid, " ", o.through));
+    for (const EligibleOwner& o : *owners) texts.push_back(absl::StrCat(o.user, " ", o.uid, " ", o.through, o.methods == "pam" ? "" : " " + o.methods));
     return texts;
   }
 };
@@ -136,6 +151,14 @@ TEST_F(PresenceTest, LineFeedBelongsToThePassword) { EXPECT_EQ(Prove("dana", abs
 TEST_F(PresenceTest, NoPasswordIsANoEvenForAnAccountWithoutOne) {
   EXPECT_EQ(Prove("empty", ""), 77);
   EXPECT_EQ(Prove("empty", "x"), 77);
+}
+
+TEST_F(PresenceTest, AModuleThatPrintsSaysNothingToTheDaemon) {
+  Write("/etc/look", "#!/bin/sh\necho pam\nexit 1\n", 0755);
+  Write("/etc/pam.d/holdpoint", "auth required pam_exec.so stdout /etc/look\naccount required pam_unix.so\n");
+  const Said said = ProveBy("password", "dana", kPassword);
+  EXPECT_NE(said.exit, 0);
+  EXPECT_THAT(said.line, HasSubstr("PAM could not be asked"));
 }
 
 TEST_F(PresenceTest, LockedAccountIsANo) { EXPECT_EQ(Prove("locked", kPassword), 77); }
@@ -167,7 +190,7 @@ TEST_F(PresenceTest, AlarmEndsTheHelperThoughItsParentIgnoredIt) {
   Write("/etc/look", "#!/bin/sh\nkill -ALRM $PPID\nexit 1\n", 0755);
   Write("/etc/pam.d/holdpoint", "auth required pam_exec.so quiet /etc/look\naccount required pam_unix.so\n");
   signal(SIGALRM, SIG_IGN);
-  const Ended ended = Run({"--service", "holdpoint", "--user", "dana"}, kPassword);
+  const Ended ended = Run({"prove", "--by", "password", "--service", "holdpoint", "--user", "dana"}, kPassword);
   signal(SIGALRM, SIG_DFL);
   ASSERT_TRUE(WIFSIGNALED(ended.wait_status));
   EXPECT_EQ(WTERMSIG(ended.wait_status), SIGALRM);
@@ -175,14 +198,17 @@ TEST_F(PresenceTest, AlarmEndsTheHelperThoughItsParentIgnoredIt) {
 
 TEST_F(PresenceTest, WrongUseIsToldApart) {
   EXPECT_EQ(WEXITSTATUS(Run({}, "").wait_status), 2);
-  EXPECT_EQ(WEXITSTATUS(Run({"--user", "dana"}, "").wait_status), 2);
-  EXPECT_EQ(WEXITSTATUS(Run({"--service", "holdpoint", "--user", ""}, "x").wait_status), 2);
+  EXPECT_EQ(WEXITSTATUS(Run({"prove", "--user", "dana"}, "x").wait_status), 2);
+  EXPECT_EQ(WEXITSTATUS(Run({"prove", "--by", "password", "--service", "holdpoint", "--user", ""}, "x").wait_status), 2);
+  EXPECT_EQ(WEXITSTATUS(Run({"prove", "--by", "code", "--user", "../etc/passwd"}, "x").wait_status), 2);
+  EXPECT_EQ(WEXITSTATUS(Run({"prove", "--nonsense", "x"}, "x").wait_status), 2);
 }
 
 // What a module and a session could learn from the helper: its limits, environment and descriptors.
 TEST_F(PresenceTest, HelperHasNoEnvironmentNoCoreAndNoOtherDescriptors) {
   ASSERT_EQ(setenv("SECRET_OF_THE_DAEMON", "1", 1), 0);
-  UniqueFd inherited(open("/dev/null", O_RDONLY));  // not close-on-exec
+  const UniqueFd null(open("/dev/null", O_RDONLY | O_CLOEXEC));
+  const UniqueFd inherited(fcntl(null.get(), F_DUPFD, 20));  // not close-on-exec, and none that the helper uses
   Write(
       "/etc/look",
       "#!/bin/sh\n{ env; ulimit -c; ls -l /proc/$PPID/fd; ps -o sid= -p $PPID 2>/dev/null; } >/etc/seen 2>&1\nexit 1\n",
@@ -224,10 +250,144 @@ TEST_F(PresenceTest, OwnersAreBounded) {
   EXPECT_EQ(Resolve({"%many"}).size(), kMaxEligibleOwners);
 }
 
+// What the store of codes is asked through the helper.
+class CodesTest : public PresenceTest {
+ protected:
+  // A secret in use, made as an owner would.
+  void Enrol(const std::string& user, int used_steps_ago = 2) {
+    const Ended begun = Run({"begin-code", "--user", user, "--codes", kCodes, "--hash", "sha1", "--digits", "6", "--host", "h"}, "");
+    ASSERT_EQ(begun.wait_status, 0) << begun.output;
+    EXPECT_THAT(begun.output, HasSubstr("otpauth://totp/Holdpoint:"));
+    const auto state = ParseTotpState(Text(absl::StrCat(kCodes, "/", user, ".totp.begun")));
+    ASSERT_TRUE(state.ok()) << state.status();
+    key_ = state->key;
+    ASSERT_EQ(Run({"confirm-code", "--user", user, "--codes", kCodes}, Code(1 - used_steps_ago)).wait_status, 0);
+  }
+  std::string Code(int steps) const { return TotpCode(key_, TotpStep(absl::Now()) + steps); }
+  static std::string Text(const std::string& path) {
+    std::ifstream file(path);
+    std::stringstream text;
+    text << file.rdbuf();
+    return text.str();
+  }
+  TotpKey key_;
+};
+
+TEST_F(CodesTest, ACodeProvesOnceAlsoInThePlaceOfThePassword) {
+  Enrol("dana");
+  const std::string code = Code(0);
+  EXPECT_EQ(ProveBy("password", "dana", code).line, "totp");
+  const Said again = ProveBy("code", "dana", code);
+  EXPECT_EQ(again.exit, 77);
+  EXPECT_THAT(again.line, HasSubstr("has been used already"));
+  EXPECT_EQ(ProveBy("code", "dana", Code(1)).line, "totp");
+  EXPECT_EQ(ProveBy("password", "dana", kPassword).line, "pam") << "the password goes on to count";
+  EXPECT_EQ(ProveBy("code", "dana", kPassword).exit, 77) << "as a code it is none";
+}
+
+TEST_F(CodesTest, ACodeOfAnotherOwnerIsANo) {
+  Enrol("lee");
+  Enrol("dana");  // The code is hers.
+  EXPECT_EQ(ProveBy("code", "lee", Code(0)).exit, 77);
+  EXPECT_EQ(ProveBy("code", "dana", Code(0)).exit, 0);
+  EXPECT_EQ(ProveBy("code", "empty", Code(0)).exit, 69) << "none is known";
+}
+
+TEST_F(CodesTest, DigitsThatAreThePasswordAreNoGuess) {
+  const char* hash = crypt("271828", "$6$saltofthetest$");
+  Write("/etc/shadow", absl::StrCat("dana:", hash, ":19000:0:99999:7:::\n"), 0600);
+  Enrol("dana");
+  for (int i = 0; i < kTotpFreeFailures + 1; ++i) EXPECT_EQ(ProveBy("password", "dana", "271828").line, "pam");
+  EXPECT_EQ(ProveBy("code", "dana", Code(0)).exit, 0);
+}
+
+TEST_F(CodesTest, TooManyWrongCodesCloseItAndThePasswordStaysOpen) {
+  Enrol("dana");
+  std::string wrong = Code(0);
+  for (char& digit : wrong) digit = digit == '9' ? '0' : static_cast<char>(digit + 1);
+  const std::string path = absl::StrCat(kCodes, "/dana.totp");
+  auto state = ParseTotpState(Text(path));
+  ASSERT_TRUE(state.ok());
+  state->failures = 10;  // so that it is closed for minutes, not seconds
+  Write(path, RenderTotpState(*state), 0600);
+  EXPECT_EQ(ProveBy("code", "dana", wrong).line, "the code of dana was not accepted");
+  const Said said = ProveBy("code", "dana", Code(0));
+  EXPECT_EQ(said.exit, 77);
+  EXPECT_THAT(said.line, HasSubstr("too many codes were wrong"));
+  EXPECT_EQ(ProveBy("password", "dana", kPassword).exit, 0);
+}
+
+TEST_F(CodesTest, ASecretCountsOnlyAfterItsFirstCode) {
+  ASSERT_EQ(Run({"begin-code", "--user", "dana", "--codes", kCodes, "--hash", "sha256", "--digits", "8", "--host", "h"}, "").wait_status, 0);
+  const auto begun = ParseTotpState(Text(absl::StrCat(kCodes, "/dana.totp.begun")));
+  ASSERT_TRUE(begun.ok());
+  key_ = begun->key;
+  EXPECT_EQ(ProveBy("code", "dana", Code(0)).exit, 69);
+  EXPECT_EQ(WEXITSTATUS(Run({"confirm-code", "--user", "dana", "--codes", kCodes}, "00000000x").wait_status), 77);
+  EXPECT_EQ(Run({"confirm-code", "--user", "dana", "--codes", kCodes}, Code(0)).wait_status, 0);
+  EXPECT_EQ(ProveBy("code", "dana", Code(0)).exit, 77) << "that one is used";
+  EXPECT_EQ(ProveBy("code", "dana", Code(1)).exit, 0);
+  EXPECT_EQ(WEXITSTATUS(Run({"confirm-code", "--user", "dana", "--codes", kCodes}, Code(1)).wait_status), 69);
+  EXPECT_EQ(Run({"remove-code", "--user", "dana", "--codes", kCodes}, "").wait_status, 0);
+  EXPECT_EQ(ProveBy("code", "dana", Code(1)).exit, 69);
+}
+
+TEST_F(CodesTest, AFileThatOthersCouldReadOrThatIsDamagedProvesNothing) {
+  Enrol("dana");
+  const std::string path = absl::StrCat(kCodes, "/dana.totp");
+  ASSERT_EQ(chmod(path.c_str(), 0644), 0);
+  EXPECT_EQ(ProveBy("code", "dana", Code(0)).exit, 78);
+  ASSERT_EQ(chmod(path.c_str(), 0600), 0);
+  Write(path, Text(path).substr(0, 40), 0600);
+  EXPECT_EQ(ProveBy("code", "dana", Code(0)).exit, 69);
+  EXPECT_EQ(ProveBy("password", "dana", kPassword).exit, 0);
+}
+
+// A step that could not be kept as used is not accepted: it would be accepted again.
+TEST_F(CodesTest, WithoutRoomToKeepWhatWasUsedNothingIsAccepted) {
+  Enrol("dana");
+  ASSERT_EQ(mount(kCodes, kCodes, nullptr, MS_BIND, nullptr), 0);
+  ASSERT_EQ(mkdir(absl::StrCat(kCodes, "/dana.totp.new").c_str(), 0700), 0);  // in the way of the new file
+  const Said said = ProveBy("code", "dana", Code(0));
+  EXPECT_EQ(said.exit, 69);
+  EXPECT_THAT(said.line, HasSubstr("can't be kept"));
+  ASSERT_EQ(rmdir(absl::StrCat(kCodes, "/dana.totp.new").c_str()), 0);
+  ASSERT_EQ(umount(kCodes), 0);
+  EXPECT_EQ(ProveBy("code", "dana", Code(0)).exit, 0);
+}
+
+TEST_F(CodesTest, SaysHowEachOwnerCanProveToBeThere) {
+  Enrol("dana");
+  Enrol("locked");
+  Enrol("expired");
+  Write(absl::StrCat(kKeys, "/dana.keys"), "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMzcrXQtlNSb/91MbZLloC3wtRF7PrATC3CvDN5SY36F\n");
+  Write(absl::StrCat(kKeys, "/lee.keys"), "nonsense\n");
+  EXPECT_THAT(Resolve({"dana", "lee", "locked", "expired"}), ElementsAre("dana 1000 dana pam,totp,key", "lee 1001 lee", "locked 1002 locked totp"));
+  EXPECT_EQ(ProveBy("code", "expired", Code(0)).exit, 77) << "the account has expired";
+  unlink(absl::StrCat(kKeys, "/lee.keys").c_str());
+}
+
+TEST_F(PresenceTest, AKeyProvesWhatItSigned) {
+  const std::string challenge = "holdpoint-decision-1 decision=approve ticket=HP-4K7Q";
+  const std::string signature =
+      "ssh-sha512.3INEVFAkPKS4N0te.FO5bsVKWA-JVd3W854Csl10fh4jnB4HuuDgrZq2vODll1LtmgDL-B6r0QD5qbS-hntpZIStFqZu5i2YTRR33Cg";
+  const std::string keys = absl::StrCat(kKeys, "/dana.keys");
+  EXPECT_EQ(ProveBy("signature", "dana", signature, "holdpoint", challenge).exit, 69) << "no key is known";
+  Write(keys, "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMzcrXQtlNSb/91MbZLloC3wtRF7PrATC3CvDN5SY36F\n");
+  EXPECT_EQ(ProveBy("signature", "dana", signature, "holdpoint", challenge).line,
+            "key SHA256:3INEVFAkPKS4N0teKKOkjDQgzLYSJxKWTBqCLmDitB8");
+  EXPECT_EQ(ProveBy("signature", "dana", signature, "holdpoint", challenge + "X").exit, 77);
+  EXPECT_EQ(ProveBy("signature", "dana", signature).exit, 77) << "there is nothing to sign";
+  EXPECT_EQ(ProveBy("signature", "lee", signature, "holdpoint", challenge).exit, 69);
+  ASSERT_EQ(chmod(keys.c_str(), 0666), 0);
+  EXPECT_EQ(ProveBy("signature", "dana", signature, "holdpoint", challenge).exit, 78) << "others could have written it";
+}
+
 TEST(EligibleOwners, ReadsOnlyItsOwnLines) {
-  const std::vector<EligibleOwner> owners = {{.user = "dana", .uid = 1000, .through = "%ops"}};
+  const std::vector<EligibleOwner> owners = {{.user = "dana", .uid = 1000, .through = "%ops", .methods = "pam,key"}};
   EXPECT_EQ(*ParseEligibleOwners(FormatEligibleOwners(owners)), owners);
-  for (const char* bad : {"dana", "dana x %ops", "dana 1 %ops more", "dana 99999999999 %ops", " 1 x", "d\x1b 1 x"}) {
+  for (const char* bad : {"dana", "dana 1 %ops", "dana x %ops pam", "dana 1 %ops pam more", "dana 99999999999 %ops pam", " 1 x pam",
+                          "d\x1b 1 x pam"}) {
     EXPECT_EQ(ParseEligibleOwners(bad).status().code(), absl::StatusCode::kDataLoss) << bad;
   }
 }

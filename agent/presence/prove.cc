@@ -1,122 +1,75 @@
 #include "agent/presence/prove.h"
 
-#include <security/pam_appl.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
+#include <vector>
 
-#include <algorithm>
-
-#include "absl/cleanup/cleanup.h"
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "agent/base/status.h"
+#include "agent/presence/account.h"
+#include "agent/presence/key_proof.h"
+#include "agent/presence/pam.h"
+#include "agent/presence/root_file.h"
+#include "agent/presence/totp_store.h"
 
 namespace holdpoint {
 namespace {
 
-constexpr size_t kPasswordMax = 127;
-
-struct Password {
-  Password() { (void)mlock(bytes, sizeof(bytes)); }
-  ~Password() { explicit_bzero(bytes, sizeof(bytes)); }
-  char bytes[kPasswordMax + 2] = {};  // one more than may come, so that too long is seen, and a NUL
-};
-
-absl::Status ReadPassword(int fd, Password& password) {
-  size_t size = 0;
-  while (size < kPasswordMax + 1) {
-    const ssize_t got = read(fd, password.bytes + size, kPasswordMax + 1 - size);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0)
-      return absl::UnavailableError(absl::StrCat("reading the password from descriptor ", fd, ": ", strerror(errno)));
-    if (got == 0) break;
-    size += static_cast<size_t>(got);
-  }
-  if (size == 0 || size > kPasswordMax || memchr(password.bytes, 0, size) != nullptr) {
-    return absl::PermissionDeniedError(absl::StrCat("a password of 1 to ", kPasswordMax, " bytes is wanted"));
-  }
-  return absl::OkStatus();
+// PAM looks at the account by itself.
+absl::Status CheckAccount(const std::string& user) {
+  if (IsUsableAccount(user)) return absl::OkStatus();
+  return absl::PermissionDeniedError(absl::StrCat("the account of ", user, " is not there or has expired"));
 }
 
-// Answers prompts for a password and nothing else: a module that wants to know more than that is not proof of
-// anything here.
-int Converse(int count, const pam_message** messages, pam_response** answers, void* data) {
-  if (count <= 0 || count > PAM_MAX_NUM_MSG) return PAM_CONV_ERR;
-  auto* list = static_cast<pam_response*>(calloc(static_cast<size_t>(count), sizeof(pam_response)));
-  if (list == nullptr) return PAM_BUF_ERR;
-  bool fine = true;
-  for (int i = 0; i < count && fine; ++i) {
-    if (messages[i]->msg_style == PAM_PROMPT_ECHO_OFF) {
-      list[i].resp = strdup(static_cast<const Password*>(data)->bytes);
-      fine = list[i].resp != nullptr;
-    } else {
-      fine = messages[i]->msg_style == PAM_TEXT_INFO || messages[i]->msg_style == PAM_ERROR_MSG;
-    }
-  }
-  if (fine) {
-    *answers = list;
-    return PAM_SUCCESS;
-  }
-  for (int i = 0; i < count; ++i) {
-    if (list[i].resp != nullptr) explicit_bzero(list[i].resp, strlen(list[i].resp));
-    free(list[i].resp);
-  }
-  free(list);
-  return PAM_CONV_ERR;
+absl::StatusOr<std::string> ByCode(const PresenceQuestion& question, const Secret& secret, absl::Time now) {
+  HP_RETURN_IF_ERROR(CheckAccount(question.user));
+  HP_RETURN_IF_ERROR(TotpStore(question.folders.codes).Check(question.user, secret.view(), now));
+  return "totp";
 }
 
-// libpam takes /etc/pam.d/other for a service that has no file: what that allows was not written for this.
-absl::Status CheckService(const std::string& service) {
-  if (service.empty() || service.size() > 64 || !std::all_of(service.begin(), service.end(), [](unsigned char c) {
-        return absl::ascii_isalnum(c) || c == '-' || c == '_';
-      })) {
-    return absl::InvalidArgumentError("--service: a name of letters, digits, - and _ is wanted");
+absl::StatusOr<std::string> BySignature(const PresenceQuestion& question, const Secret& secret) {
+  const std::string& user = question.user;
+  if (question.challenge.empty()) {
+    return absl::PermissionDeniedError("a signature is no proof for this: bring the password or a code");
   }
-  const std::string file = absl::StrCat("/etc/pam.d/", service);
-  if (access(file.c_str(), R_OK) != 0) {
-    return absl::UnavailableError(absl::StrCat(
-        file, ": ", strerror(errno), ": install scripts/pam/holdpoint there, no decision can be proven without it"));
-  }
-  return absl::OkStatus();
+  HP_RETURN_IF_ERROR(CheckAccount(user));
+  HP_ASSIGN_OR_RETURN(const std::vector<OwnerKey> keys, ReadOwnerKeys(question.folders.keys, user));
+  const absl::StatusOr<KeyProof> proof = ParseKeyProof(secret.view());
+  if (!proof.ok()) return absl::PermissionDeniedError(proof.status().message());
+  HP_ASSIGN_OR_RETURN(const OwnerKey key, VerifyKeyProof(*proof, keys, user, question.challenge));
+  return absl::StrCat("key ", KeyFingerprint(key));
 }
 
-absl::Status FromPam(pam_handle_t* pam, int result) {
-  switch (result) {
-    case PAM_SUCCESS:
-      return absl::OkStatus();
-    case PAM_AUTH_ERR:
-    case PAM_USER_UNKNOWN:
-    case PAM_MAXTRIES:
-    case PAM_PERM_DENIED:
-    case PAM_CRED_INSUFFICIENT:
-    case PAM_ACCT_EXPIRED:
-    case PAM_NEW_AUTHTOK_REQD:
-    case PAM_AUTHTOK_EXPIRED:
-    case PAM_CRED_EXPIRED:
-      return absl::PermissionDeniedError("the password was not accepted");
-    default:
-      return absl::UnavailableError(absl::StrCat("PAM could not be asked: ", pam_strerror(pam, result)));
+// Digits may be a password, too. Each is counted as a guess at the code before it is known to be none.
+absl::StatusOr<std::string> ByPasswordOrCode(const PresenceQuestion& question, const Secret& secret, absl::Time now) {
+  const TotpStore codes(question.folders.codes);
+  const bool maybe_code = LooksLikeCode(secret.view()) && codes.Has(question.user);
+  absl::Status code = absl::OkStatus();
+  if (maybe_code) {
+    absl::StatusOr<std::string> proven = ByCode(question, secret, now);
+    if (proven.ok()) return proven;
+    code = proven.status();
   }
+  const absl::Status password = CheckPassword(question.service, question.user, secret);
+  if (password.ok()) {
+    if (maybe_code) HP_RETURN_IF_ERROR(codes.Forgive(question.user));
+    return "pam";
+  }
+  if (!maybe_code) return password;
+  return absl::Status(password.code(), absl::StrCat(code.message(), " (and as a password: ", password.message(), ")"));
 }
 
 }  // namespace
 
-absl::Status ProvePresence(const std::string& service, const std::string& user, int password_fd) {
-  Password password;
-  HP_RETURN_IF_ERROR(CheckService(service));
-  if (user.empty()) return absl::InvalidArgumentError("--user: a name is wanted");
-  HP_RETURN_IF_ERROR(ReadPassword(password_fd, password));
-
-  const pam_conv conversation{.conv = Converse, .appdata_ptr = &password};
-  pam_handle_t* pam = nullptr;
-  int result = pam_start(service.c_str(), user.c_str(), &conversation, &pam);
-  if (result != PAM_SUCCESS) return absl::UnavailableError("PAM could not be started");
-  absl::Cleanup end = [&pam, &result] { pam_end(pam, result); };
-  const int flags = PAM_SILENT | PAM_DISALLOW_NULL_AUTHTOK;
-  result = pam_authenticate(pam, flags);
-  if (result == PAM_SUCCESS) result = pam_acct_mgmt(pam, flags);
-  return FromPam(pam, result);
+absl::StatusOr<std::string> ProvePresence(const PresenceQuestion& question, const Secret& secret, absl::Time now) {
+  HP_RETURN_IF_ERROR(CheckOwnerName(question.user));
+  switch (question.by) {
+    case PresenceQuestion::By::kCode:
+      return ByCode(question, secret, now);
+    case PresenceQuestion::By::kSignature:
+      return BySignature(question, secret);
+    case PresenceQuestion::By::kPasswordOrCode:
+      return ByPasswordOrCode(question, secret, now);
+  }
+  return absl::InvalidArgumentError("want a password, a code or a signature");
 }
 
 }  // namespace holdpoint

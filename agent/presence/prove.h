@@ -2,15 +2,32 @@
 
 #include <string>
 
-#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "agent/presence/secret.h"
 
 namespace holdpoint {
 
-// Asks PAM's `service` whether `user` knows the password that is read from `password_fd` to its end (1 to 127 bytes,
-// no NUL, wiped after use) and whether the account may be used now.
+// Where what an owner can prove with is kept. Only holdpoint-presence reads either.
+struct PresenceFolders {
+  std::string keys = {};   // OWNER.keys, written by the administrator
+  std::string codes = {};  // OWNER.totp, written here
+};
+
+// What is asked: is this owner there?
+struct PresenceQuestion {
+  enum class By { kPasswordOrCode, kCode, kSignature };
+  By by = By::kPasswordOrCode;
+  std::string user = {};
+  std::string service = {};    // of PAM
+  std::string challenge = {};  // what a signature has to be over; empty: none counts
+  PresenceFolders folders = {};
+};
+
+// How the owner has proven to be there: "pam", "totp", or "key SHA256:..." with the fingerprint.
 //
-// OK; kPermissionDenied: no (wrong, locked, expired, unknown: the caller does not learn which);
-// kUnavailable: it could not be asked (no service file, a module that is missing or broken).
-absl::Status ProvePresence(const std::string& service, const std::string& user, int password_fd);
+// kPermissionDenied: not proven. kUnavailable, kFailedPrecondition, kNotFound: it could not be asked. The message is a
+// sentence for the person who asked, and holds nothing secret.
+absl::StatusOr<std::string> ProvePresence(const PresenceQuestion& question, const Secret& secret, absl::Time now);
 
 }  // namespace holdpoint

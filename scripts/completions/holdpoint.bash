@@ -7,7 +7,7 @@ _holdpoint_column() {
 
 _holdpoint() {
   local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command='' words='' i
-  local commands='run holds approve deny wait sessions kill status doctor reload events verify config fingerprint check rules mode report suggest init'
+  local commands='run holds approve deny wait sessions kill status doctor reload events verify config fingerprint check rules mode report suggest init presence challenge'
   for ((i = 1; i < COMP_CWORD; i++)); do
     [[ ${COMP_WORDS[i]} != -- ]] || {
       # Behind -- is somebody else's command line.
@@ -19,15 +19,17 @@ _holdpoint() {
   case $previous in
     --color) words='auto always never' ;;
     --run | --state) COMPREPLY=($(compgen -d -- "$word")); return ;;
-    --key | --config | --rules | --answers | --output) COMPREPLY=($(compgen -f -- "$word")); return ;;
+    --key | --config | --rules | --answers | --output | --signature) COMPREPLY=($(compgen -f -- "$word")); return ;;
     --as) COMPREPLY=($(compgen -u -- "$word")); return ;;
   esac
   if [[ -z $words ]]; then
     case $command in
       '') words="$commands --instance --run --state --json --color --help --version" ;;
       run) words='--env --owner --agent --' ;;
-      approve) words="--once --reason --as --password-fd $(_holdpoint_column "$1" holds ticket)" ;;
-      deny) words="--reason --as --password-fd $(_holdpoint_column "$1" holds ticket)" ;;
+      approve) words="--once --reason --as --password-fd --code --signature $(_holdpoint_column "$1" holds ticket)" ;;
+      deny) words="--reason --as --password-fd --code --signature $(_holdpoint_column "$1" holds ticket)" ;;
+      challenge) words="--deny --once --as $(_holdpoint_column "$1" holds ticket)" ;;
+      presence) words='enroll-totp remove-totp --as --hash --digits --password-fd --code --confirm-fd' ;;
       wait) words="--seconds $(_holdpoint_column "$1" holds ticket)" ;;
       kill) words=$(_holdpoint_column "$1" sessions id) ;;
       sessions) words='detach' ;;
@@ -37,7 +39,7 @@ _holdpoint() {
       fingerprint) words='--key' ;;
       check) words='--command --env --workspace --cwd --look --rules --config --key --' ;;
       rules) words='list test promote --rules --all --dry-run' ;;
-      mode) words='set unset environment rule enforce observe off --all --reason --as --password-fd' ;;
+      mode) words='set unset environment rule enforce observe off --all --reason --as --password-fd --code' ;;
       report) words='--since' ;;
       suggest) words='--config --since' ;;
       init) words='--answers --output --force --defaults --environments --owners --workspace --production-host --mode' ;;

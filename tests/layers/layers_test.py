@@ -49,6 +49,7 @@ ONLY_IN = {
                          'agent/gate/session_desk.cc'],
     r'<sqlite3\.h>': ['collector/store'],
     r'<sys/ptrace\.h>': ['agent/response'],
+    r'<qrencode\.h>': ['agent/cli'],
 }
 
 # These never know the time, a file or the environment of the process.
