@@ -224,6 +224,18 @@ bool HasMarker(const std::string& marker, absl::Span<const std::string> environm
   });
 }
 
+// Whether a file has the texts of several coding agents: such a program speaks of them, as Holdpoint's own does.
+bool HoldsTextsOfSeveral(const CodingAgents& agents, const ProgramFacts& facts) {
+  const auto held = [&facts](const ProgramSignal& program) {
+    return !program.executable_holds.empty() &&
+           std::all_of(program.executable_holds.begin(), program.executable_holds.end(),
+                       [&facts](const std::string& text) { return IsIn(facts.executable_texts, text); });
+  };
+  return std::count_if(agents.agents.begin(), agents.agents.end(), [&held](const CodingAgent& agent) {
+           return std::any_of(agent.programs.begin(), agent.programs.end(), held);
+         }) > 1;
+}
+
 }  // namespace
 
 absl::StatusOr<CodingAgents> LoadCodingAgents(absl::string_view name, absl::string_view bytes) {
@@ -264,6 +276,11 @@ std::vector<std::string> CandidateNames(const CodingAgents& agents) {
 }
 
 Recognition RecogniseAgent(const CodingAgents& agents, const ProgramFacts& facts) {
+  if (HoldsTextsOfSeveral(agents, facts)) {
+    ProgramFacts without = facts;
+    without.executable_texts.clear();
+    return RecogniseAgent(agents, without);
+  }
   Recognition recognition;
   for (const CodingAgent& agent : agents.agents) {
     for (const ProgramSignal& program : agent.programs) {

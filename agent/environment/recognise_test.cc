@@ -121,6 +121,13 @@ TEST(EachSignalAloneTest, Codex) {
   Expect("", {{"another package", "/usr/bin/node", {"node", "/opt/x/bin/start.js"}, moved}});
 }
 
+TEST(EachSignalAloneTest, ProgramWithTheTextsOfSeveralIsNoneOfThem) {
+  Words texts = kClaudeTexts;
+  texts.insert(texts.end(), kCodexTexts.begin(), kCodexTexts.end());
+  Expect("", {{"Holdpoint's own command", "/usr/bin/holdpoint", {"holdpoint", "run"}, {.links = {}, .files = {}, .texts = texts}}});
+  Expect("codex", {{"one of them, by its path", "/n/@openai/codex-linux-x64/vendor/musl/bin/codex", {"codex"}, {.links = {}, .files = {}, .texts = texts}}});
+}
+
 TEST(EachSignalAloneTest, MiniSweAgent) {
   const std::string text = "#!/v/bin/python3\nfrom minisweagent.run.mini import app\n";
   const Disk disk{.links = {}, .files = {{"/v/bin/mini", text}, {"/v/bin/foo", text}, {"/v/bin/own", "print('mini')\n"}}, .texts = {}};
