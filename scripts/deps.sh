@@ -13,10 +13,11 @@ build=(
   clang-16 llvm-16 libclang-rt-16-dev libbpf-dev bpftool
   libabsl-dev libprotobuf-dev protobuf-compiler librdkafka-dev libre2-dev libyaml-cpp-dev nlohmann-json3-dev
   libcli11-dev libsqlite3-dev libseccomp-dev libpam0g-dev libssl-dev libgit2-dev libcap-ng-dev libqrencode-dev
+  libcurl4-openssl-dev libsystemd-dev
   libgtest-dev libgmock-dev libbenchmark-dev
   python3 openssl ca-certificates curl wget git iproute2 procps systemd
 )
-tests=(strace gdb make tmux openssh-client dropbear-bin sudo)
+tests=(strace gdb make tmux openssh-client dropbear-bin sudo dbus-daemon python3-dbus python3-gi)
 agents=(python3-venv)
 kafka=()
 kernel=(qemu-system-x86 busybox-static cpio)

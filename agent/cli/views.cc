@@ -58,6 +58,13 @@ absl::StatusOr<int> Status(const Context& context) {
       NumberOf(spool, "last_sequence"), ", ",
       Painted(absl::StrCat(lost, " lost"), lost == 0 ? Tone::kPlain : Tone::kBad, color), ", in ",
       Safe(TextOf(status, "state")), "\n"));
+  const Json notices = status.value("notices", Json::object());
+  const std::string problem = TextOf(notices, "problem");
+  Print(absl::StrCat("notices   ", Safe(TextOf(notices, "state")), ", ", NumberOf(notices, "told"), " told (",
+                     NumberOf(notices, "terminals"), " terminals, webhook ", NumberOf(notices, "webhook_delivered"),
+                     " delivered, ", NumberOf(notices, "webhook_failed"), " failed), ", NumberOf(notices, "lost"),
+                     " lost, ", NumberOf(notices, "watching"), " watching",
+                     problem.empty() ? "" : "; " + Painted(Safe(problem), Tone::kBad, color), "\n"));
   const Json consults = status.value("consults", Json::object());
   const Json verdict = consults.value("to_verdict", Json::object());
   const Json go_on = consults.value("to_continue", Json::object());

@@ -124,6 +124,21 @@ Json ToJson(const PresenceRow& row) {
   return {{"owner", Clip(row.owner)}, {"uid", row.uid}, {"methods", Clip(row.methods)}};
 }
 
+Json ToJson(const StatusView::Notices& notices) {
+  return {{"state", Clip(notices.state)},
+          {"restarts", notices.restarts},
+          {"waiting", notices.waiting},
+          {"told", notices.told},
+          {"lost", notices.lost},
+          {"terminals", notices.terminals},
+          {"terminals_failed", notices.terminals_failed},
+          {"terminals_spared", notices.terminals_spared},
+          {"webhook_delivered", notices.webhook_delivered},
+          {"webhook_failed", notices.webhook_failed},
+          {"watching", notices.watching},
+          {"problem", Clip(notices.problem)}};
+}
+
 Json ToJson(const StatusView::Latency& latency) {
   return {{"count", latency.count}, {"p50_us", latency.p50_us}, {"p99_us", latency.p99_us}};
 }
@@ -183,6 +198,7 @@ std::vector<std::string> StatusBodies(const StatusView& status) {
         {"rules", status.judge.rules}}},
       {"spool",
        {{"bytes", status.spool.bytes}, {"last_sequence", status.spool.last_sequence}, {"lost", status.spool.lost}}},
+      {"notices", ToJson(status.notices)},
       {"kernel", std::move(kernel)},
       {"consults", {{"to_verdict", ToJson(status.to_verdict)}, {"to_continue", ToJson(status.to_continue)}}}};
   return {Dump(json)};

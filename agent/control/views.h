@@ -41,6 +41,15 @@ struct StatusView {
     uint64_t last_sequence = 0;
     uint64_t lost = 0;
   } spool = {};
+  // To whoever may decide. "told" counts what was finished with, whatever became of it.
+  struct Notices {
+    std::string state = {};  // "alive", "restarting", "off"
+    uint64_t restarts = 0, waiting = 0, told = 0, lost = 0;
+    uint64_t terminals = 0, terminals_failed = 0, terminals_spared = 0;  // written to, closed, too many at once
+    uint64_t webhook_delivered = 0, webhook_failed = 0;
+    uint64_t watching = 0;     // clients that watch
+    std::string problem = {};  // the last one
+  } notices = {};
   std::vector<std::pair<std::string, uint64_t>> kernel = {};  // counters by name
   // Of acts that were asked about, in microseconds, from the kernel's event on; upper bounds within an eighth.
   struct Latency {

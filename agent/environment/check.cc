@@ -22,6 +22,17 @@ std::string Describe(const EnvironmentConfig& environment) {
   return text;
 }
 
+// The address stays out: what is behind the host may be a secret.
+std::string DescribeNotify(const NotifyConfig& notify) {
+  constexpr const char* kWalls[] = {"owners' terminals", "every terminal", "no terminal"};
+  const WebhookConfig& webhook = notify.webhook;
+  const bool posts = !webhook.url.empty() || !webhook.url_file.empty();
+  return absl::StrCat("notices: ", kWalls[static_cast<size_t>(notify.wall)],
+                      !posts                        ? ", no webhook"
+                      : webhook.secret_file.empty() ? ", a webhook without a signature"
+                                                    : ", a signed webhook");
+}
+
 bool Names(const std::vector<std::string>& owners, absl::string_view name) {
   return std::find(owners.begin(), owners.end(), name) != owners.end();
 }
@@ -96,6 +107,7 @@ ConfigurationReport CheckConfiguration(absl::string_view name, absl::string_view
                                ? "record: local spool only"
                                : absl::StrCat("record: Kafka at ", absl::StrJoin(configuration->kafka.brokers, ", "),
                                               ", topic ", configuration->kafka.topic));
+  report.summary.push_back(DescribeNotify(configuration->notify));
   AddWarnings(*configuration, &report.warnings);
   return report;
 }
@@ -122,6 +134,8 @@ std::vector<std::string> ConfigurationKeys() {
   add("presence", kPresenceKeys);
   add("policy", kPolicyKeys);
   add("record", kRecordKeys);
+  add("notify", kNotifyKeys);
+  add("notify.webhook", kWebhookKeys);
   add("policy.table", kRowNames);
   for (const absl::string_view row : kRowNames) add(absl::StrCat("policy.table.", row), kColumnNames);
   std::sort(keys.begin(), keys.end());

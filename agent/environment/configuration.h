@@ -105,6 +105,22 @@ struct KafkaConfig {
   std::map<std::string, std::string> settings;
 };
 
+enum class Wall { kOwners, kAll, kOff };
+
+// Of url and url_file at most one is there; neither: no webhook.
+struct WebhookConfig {
+  std::string url;
+  std::string url_file;  // paths are absolute
+  std::string secret_file;
+  std::string ca_file;
+  uint32_t timeout_ms = 5000;
+};
+
+struct NotifyConfig {
+  Wall wall = Wall::kOwners;
+  WebhookConfig webhook;
+};
+
 // The decision table: a row for what an act does, a column for where.
 enum class Row {
   kRead,
@@ -168,6 +184,7 @@ struct Configuration {
   LimitsConfig limits;
   KafkaConfig kafka;
   RecordConfig record;
+  NotifyConfig notify;
   std::string presence_service = "holdpoint";
 
   // Null where there is no such environment.

@@ -75,6 +75,14 @@ void FillConfigured(const Configuration& configuration, const CodingAgents& agen
   kafka->mutable_brokers()->Assign(configuration.kafka.brokers.begin(), configuration.kafka.brokers.end());
   kafka->set_topic(configuration.kafka.topic);
   kafka->mutable_settings()->insert(configuration.kafka.settings.begin(), configuration.kafka.settings.end());
+  constexpr const char* kWalls[] = {"owners", "all", "off"};
+  v1::Notify* notify = configured->mutable_notify();
+  notify->set_wall(kWalls[static_cast<size_t>(configuration.notify.wall)]);
+  notify->set_webhook_url(configuration.notify.webhook.url);
+  notify->set_webhook_url_file(configuration.notify.webhook.url_file);
+  notify->set_webhook_secret_file(configuration.notify.webhook.secret_file);
+  notify->set_webhook_ca_file(configuration.notify.webhook.ca_file);
+  notify->set_webhook_timeout_ms(configuration.notify.webhook.timeout_ms);
   configured->set_record_allowed(configuration.record.allowed_in_full);
   configured->set_presence_service(configuration.presence_service);
 }

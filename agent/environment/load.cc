@@ -25,6 +25,7 @@ constexpr size_t kMaxRanges = 4096;  // What the kernel's table takes.
 
 constexpr absl::string_view kModeWords[] = {"enforce", "observe"};
 constexpr absl::string_view kAllowedWords[] = {"rolled", "full"};
+constexpr absl::string_view kWallWords[] = {"owners", "all", "off"};
 constexpr absl::string_view kFailWords[] = {"closed", "open"};
 constexpr absl::string_view kRefuseWords[] = {"crossing", "always", "never"};
 constexpr absl::string_view kRuleModeWords[] = {"enforce", "observe", "off"};
@@ -106,6 +107,7 @@ class Loader {
     HP_RETURN_IF_ERROR(LoadPresence(map));
     HP_RETURN_IF_ERROR(LoadPolicy(map));
     HP_RETURN_IF_ERROR(LoadRecord(map));
+    HP_RETURN_IF_ERROR(LoadNotify(map));
     return std::move(configuration_);
   }
 
@@ -431,6 +433,42 @@ class Loader {
     HP_ASSIGN_OR_RETURN(const size_t word, map.Get("allowed")->OneOf(kAllowedWords));
     configuration_.record.allowed_in_full = word == 1;
     return absl::OkStatus();
+  }
+
+  absl::Status LoadNotify(const YamlMap& top) {
+    if (!top.Has("notify")) return absl::OkStatus();
+    HP_ASSIGN_OR_RETURN(const YamlMap map, top.Get("notify")->Map(kNotifyKeys));
+    if (map.Has("wall")) {
+      HP_ASSIGN_OR_RETURN(const size_t word, map.Get("wall")->OneOf(kWallWords));
+      configuration_.notify.wall = static_cast<Wall>(word);
+    }
+    if (!map.Has("webhook")) return absl::OkStatus();
+    HP_ASSIGN_OR_RETURN(configuration_.notify.webhook, ReadWebhook(*map.Get("webhook")));
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<WebhookConfig> ReadWebhook(const YamlValue& value) {
+    // No user in it: a password has no place in this file.
+    static const auto* const url_pattern = new RE2(
+        "(https://[!-.0-?A-~]+|http://(127\\.0\\.0\\.1|localhost|\\[::1\\])(:[0-9]{1,5})?)(/[!-~]*)?");
+    static const auto* const path_pattern = new RE2("/[^\\x00-\\x1f]{1,1000}");
+    HP_ASSIGN_OR_RETURN(const YamlMap map, value.Map(kWebhookKeys));
+    WebhookConfig webhook;
+    if (map.Has("url") == map.Has("url_file")) return map.Error("wanted url or url_file, and not both");
+    if (map.Has("url")) {
+      const YamlValue url = *map.Get("url");
+      constexpr absl::string_view kWanted = "https://HOST[:PORT][/PATH], or http:// to this host";
+      HP_ASSIGN_OR_RETURN(webhook.url, Matching(url, *url_pattern, kWanted));
+      if (webhook.url.size() > 2000) return url.Wrong("at most 2000 characters");
+    }
+    for (const auto& [key, path] :
+         {std::pair("url_file", &WebhookConfig::url_file), std::pair("secret_file", &WebhookConfig::secret_file),
+          std::pair("ca_file", &WebhookConfig::ca_file)}) {
+      if (!map.Has(key)) continue;
+      HP_ASSIGN_OR_RETURN(webhook.*path, Matching(*map.Get(key), *path_pattern, "an absolute path"));
+    }
+    HP_RETURN_IF_ERROR(map.Optional("timeout_ms", 100, 60'000, &webhook.timeout_ms));
+    return webhook;
   }
 
   absl::Status LoadPolicy(const YamlMap& top) {

@@ -9,7 +9,7 @@ namespace holdpoint {
 inline constexpr absl::string_view kTopKeys[] = {"version",      "owners",      "environments", "sessions",
                                                  "destinations", "credentials", "resources",    "production_names",
                                                  "limits",       "kafka",       "presence",     "policy",
-                                                 "record"};
+                                                 "record",       "notify"};
 inline constexpr absl::string_view kOwnerKeys[] = {"approval", "rollback", "incident"};
 inline constexpr absl::string_view kEnvironmentKeys[] = {"name", "protected", "mode", "fail", "owners"};
 inline constexpr absl::string_view kSessionKeys[] = {"default", "launch_default", "workspaces", "branches",
@@ -25,6 +25,8 @@ inline constexpr absl::string_view kLimitKeys[] = {"consult_ms", "hold_ms", "tic
 inline constexpr absl::string_view kKafkaKeys[] = {"brokers", "topic", "settings"};
 inline constexpr absl::string_view kPresenceKeys[] = {"service"};
 inline constexpr absl::string_view kRecordKeys[] = {"allowed"};
+inline constexpr absl::string_view kNotifyKeys[] = {"wall", "webhook"};
+inline constexpr absl::string_view kWebhookKeys[] = {"url", "url_file", "secret_file", "ca_file", "timeout_ms"};
 inline constexpr absl::string_view kPolicyKeys[] = {"table", "rules"};
 
 }  // namespace holdpoint

@@ -118,6 +118,9 @@ class Validator {
     if (keyword == "anyOf") {
       return std::any_of(rule.begin(), rule.end(), [&](const Json& one) { return Valid(value, one); });
     }
+    if (keyword == "oneOf") {
+      return std::count_if(rule.begin(), rule.end(), [&](const Json& one) { return Valid(value, one); }) == 1;
+    }
     if (keyword == "required") {
       return std::all_of(rule.begin(), rule.end(), [&](const Json& key) { return value.contains(key); });
     }
@@ -237,6 +240,8 @@ TEST(SchemaTest, AgreesWithTheLoaderOnEveryMutationOfTheExample) {
 TEST(SchemaTest, AgreesOnATableOfFiles) {
   for (const char* good : {"{}", "environments: [{name: a}]", "destinations: []", "limits: {hold_ms: 0}",
                            "destinations: [{hosts: [a], environment: ci, ports: [1, \"2-3\"]}]",
+                           "notify: {wall: off}", "notify: {webhook: {url: \"http://127.0.0.1:8080/x\"}}",
+                           "notify: {webhook: {url_file: /etc/holdpoint/webhook-url}}",
                            "sessions: {workspaces: [{glob: \".env\", environment: ci}]}"}) {
     EXPECT_TRUE(LoaderTakes(good)) << good << LoadConfiguration("x", good).status();
     EXPECT_TRUE(SchemaTakes(good)) << good;
@@ -255,6 +260,15 @@ TEST(SchemaTest, AgreesOnATableOfFiles) {
                           "kafka: {settings: {sasl.password.file: x}}",
                           "kafka: {topic: \"a b\"}",
                           "presence: {service: \"../x\"}",
+                          "notify: {wall: everybody}",
+                          "notify: {webhook: {}}",
+                          "notify: {webhook: {url: \"http://hooks.example.com/\"}}",
+                          "notify: {webhook: {url: \"http://localhost.example.com/\"}}",
+                          "notify: {webhook: {url: \"https://me:secret@hooks.example.com/\"}}",
+                          "notify: {webhook: {url: \"https://a/ b\"}}",
+                          "notify: {webhook: {url: \"https://a/\", url_file: /a}}",
+                          "notify: {webhook: {url_file: a}}",
+                          "notify: {webhook: {url: \"https://a/\", timeout_ms: 99}}",
                           "sessions: {workspaces: [{glob: \"a/b\", environment: ci}]}",
                           "destinations: [{environment: ci}]",
                           "destinations: [{hosts: [], environment: ci}]",

@@ -23,6 +23,7 @@
 #include "agent/event/stream_id.h"
 #include "agent/spool/cursor.h"
 #include "agent/gate/config_files.h"
+#include "agent/gate/notice_of.h"
 #include "agent/gate/notify.h"
 #include "agent/gate/rights.h"
 #include "agent/kernel/decode.h"
@@ -240,6 +241,9 @@ absl::Status Gate::MakeDesks() {
   hooks.doctor = [this](std::vector<std::string>* bodies) { DoctorReport(bodies); };
   control_desk_ = std::make_unique<ControlDesk>(core, *session_desk_, consult_desk_->holds(), *presence_desk_, std::move(hooks));
   notice_desk_ = std::make_unique<NoticeDesk>(core);
+  notice_desk_->on_notice = [this, core](const std::string& change, const Ticket& ticket) {
+    if (notifier_->wanted()) notifier_->Send(NoticeOf(core, change, ticket));
+  };
   consult_desk_->holds().on_ticket = [this](const Ticket& ticket) {
     control_desk_->OnTicket(ticket);
     notice_desk_->OnTicket(ticket);
@@ -270,6 +274,7 @@ absl::Status Gate::MakeDesks() {
       true, (options_.observe ? 0 : HP_SESSION_ENFORCE), 0));
   HP_RETURN_IF_ERROR(loop_->Add(kernel_->UrgentFd(), [this] { OnUrgent(); }));
   HP_RETURN_IF_ERROR(loop_->Add(signals_.get(), [this] { OnSignal(); }));
+  StartNotifier();
   kernel_losses_.Begin(kernel_->TookOver());
   kernel_->SetOurs(Ours());
   BeatTick();
@@ -277,6 +282,13 @@ absl::Status Gate::MakeDesks() {
   SlowTick();
   HeartbeatTick();
   return absl::OkStatus();
+}
+
+void Gate::StartNotifier() {
+  notifier_ = std::make_unique<NotifierLink>(
+      *loop_, clock_, absl::StrCat(options_.bin, "/holdpoint-notify"),
+      [this](absl::string_view reason, uint64_t count) { recorder_->CountLoss("notify", reason, count); });
+  notifier_->Configure(NoticeSettingsOf(policy_.configured(), recorder_->stream()));
 }
 
 absl::Status Gate::Listen() {
@@ -347,6 +359,7 @@ absl::Status Gate::Reload() {
   tamper_desk_->PolicyLoaded();
   session_desk_->Reprogram();
   owners_->Refresh(policy_.configured(), [] {});
+  notifier_->Configure(NoticeSettingsOf(policy_.configured(), recorder_->stream()));
   LogInfo("configuration read again: ", policy_.configured().rules(), " rules");
   return absl::OkStatus();
 }
@@ -409,7 +422,7 @@ void Gate::BeatTick() {
 }
 
 std::vector<pid_t> Gate::Ours() const {
-  return {getpid(), judge_->pid(), warden_ != nullptr ? warden_->pid() : -1, stream_.pid};
+  return {getpid(), judge_->pid(), warden_ != nullptr ? warden_->pid() : -1, stream_.pid, notifier_->pid()};
 }
 
 void Gate::HeartbeatTick() {
@@ -428,6 +441,7 @@ void Gate::SlowTick() {
   session_desk_->Tick();
   if (!stopping_) tamper_desk_->Look(Ours());
   kernel_losses_.Declare(*kernel_, *recorder_);
+  notifier_->Tick();
   for (Ticket* ticket : tickets_.Expire(clock_.Wall())) {
     v1::Decision decision;
     decision.set_ticket(ticket->id);
@@ -495,6 +509,7 @@ void Gate::StatusReport(std::vector<std::string>* bodies) {
   view.judge.restarts = judge_->restarts();
   view.judge.policy_hash = policy_.configured().policy_hash();
   view.judge.rules = policy_.configured().rules();
+  view.notices = NoticesReport();
   view.spool.bytes = spool_->bytes();
   view.spool.last_sequence = recorder_->head().sequence;
   view.spool.lost = recorder_->totals().lost + recorder_->totals().unwritten;
@@ -508,6 +523,24 @@ void Gate::StatusReport(std::vector<std::string>* bodies) {
   view.to_verdict = latency(consult_desk_->to_verdict());
   view.to_continue = latency(consult_desk_->to_continue());
   *bodies = StatusBodies(view);
+}
+
+StatusView::Notices Gate::NoticesReport() const {
+  const NotifierLink::Totals& totals = notifier_->totals();
+  StatusView::Notices view;
+  view.state = !notifier_->wanted() ? "off" : notifier_->alive() ? "alive" : "restarting";
+  view.restarts = totals.restarts;
+  view.waiting = notifier_->waiting();
+  view.told = totals.told;
+  view.terminals = totals.terminals;
+  view.terminals_failed = totals.terminals_failed;
+  view.terminals_spared = totals.terminals_spared;
+  view.webhook_delivered = totals.delivered;
+  view.webhook_failed = totals.given_up + totals.dropped;
+  view.lost = totals.lost;
+  view.problem = totals.problem;
+  view.watching = notice_desk_->watching();
+  return view;
 }
 
 void Gate::DoctorReport(std::vector<std::string>* bodies) {
@@ -540,6 +573,12 @@ void Gate::DoctorReport(std::vector<std::string>* bodies) {
                     "cannot decide: not there, or expired, or with no password, no codes and no key",
                     "give that user a password, or write its public key into presence.d; then holdpoint reload", true});
   }
+  const StatusView::Notices notices = NoticesReport();
+  const bool told = notices.state != "restarting" && notices.problem.empty();
+  rows.push_back({"notices", told,
+                  !notices.problem.empty() ? notices.problem
+                                           : absl::StrCat(notices.state, ", ", notices.told, " told, ", notices.lost, " lost"),
+                  told ? "" : "owners hear later, or not at all: see the key notify of the configuration"});
   const uint64_t lost = recorder_->totals().lost + recorder_->totals().unwritten;
   rows.push_back({"record", lost == 0, absl::StrCat(recorder_->totals().recorded, " events, ", lost, " lost"),
                   lost == 0 ? "" : "the losses are in the record, by reason: holdpoint events --kind loss"});

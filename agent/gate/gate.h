@@ -7,6 +7,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "agent/control/server.h"
+#include "agent/control/views.h"
 #include "agent/event/recorder.h"
 #include "agent/gate/consult_desk.h"
 #include "agent/gate/connect_desk.h"
@@ -15,6 +16,7 @@
 #include "agent/gate/kernel_losses.h"
 #include "agent/gate/notice_desk.h"
 #include "agent/gate/enrol_desk.h"
+#include "agent/gate/notifier_link.h"
 #include "agent/gate/escape_desk.h"
 #include "agent/gate/presence_desk.h"
 #include "agent/gate/program_desk.h"
@@ -49,6 +51,7 @@ class Gate {
   absl::Status OpenKernel();
   void StartWarden();
   absl::Status MakeDesks();
+  void StartNotifier();
   absl::Status StartStream();
   absl::Status Listen();
 
@@ -65,6 +68,7 @@ class Gate {
   std::vector<pid_t> Ours() const;
   void OnSignal();
   void Stop(bool hand_over);
+  StatusView::Notices NoticesReport() const;
   void StatusReport(std::vector<std::string>* bodies);
   void DoctorReport(std::vector<std::string>* bodies);
 
@@ -95,6 +99,7 @@ class Gate {
   std::unique_ptr<EscapeDesk> escape_desk_;
   std::unique_ptr<ConnectDesk> connect_desk_;
   std::unique_ptr<TamperDesk> tamper_desk_;
+  std::unique_ptr<NotifierLink> notifier_;
   std::unique_ptr<NoticeDesk> notice_desk_;
   std::unique_ptr<ControlDesk> control_desk_;
   std::unique_ptr<ControlServer> control_;

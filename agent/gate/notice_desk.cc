@@ -10,6 +10,7 @@
 namespace holdpoint {
 namespace {
 
+constexpr char kChanged[] = "changed", kOpenAgain[] = "open again";  // for who watches, no news for others
 constexpr int kExitUnavailable = 69;
 constexpr int kExitNotPermitted = 77;
 
@@ -36,8 +37,8 @@ std::string NoticeDesk::ChangeOf(const Ticket& ticket) {
   if (!before.has_value() && (ticket.state == Ticket::State::kHeld || ticket.state == Ticket::State::kOpen)) {
     return "opened";
   }
-  if (before == ticket.state) return "changed";
-  if (ticket.state == Ticket::State::kOpen) return before == Ticket::State::kHeld ? "hold ran out" : "open again";
+  if (before == ticket.state) return kChanged;
+  if (ticket.state == Ticket::State::kOpen) return before == Ticket::State::kHeld ? "hold ran out" : kOpenAgain;
   return TicketStateName(ticket.state);
 }
 
@@ -49,7 +50,7 @@ void NoticeDesk::OnTicket(const Ticket& ticket) {
     const uint32_t uid = call->peer().uid;
     if (MaySee(core_, uid, ticket)) call->Send(WatchBodies(change, {HoldViewOf(core_, ticket, uid)}));
   }
-  if (on_notice) on_notice(change, ticket);
+  if (on_notice && change != kChanged && change != kOpenAgain) on_notice(change, ticket);
 }
 
 void NoticeDesk::Watch(const std::shared_ptr<ControlCall>& call, bool in_session) {
