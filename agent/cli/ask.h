@@ -6,12 +6,10 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "agent/cli/context.h"
+#include "agent/cli/rows.h"
 #include "agent/control/client.h"
-#include "nlohmann/json.hpp"
 
 namespace holdpoint {
-
-using Json = nlohmann::ordered_json;
 
 inline constexpr absl::Duration kAnswerTime = absl::Seconds(10);    // for what the daemon knows
 inline constexpr absl::Duration kDecisionTime = absl::Seconds(40);  // PAM may delay
@@ -27,14 +25,5 @@ int Tell(const ControlAnswer& answer);
 // The rows under `key` of all bodies; kDataLoss for bodies that are no such JSON.
 absl::StatusOr<std::vector<Json>> RowsOf(const ControlAnswer& answer, const std::string& key);
 absl::StatusOr<Json> ObjectOf(const ControlAnswer& answer);
-
-// One line of ASCII JSON.
-std::string JsonLine(const Json& json);
-
-// Values of a row, empty or 0 where they are missing or of another type.
-std::string TextOf(const Json& row, const char* key);
-int64_t NumberOf(const Json& row, const char* key);
-bool FlagOf(const Json& row, const char* key);
-std::string ListOf(const Json& row, const char* key);  // joined with ", "
 
 }  // namespace holdpoint

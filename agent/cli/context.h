@@ -46,6 +46,8 @@ void AddPresence(CLI::App& app, Context& context);  // presence, challenge
 void AddReport(CLI::App& app, Context& context);
 void AddSuggest(CLI::App& app, Context& context);
 void AddInit(CLI::App& app, Context& context);
+void AddWatch(CLI::App& app, Context& context);
+void AddNotifyDesktop(CLI::App& app, Context& context);
 
 // Writes to standard output. What could not be written is an error of FlushOutput, kUnavailable.
 void Print(const std::string& text);

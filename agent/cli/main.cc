@@ -70,6 +70,8 @@ int Main(int argc, char** argv) {
   AddReport(app, context);
   AddSuggest(app, context);
   AddInit(app, context);
+  AddWatch(app, context);
+  AddNotifyDesktop(app, context);
   AddDoctor(app, context);
 
   try {

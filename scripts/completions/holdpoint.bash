@@ -7,7 +7,7 @@ _holdpoint_column() {
 
 _holdpoint() {
   local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command='' words='' i
-  local commands='run holds approve deny wait sessions kill status doctor reload events verify config fingerprint check rules mode report suggest init presence challenge'
+  local commands='run holds watch approve deny wait notify-desktop sessions kill status doctor reload events verify config fingerprint check rules mode report suggest init presence challenge'
   for ((i = 1; i < COMP_CWORD; i++)); do
     [[ ${COMP_WORDS[i]} != -- ]] || {
       # Behind -- is somebody else's command line.
@@ -30,6 +30,7 @@ _holdpoint() {
       deny) words="--reason --as --password-fd --code --signature $(_holdpoint_column "$1" holds ticket)" ;;
       challenge) words="--deny --once --as $(_holdpoint_column "$1" holds ticket)" ;;
       presence) words='enroll-totp remove-totp --as --hash --digits --password-fd --code --confirm-fd' ;;
+      watch) words='--as --quiet' ;;
       wait) words="--seconds $(_holdpoint_column "$1" holds ticket)" ;;
       kill) words=$(_holdpoint_column "$1" sessions id) ;;
       sessions) words='detach' ;;

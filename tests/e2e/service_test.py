@@ -11,13 +11,15 @@ import unittest
 from e2e import case
 
 UNIT = pathlib.Path(os.environ['HP_BUILD_DIR']) / 'packaging' / 'systemd' / 'holdpointd.service'
+USER_UNIT = UNIT.parent / 'user' / 'holdpoint-notify.service'
 MOST_EXPOSURE = 7.0  # CAP_SYS_ADMIN and CAP_SYS_PTRACE alone cost most of it
 
 setUpModule = case.enter
 
 
 def analyze(*arguments):
-    return subprocess.run(['systemd-analyze', *map(str, arguments)], capture_output=True, text=True, check=False)
+    return subprocess.run(['systemd-analyze', *map(str, arguments)], capture_output=True, text=True, check=False,
+                          env={**os.environ, 'XDG_RUNTIME_DIR': str(case.GateCase.PLACE)})
 
 
 class Unit(unittest.TestCase):
@@ -25,6 +27,12 @@ class Unit(unittest.TestCase):
         said = analyze('verify', '--man=no', UNIT).stderr
         complaints = [line for line in said.splitlines()
                       if UNIT.name in line and 'is not executable' not in line]  # it is not installed here
+        self.assertEqual(complaints, [])
+
+    def test_the_unit_of_users_is_understood(self):
+        said = analyze('verify', '--user', '--man=no', USER_UNIT).stderr
+        complaints = [line for line in said.splitlines()
+                      if USER_UNIT.name in line and 'is not executable' not in line]
         self.assertEqual(complaints, [])
 
     def test_is_hardened_as_far_as_bpf_and_ptrace_allow(self):
