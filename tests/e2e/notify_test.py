@@ -71,8 +71,8 @@ class Wall(NotifyCase):
         owner, other = self.log_in(DANA, LEE)
         session, ticket = self.hold()
         at = owner.wait_for(f'holdpoint: {ticket} is HELD, ')
-        at = owner.wait_for(f'rm {self.precious}/a\r\n', at)
-        at = owner.wait_for('holdpoint watch\r\n', at)
+        at = owner.wait_for(f'rm {self.precious}/a\r', at)
+        at = owner.wait_for('look and decide: holdpoint --instance e2e watch\r', at)
         self.deny(ticket)
         owner.wait_for(f'{ticket} denied by dana', at)
         self.assertEqual(self.finish(session)[0], 126)
@@ -85,7 +85,7 @@ class Wall(NotifyCase):
         session = self.session(f"rm '{self.precious}/\x1b[2Jx'")
         ticket = self.gate.await_hold()['ticket']
         owner.wait_for(f'{ticket} is HELD')
-        owner.wait_for('holdpoint watch\r\n')
+        owner.wait_for('look and decide: ')
         self.assertNotIn(b'\x1b', owner.shown)
         self.deny(ticket)
         self.finish(session)
@@ -366,8 +366,11 @@ class WebhookElsewhere(Webhook):
         self.deny(ticket)
         self.finish(session)
         self.assertIn(('notify', 'webhook given up'), {(loss['stage'], loss['reason']) for loss in self.losses()})
-        doctor = {row['check']: row for row in self.gate.lines('doctor')}
-        self.assertFalse(doctor['notices']['ok'])
+        doctor = self.gate.cli('--json', 'doctor')
+        self.assertEqual(doctor.returncode, 1)
+        rows = {row['check']: row for row in map(json.loads, doctor.stdout.splitlines())}
+        self.assertFalse(rows['notices']['ok'])
+        self.assertIn('redirect', rows['notices']['detail'])
 
 
 class WebhookOpenSecret(Webhook):
