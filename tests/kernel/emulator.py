@@ -23,6 +23,7 @@ destinations:
 resources:
   - {{type: path, id: "/precious/*", environment: production}}
 limits: {{hold_ms: {hold_ms}, consult_ms: 10000}}
+notify: {{wall: off}}
 '''
 
 
