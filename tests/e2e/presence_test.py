@@ -266,6 +266,17 @@ class Keys(PresenceTest):
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertTrue(self.again(session))
 
+    def test_a_denial_is_signed_as_well(self):
+        key = self.key('dana')
+        self.knows(DANA, key.with_suffix('.pub').read_text())
+        session, ticket = self.waits()
+        signature = self.sign(self.challenge(ticket, '--deny'), key)
+        self.refused(self.approve(ticket, '--signature', signature), 'no key of dana has signed this challenge')
+        done = self.gate.cli('deny', ticket, '--as', 'dana', '--signature', signature)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual([row['state'] for row in self.gate.lines('holds') if row['ticket'] == ticket], ['denied'])
+        self.assertFalse(self.again(session))
+
     def test_a_signature_of_anything_else_is_refused(self):
         danas, lees, others = self.key('dana'), self.key('lee'), self.key('other')
         self.knows(DANA, danas.with_suffix('.pub').read_text())
