@@ -61,6 +61,16 @@ class Parser {
     }
   }
 
+  // What starts with a dash is the next option; --no-x is a flag in every tool.
+  void TakeUnknown(absl::string_view word, bool has_value) {
+    result_.unknown.emplace_back(word);
+    if (has_value || !table_.style().unknown_take_value || absl::StartsWith(word, "--no-") || at_ + 1 >= argv_.size()) {
+      return;
+    }
+    const absl::string_view next = argv_[at_ + 1];
+    if (next.empty() || next[0] != '-') ++at_;
+  }
+
   void TakeLong(absl::string_view word, absl::string_view body) {
     const size_t index = at_;
     const size_t equals = body.find('=');
@@ -68,7 +78,7 @@ class Parser {
     const OptionSpec* spec = table_.FindLong(name);
     if (!spec && table_.style().single_dash_long && name.size() == 1) spec = table_.FindShort(name[0]);
     if (!spec) {
-      result_.unknown.emplace_back(word);
+      TakeUnknown(word, equals != body.npos);
     } else if (equals != body.npos) {
       // A flag given a value is an error to getopt_long; Go takes --flag=false. The value is kept for who asks.
       result_.options.push_back({spec->names.front(), std::string(body.substr(equals + 1)), index});
@@ -85,7 +95,7 @@ class Parser {
       const OptionSpec* spec = table_.FindShort(bundle[i]);
       const absl::string_view rest = bundle.substr(i + 1);
       if (!spec) {
-        result_.unknown.push_back(absl::StrCat("-", bundle.substr(i, 1)));
+        TakeUnknown(absl::StrCat("-", bundle.substr(i, 1)), bundle.size() > 1);
       } else if (spec->value == OptionValue::kNone) {
         result_.options.push_back({spec->names.front(), std::nullopt, index});
       } else if (!rest.empty()) {

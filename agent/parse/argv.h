@@ -36,6 +36,7 @@ struct ArgvStyle {
   bool stop_at_first_operand = false;
   bool abbreviations = true;      // --recu for --recursive, where one option only fits
   bool single_dash_long = false;  // -recursive is --recursive (Go and Java tools, find); shorts do not bundle then
+  bool unknown_take_value = false;  // "--zone b" and "-z b" of an option that the table lacks: b is its value
   bool ignore_case = false;       // of long names (curl); the table's own names are in lower case then
 };
 
@@ -87,7 +88,7 @@ struct ParsedArgv {
 
 // Divides argv as GNU getopt_long does: bundled shorts (-rf), attached values (-oFILE, --output=FILE), abbreviations,
 // permutation, "--". argv[0] is the program and is skipped. "-" alone is an operand. An option that the table lacks is
-// taken as a flag and named in `unknown`; a bundle goes on behind it. Pure; linear in argv.
+// taken as a flag, or as the style says, and named in `unknown`; a bundle goes on behind it. Pure; linear in argv.
 ParsedArgv ParseArgv(const OptionTable& table, absl::Span<const std::string> argv);
 
 }  // namespace holdpoint

@@ -5,6 +5,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "agent/parse/uri.h"
 
 namespace holdpoint {
@@ -35,6 +36,9 @@ bool OperandsMatch(const CallTest& test, const ToolCall& call, const ExecAct& ac
   };
   const auto begin = call.operands.begin();
   const auto end = call.operands.end();
+  for (const auto& [place, matcher] : test.operands_at) {
+    if (place >= least || !matcher.Matches(call.operands[place].value)) return false;
+  }
   if (test.operand_any.has_value() && !std::any_of(begin, end, matches(test.operand_any))) return false;
   if (test.operand_all.has_value() && !std::all_of(begin, end, matches(test.operand_all))) return false;
   return !test.operand_none.has_value() || std::none_of(begin, end, matches(test.operand_none));
@@ -97,6 +101,7 @@ bool PlainMatches(const RequestTest& test, const RequestView& request) {
     if (test.host.has_value() && !std::any_of(hosts.begin(), hosts.end(), matches(*test.host))) return false;
     if (test.only_host.has_value() && !std::all_of(hosts.begin(), hosts.end(), matches(*test.only_host))) return false;
   }
+  if (test.port.has_value() && !test.port->Matches(absl::StrCat(http.port))) return false;
   if (test.unix_socket.has_value() && (http.unix_socket.empty() || !test.unix_socket->Matches(http.unix_socket))) {
     return false;
   }

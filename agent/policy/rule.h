@@ -38,6 +38,7 @@ struct RequestTest {
   std::optional<Matcher> scheme;
   std::optional<Matcher> host;         // any of the names and addresses that the request may reach
   std::optional<Matcher> only_host;    // all of them: what makes a rule milder must hold for each
+  std::optional<Matcher> port;         // in decimal, the scheme's where none is given
   std::optional<Matcher> unix_socket;  // path of the socket that it goes to instead; no match where there is none
   std::optional<Matcher> path;         // normalised
   std::vector<NamedTest> headers;
@@ -56,6 +57,7 @@ struct CallTest {
   size_t min_operands = 0;
   size_t max_operands = SIZE_MAX;
   std::optional<Matcher> operand_any, operand_all, operand_none;
+  std::vector<std::pair<size_t, Matcher>> operands_at;  // by place, 0 is the first; one that was not seen fits nothing
   std::vector<NamedTest> environment;  // variables that are set
   std::optional<Matcher> cwd;
   std::vector<CallTest> any_of;

@@ -55,6 +55,19 @@ std::string With(absl::string_view from, absl::string_view to) {
 
 TEST(RuleReaderTest, AGoodPackLoadsAndItsCasesRun) { EXPECT_EQ(Problem(kGood), ""); }
 
+TEST(RuleReaderTest, AnOperandAtAPlaceIsTestedThereAlone) {
+  const auto problem_of = [](absl::string_view fires) {
+    return Problem(absl::StrReplaceAll(
+        kGood, {{"options: {any: [all]}", "operands: {at: {1: [disk, lv], 2: {prefix: delete}}}"},
+                {"{argv: [wipe, -a, /dev/sdx], verdict: hold, resource: /dev/sdx}", fires}}));
+  };
+  EXPECT_EQ(problem_of("{argv: [wipe, -f, disk, delete-all, x], verdict: hold}"), "");
+  EXPECT_EQ(problem_of("{argv: [wipe, lv, --level, delete, delete], verdict: hold}"), "");
+  EXPECT_THAT(problem_of("{argv: [wipe, disk, list, delete], verdict: hold}"), HasSubstr("wanted hold"));
+  EXPECT_THAT(problem_of("{argv: [wipe, disk], verdict: hold}"), HasSubstr("wanted hold"));
+  EXPECT_THAT(problem_of("{argv: [wipe, delete, disk], verdict: hold}"), HasSubstr("wanted hold"));
+}
+
 struct BadCase {
   const char* name;
   const char* from;
@@ -85,6 +98,12 @@ INSTANTIATE_TEST_SUITE_P(
         BadCase{"UnknownEffect", "effect: destroy", "effect: explode", "disk.yaml:10:", "explode"},
         BadCase{"UnknownOption", "{any: [all]}", "{any: [al]}", "disk.yaml:8:", "got \"al\""},
         BadCase{"UnknownTool", "{tool: wipe,", "{tool: wiper,", "disk.yaml:8:", "got \"wiper\""},
+        BadCase{"OperandAtNoPlace", "options: {any: [all]}}", "operands: {at: {0: now}}}", "disk.yaml:15:",
+                "from 1 to 1000, got \"0\""},
+        BadCase{"OperandAtAPlaceWithoutName", "options: {any: [all]}}", "operands: {at: {last: now}}}", "disk.yaml:15:",
+                "got \"last\""},
+        BadCase{"UnknownOptionsUnknown", "    options: \"all,a level", "    unknown_options: x\n    options: \"all,a level",
+                "disk.yaml:6:", "with_value"},
         BadCase{"UnknownCommand", "{tool: wipe,", "{tool: wipe, command: now,", "disk.yaml:8:", "got \"now\""},
         BadCase{"BadId", "id: disk.wipe", "id: Wipe", "disk.yaml:8:", "lower-case words"},
         BadCase{"NeitherToolNorRequest", "when: {tool: wipe, options: {any: [all]}}", "when: {options: {any: [all]}}",

@@ -3,6 +3,8 @@
 #include <array>
 #include <utility>
 
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
 #include "agent/base/status.h"
 
 namespace holdpoint {
@@ -62,16 +64,35 @@ absl::Status ReadOptions(const YamlMap& map, CallTest* test, int* count) {
   return ReadOptionTests(options, "none", &test->options_none, count);
 }
 
+// Places are counted from 1 in the file.
+absl::Status ReadOperandsAt(const YamlMap& map, CallTest* test, int* count) {
+  if (!map.Has("at")) return absl::OkStatus();
+  HP_ASSIGN_OR_RETURN(const YamlValue value, map.Get("at"));
+  HP_ASSIGN_OR_RETURN(const auto entries, value.FreeMap());
+  if (entries.empty()) return value.Wrong("at least one place with a test");
+  for (const auto& [place, item] : entries) {
+    uint32_t number = 0;
+    if (!absl::SimpleAtoi(place, &number) || number < 1 || number > 1000) {
+      return item.Error(absl::StrCat("wanted the place of an operand, from 1 to 1000, got \"", place, "\""));
+    }
+    HP_ASSIGN_OR_RETURN(Matcher matcher, Matcher::Read(item));
+    test->operands_at.emplace_back(number - 1, std::move(matcher));
+    ++*count;
+  }
+  return absl::OkStatus();
+}
+
 absl::Status ReadOperands(const YamlMap& map, CallTest* test, int* count) {
   if (!map.Has("operands")) return absl::OkStatus();
   HP_ASSIGN_OR_RETURN(const YamlValue value, map.Get("operands"));
-  HP_ASSIGN_OR_RETURN(const YamlMap operands, value.Map({"min", "max", "any", "all", "none"}));
+  HP_ASSIGN_OR_RETURN(const YamlMap operands, value.Map({"min", "max", "at", "any", "all", "none"}));
   uint32_t low = 0, high = UINT32_MAX;
   HP_RETURN_IF_ERROR(operands.Optional("min", 0, 1000, &low));
   HP_RETURN_IF_ERROR(operands.Optional("max", 0, 1000, &high));
   test->min_operands = low;
   test->max_operands = high == UINT32_MAX ? SIZE_MAX : high;
   *count += (low > 0) + (high != UINT32_MAX);
+  HP_RETURN_IF_ERROR(ReadOperandsAt(operands, test, count));
   HP_RETURN_IF_ERROR(ReadMatcher(operands, "any", &test->operand_any, count));
   HP_RETURN_IF_ERROR(ReadMatcher(operands, "all", &test->operand_all, count));
   return ReadMatcher(operands, "none", &test->operand_none, count);
@@ -109,12 +130,13 @@ absl::Status ReadGraphql(const YamlValue& value, GraphqlTest* test, int* count) 
 
 absl::Status ReadRequest(const YamlValue& value, int depth, RequestTest* test, int* count) {
   HP_ASSIGN_OR_RETURN(const YamlMap map,
-                      value.Map({"method", "scheme", "host", "only_host", "unix_socket", "path", "headers", "query",
-                                 "json", "body", "graphql", "any_of", "none_of"}));
+                      value.Map({"method", "scheme", "host", "only_host", "port", "unix_socket", "path", "headers",
+                                 "query", "json", "body", "graphql", "any_of", "none_of"}));
   HP_RETURN_IF_ERROR(ReadMatcher(map, "method", &test->method, count));
   HP_RETURN_IF_ERROR(ReadMatcher(map, "scheme", &test->scheme, count));
   HP_RETURN_IF_ERROR(ReadMatcher(map, "host", &test->host, count));
   HP_RETURN_IF_ERROR(ReadMatcher(map, "only_host", &test->only_host, count));
+  HP_RETURN_IF_ERROR(ReadMatcher(map, "port", &test->port, count));
   HP_RETURN_IF_ERROR(ReadMatcher(map, "unix_socket", &test->unix_socket, count));
   HP_RETURN_IF_ERROR(ReadMatcher(map, "path", &test->path, count));
   HP_RETURN_IF_ERROR(ReadNamed(map, "headers", &test->headers, count));

@@ -161,7 +161,7 @@ const std::string* ToolCall::Value(absl::string_view option) const {
 absl::StatusOr<ToolModel> ReadToolModel(const YamlValue& value, absl::string_view family) {
   HP_ASSIGN_OR_RETURN(const YamlMap map, value.Map({"names", "options", "commands", "known", "syntax",
                                                     "stop_at_first_operand", "single_dash_long", "abbreviations",
-                                                    "globals_first", "git_aliases", "requests", "wraps"}));
+                                                    "unknown_options", "globals_first", "git_aliases", "requests", "wraps"}));
   ToolModel tool;
   tool.family = std::string(family);
   HP_ASSIGN_OR_RETURN(tool.names, ReadNames(map));
@@ -169,6 +169,11 @@ absl::StatusOr<ToolModel> ReadToolModel(const YamlValue& value, absl::string_vie
   HP_RETURN_IF_ERROR(map.Optional("stop_at_first_operand", &tool.style.stop_at_first_operand));
   HP_RETURN_IF_ERROR(map.Optional("single_dash_long", &tool.style.single_dash_long));
   HP_RETURN_IF_ERROR(map.Optional("abbreviations", &tool.style.abbreviations));
+  if (map.Has("unknown_options")) {
+    HP_ASSIGN_OR_RETURN(const YamlValue unknown, map.Get("unknown_options"));
+    HP_ASSIGN_OR_RETURN(const size_t index, unknown.OneOf({"flags", "with_value"}));
+    tool.style.unknown_take_value = index == 1;
+  }
   HP_RETURN_IF_ERROR(map.Optional("globals_first", &tool.globals_first));
   HP_RETURN_IF_ERROR(map.Optional("git_aliases", &tool.git_aliases));
   if (map.Has("syntax")) {

@@ -36,6 +36,9 @@ tools:
     single_dash_long: true
     options: "delete name= exec"
     wraps: {exec_options: [exec]}
+  - names: [cloud]
+    unknown_options: with_value
+    options: "quiet,q region=?"
 )";
 
 class ToolTest : public testing::Test {
@@ -89,6 +92,16 @@ TEST_F(ToolTest, GlobalOptionsMayStandAnywhereWhereTheToolTakesThemSo) {
     EXPECT_EQ(*call.Value("namespace"), "prod");
     EXPECT_THAT(Operands(call), ElementsAre("pod", "a"));
   }
+}
+
+TEST_F(ToolTest, OptionsThatAreNotListedTakeTheNextWordWhereTheToolIsModelledSo) {
+  const ToolCall call = Parse(3, {"cloud", "vm", "--zone", "b", "-g", "shop", "--quiet", "delete", "--x=1", "web", "-vq", "a",
+                                  "--last", "--", "--not"});
+  EXPECT_THAT(Operands(call), ElementsAre("vm", "delete", "web", "a", "--not"));
+  EXPECT_TRUE(call.Has("quiet"));
+  EXPECT_THAT(Operands(Parse(3, {"cloud", "--region", "b", "--region=c", "--tail", "web"})), ElementsAre("b"));
+  EXPECT_THAT(Operands(Parse(3, {"cloud", "--no-color", "vm", "delete"})), ElementsAre("vm", "delete"));
+  EXPECT_THAT(Operands(Parse(1, {"ctl", "--zone", "b", "web"})), ElementsAre("b", "web"));
 }
 
 TEST_F(ToolTest, OfFindTheExpressionIsReadAndNotTheText) {
