@@ -62,6 +62,7 @@ Gate::Gate(const Options& options)
     : options_(options),
       clock_(Clock::Real()),
       started_(clock_.Boot()),
+      clock_watch_(clock_),
       tickets_(kMaxTickets),
       kernel_losses_(absl::StrCat(options.run, "/losses")) {}
 
@@ -275,6 +276,11 @@ absl::Status Gate::MakeDesks() {
   HP_RETURN_IF_ERROR(loop_->Add(kernel_->UrgentFd(), [this] { OnUrgent(); }));
   HP_RETURN_IF_ERROR(loop_->Add(signals_.get(), [this] { OnSignal(); }));
   StartNotifier();
+  if (absl::StatusOr<int> clocks = clock_watch_.Open(); clocks.ok()) {
+    HP_RETURN_IF_ERROR(loop_->Add(*clocks, [this] { LookAtClocks(); }));
+  } else {
+    LogWarning("that the host slept is seen a second later: ", clocks.status().message());
+  }
   kernel_losses_.Begin(kernel_->TookOver());
   kernel_->SetOurs(Ours());
   BeatTick();
@@ -436,8 +442,23 @@ void Gate::HeartbeatTick() {
   loop_->At(clock_.Boot() + kHeartbeat, [this] { HeartbeatTick(); });
 }
 
+void Gate::LookAtClocks() {
+  if (!stopping_) kernel_->Beat(clock_.Boot());  // After a sleep the heartbeat is old, and every exec gets the fail mode.
+  const ClockWatch::Change change = clock_watch_.Look();
+  const auto text = [](absl::Duration d) { return absl::FormatDuration(absl::Trunc(d, absl::Milliseconds(1))); };
+  if (change.slept > absl::ZeroDuration()) {
+    ledger_->Daemon("resumed", absl::StrCat("the host slept for ", text(change.slept),
+                                            ": what is past its time is refused, nothing is released"));
+  }
+  if (change.set != absl::ZeroDuration()) {
+    ledger_->Daemon("clock set", absl::StrCat("the wall clock was set by ", text(change.set),
+                                              ": tickets and approvals follow it, holds and the heartbeat do not"));
+  }
+}
+
 void Gate::SlowTick() {
   NotifyServiceManager("WATCHDOG=1");  // From the thread that answers, not from one that only ticks.
+  LookAtClocks();
   session_desk_->Tick();
   if (!stopping_) tamper_desk_->Look(Ours());
   kernel_losses_.Declare(*kernel_, *recorder_);

@@ -9,6 +9,7 @@
 #include "agent/control/server.h"
 #include "agent/control/views.h"
 #include "agent/event/recorder.h"
+#include "agent/gate/clock_watch.h"
 #include "agent/gate/consult_desk.h"
 #include "agent/gate/connect_desk.h"
 #include "agent/gate/control_desk.h"
@@ -65,6 +66,7 @@ class Gate {
   void BeatTick();
   void SlowTick();
   void HeartbeatTick();
+  void LookAtClocks();
   std::vector<pid_t> Ours() const;
   void OnSignal();
   void Stop(bool hand_over);
@@ -75,6 +77,7 @@ class Gate {
   const Options options_;
   const Clock& clock_;
   const BootTime started_;
+  ClockWatch clock_watch_;
   std::unique_ptr<EventLoop> loop_;
   std::unique_ptr<Spool> spool_;
   std::unique_ptr<Recorder> recorder_;
