@@ -414,6 +414,8 @@ static __always_inline void hp_maybe_begin_session(struct hp_config *config, str
 	label.flags = HP_LABEL_CANDIDATE | HP_LABEL_ROOT;
 	if (bpf_map_update_elem(&hp_sessions, &number, &session, BPF_NOEXIST) || !hp_label_set(task, &label, true)) {
 		hp_count(HP_STAT_LABEL_FAILED);
+		if (session.flags & HP_SESSION_ENFORCE)
+			bpf_send_signal(HP_SIGKILL); /* nobody would see what it does */
 		return;
 	}
 	event = hp_begin_event(scratch, task, bprm, &label, HP_EVENT_CANDIDATE);

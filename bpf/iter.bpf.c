@@ -27,8 +27,8 @@ int hp_list_tasks(struct bpf_iter__task *ctx)
 	struct hp_task_row row = {};
 	struct hp_label *label;
 
-	if (!task || task->pid != task->tgid)
-		return 0;
+	if (!task || task->pid != task->tgid || !task->signal->live.counter)
+		return 0; /* no thread runs any more: what nobody has waited for is no process of a session */
 	row.tgid = task->tgid;
 	row.ppid = task->real_parent->tgid;
 	row.start_boot_ns = task->start_boottime;

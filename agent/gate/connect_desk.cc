@@ -48,12 +48,8 @@ void ConnectDesk::OnConnect(const ConnectEvent& event) {
     core_.rollups.Add(event.head.session, Rollups::Kind::kConnect, absl::StrCat(AddressText(event), ":", event.port), now);
   }
   if (event.action != HP_ACTION_REFUSE) {
-    for (const Ticket* ticket : core_.tickets.All()) {
-      if (ticket->state != Ticket::State::kApproved || !ticket->connect.has_value()) continue;
-      const hp_connect_key key = KeyOf(event);
-      if (memcmp(&key, &*ticket->connect, sizeof(key)) != 0) continue;
-      if (core_.tickets.Use(*core_.tickets.FindById(ticket->id), now) && holds_.on_ticket) holds_.on_ticket(*ticket);
-    }
+    Ticket* ticket = core_.tickets.FindApprovedConnect(KeyOf(event));
+    if (ticket != nullptr && core_.tickets.Use(*ticket, now) && holds_.on_ticket) holds_.on_ticket(*ticket);
     if (event.action == HP_ACTION_ALLOW && !in_full) return;
   }
   v1::Process process = ProcessOf(event);
@@ -101,7 +97,7 @@ void ConnectDesk::OnConnect(const ConnectEvent& event) {
         const bool fresh = ticket == nullptr;
         if (fresh) ticket = holds_.OpenTicket(*owner, judgement, process);
         if (ticket == nullptr) return;
-        if (!ticket->connect.has_value()) ticket->connect = KeyOf(event);
+        if (!ticket->connect.has_value()) core_.tickets.SetConnect(*ticket, KeyOf(event));
         if (fresh && holds_.on_ticket) holds_.on_ticket(*ticket);
         v1::Outcome outcome;
         outcome.set_ticket(ticket->id);

@@ -105,6 +105,10 @@ void ConsultDesk::Begin(ExecEvent event) {
   consults_[consult->event.exec_id] = consult;
 
   Session* session = core_.sessions.Find(consult->event.head.session);
+  if (session == nullptr && consult->stopped) {  // There is no room for one more session.
+    core_.ledger.recorder().CountLoss("judge", "its session is not known", 1);
+    return Refuse(consult, nullptr, WayOut{});
+  }
   if (session == nullptr || session->state == SessionState::kDissolved) return Pass(consult);
   ++session->counters.asked;
   ++session->counters.execs;

@@ -27,6 +27,7 @@
 #include "agent/gate/notify.h"
 #include "agent/gate/rights.h"
 #include "agent/kernel/decode.h"
+#include "bpf/shared/hp_limits.h"
 
 namespace holdpoint {
 namespace {
@@ -197,7 +198,7 @@ void Gate::StartWarden() {
 }
 
 absl::Status Gate::MakeDesks() {
-  sessions_ = std::make_unique<SessionTable>(BootId());
+  sessions_ = std::make_unique<SessionTable>(BootId(), SessionTable::Limits{.sessions = HP_SESSIONS_MAX});
   const Core core{.options = options_,
                   .clock = clock_,
                   .loop = *loop_,
@@ -417,7 +418,7 @@ void Gate::OnUrgent() {
 void Gate::DrainTick() {
   const absl::Status drained = kernel_->DrainEvents([this](absl::Span<const std::byte> record) { OnRecord(record); });
   if (!drained.ok()) LogError("kernel events: ", drained.message());
-  const absl::Duration pause = sessions_->All().empty() ? kDrainIdle : kDrainBusy;
+  const absl::Duration pause = sessions_->empty() ? kDrainIdle : kDrainBusy;
   loop_->At(clock_.Boot() + pause, [this] { DrainTick(); });
 }
 
@@ -461,7 +462,7 @@ void Gate::SlowTick() {
   LookAtClocks();
   session_desk_->Tick();
   if (!stopping_) tamper_desk_->Look(Ours());
-  kernel_losses_.Declare(*kernel_, *recorder_);
+  if (kernel_losses_.Declare(*kernel_, *recorder_)) session_desk_->EventsLost();
   notifier_->Tick();
   for (Ticket* ticket : tickets_.Expire(clock_.Wall())) {
     v1::Decision decision;

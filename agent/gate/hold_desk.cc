@@ -92,9 +92,7 @@ void HoldDesk::Hold(const ConsultPtr& consult, Session& session, Ticket& ticket)
   const BootTime now = core_.clock.Boot();
   absl::Duration time = core_.policy.hold_time();
   if (session.hold_ms != 0) time = std::min(time, absl::Milliseconds(session.hold_ms));
-  ticket.state = Ticket::State::kHeld;
-  ticket.hold_deadline = now + time;
-  ticket.exec_id = consult->event.exec_id;
+  core_.tickets.Hold(ticket, consult->event.exec_id, now + time);
   ticket.tgid = static_cast<uint32_t>(consult->task.id.tgid);
   consult->ticket = ticket.id;
   consult->held_since = now;

@@ -16,7 +16,7 @@ struct Counter {
 constexpr std::array<Counter, 3> kCounters = {{
     {HP_STAT_LOST_EVENTS, "ring", "ordinary ring full"},
     {HP_STAT_LOST_URGENT, "ring", "urgent ring full, the act was killed"},
-    {HP_STAT_LABEL_FAILED, "label", "no memory for a label"},
+    {HP_STAT_LABEL_FAILED, "label", "no room for a label, killed where its session enforces"},
 }};
 
 }  // namespace
@@ -29,9 +29,9 @@ void KernelLosses::Begin(bool took_over) {
   }
 }
 
-void KernelLosses::Declare(Kernel& kernel, Recorder& recorder) {
+bool KernelLosses::Declare(Kernel& kernel, Recorder& recorder) {
   const absl::StatusOr<std::vector<uint64_t>> stats = kernel.Stats();
-  if (!stats.ok()) return;
+  if (!stats.ok()) return false;
   bool changed = false;
   for (size_t i = 0; i < kCounters.size(); ++i) {
     const uint64_t now = (*stats)[kCounters[i].stat];
@@ -40,11 +40,12 @@ void KernelLosses::Declare(Kernel& kernel, Recorder& recorder) {
     declared_[i] = now;
     changed = true;
   }
-  if (!changed) return;
+  if (!changed) return false;
   if (absl::Status flushed = recorder.FlushLosses(); !flushed.ok()) {
     LogWarning("losses are kept for later: ", flushed.message());
   }
   Keep();
+  return true;
 }
 
 void KernelLosses::Keep() const {

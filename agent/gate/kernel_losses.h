@@ -18,8 +18,8 @@ class KernelLosses {
 
   // What an earlier daemon had declared; nothing where the counters begin with this one.
   void Begin(bool took_over);
-  // Declares what is new since the last call.
-  void Declare(Kernel& kernel, Recorder& recorder);
+  // Declares what is new since the last call. True: there was something.
+  bool Declare(Kernel& kernel, Recorder& recorder);
 
  private:
   void Keep() const;

@@ -30,6 +30,7 @@ constexpr absl::Duration kSessionBudget = absl::Seconds(2);
 constexpr absl::Duration kKillRound = absl::Milliseconds(5);
 constexpr int kMaxKillRounds = 1000;
 constexpr absl::Duration kReconcile = absl::Minutes(1);
+constexpr int64_t kReconcileShare = 20;  // so many times as long as it took, everything else has its turn
 constexpr size_t kMaxPrograms = 16;  // of one candidate that are looked at
 constexpr size_t kMaxNested = 16;    // that wait until their candidate is known
 constexpr char kUnknownAgent[] = "unknown";
@@ -451,7 +452,10 @@ absl::StatusOr<SessionNumber> SessionDesk::Start(const SessionRoot& root, const 
   session.started_boot = core_.clock.Boot();
   session.found_at_start = root.found_at_start;
   if (root.found_at_start) session.started -= session.started_boot - BootTime{root.process.start_boot_ns};
-  HP_RETURN_IF_ERROR(core_.sessions.Add(std::move(session)).status());
+  if (absl::StatusOr<Session*> added = core_.sessions.Add(std::move(session)); !added.ok()) {
+    (void)core_.kernel.EraseSession(number);
+    return added.status();
+  }
   Guards();  // Before the first task of the session can be held.
   absl::StatusOr<int> labelled = core_.kernel.LabelTree(root.pidfd->get(), number, HP_LABEL_ROOT, Live(leaving));
   if (!labelled.ok()) {
@@ -460,7 +464,7 @@ absl::StatusOr<SessionNumber> SessionDesk::Start(const SessionRoot& root, const 
     Guards();
     return labelled.status();
   }
-  NameRoot(number, root.process);
+  NameRoot(number, root);
   Confirm(number, verdict, root.shown);
   return number;
 }
@@ -492,7 +496,7 @@ absl::StatusOr<SessionNumber> SessionDesk::Join(Session& session, const SessionR
                                                 const v1::SessionVerdict& verdict) {
   const SessionNumber number = session.number;
   HP_RETURN_IF_ERROR(core_.kernel.LabelTree(root.pidfd->get(), number, HP_LABEL_ROOT, Live(number)).status());
-  NameRoot(number, root.process);
+  NameRoot(number, root);
   if (session.state == SessionState::kCandidate) {
     session.owner = root.owner;
     Confirm(number, verdict, root.shown);
@@ -522,17 +526,14 @@ std::set<SessionNumber> SessionDesk::Live(SessionNumber except) const {
   return live;
 }
 
-void SessionDesk::NameRoot(SessionNumber number, const ProcessId& process) {
+void SessionDesk::NameRoot(SessionNumber number, const SessionRoot& root) {
   Session* session = core_.sessions.Find(number);
-  session->root = process;
+  session->root = root.process;
   // Its client knows its own start to 10 ms only; the kernel will tell of its end by the exact one.
-  absl::StatusOr<std::vector<Kernel::LabelledTask>> tasks = core_.kernel.LabelledTasks();
-  if (!tasks.ok()) return;  // It is counted as alive when it is next seen.
-  for (const Kernel::LabelledTask& task : *tasks) {
-    if (!SameProcess(task.id, process)) continue;
-    session->root = task.id;
-    core_.sessions.ProcessSeen(number, task.id);
-  }
+  const absl::StatusOr<hp_label> label = core_.kernel.Label(root.pidfd->get());
+  if (!label.ok() || label->start_boot_ns == 0) return;  // It is counted as alive when it is next seen.
+  session->root.start_boot_ns = label->start_boot_ns;
+  core_.sessions.ProcessSeen(number, session->root);
 }
 
 void SessionDesk::OnExit(const ExitEvent& event) { core_.sessions.ProcessExited(event.head.session, event.head.process); }
@@ -543,8 +544,8 @@ void SessionDesk::Tick() {
   }
   // Lost events leave things behind: once a minute the kernel says how it is, whatever the table thinks.
   const BootTime now = core_.clock.Boot();
-  const bool due = !core_.sessions.All().empty() && now - reconciled_ >= kReconcile;
-  if (!due && core_.sessions.MaybeEnded().empty()) return;
+  const bool due = !core_.sessions.empty() && now - reconciled_ >= kReconcile;
+  if (now < reconcile_not_before_ || (!due && core_.sessions.MaybeEnded().empty())) return;
   reconciled_ = now;
   absl::StatusOr<std::vector<Kernel::LabelledTask>> tasks = core_.kernel.LabelledTasks();
   if (!tasks.ok()) {
@@ -554,6 +555,8 @@ void SessionDesk::Tick() {
   std::vector<std::pair<SessionNumber, ProcessId>> alive;
   for (const Kernel::LabelledTask& task : *tasks) alive.emplace_back(task.label.session, task.id);
   for (const SessionNumber number : core_.sessions.Reconcile(alive)) End(number, "");
+  const BootTime after = core_.clock.Boot();
+  reconcile_not_before_ = after + kReconcileShare * (after - now);
 }
 
 void SessionDesk::End(SessionNumber number, const std::string& reason) {
@@ -608,34 +611,49 @@ void SessionDesk::Kill(SessionNumber number, const std::string& why, std::functi
     core_.ledger.Decision(session, std::move(decision));
   }
   Program(*session, HP_SESSION_KILL);
-  KillRound(number, 0, kMaxKillRounds, std::move(done));
+  Killing& killing = killing_[number];
+  killing.rounds = 0;
+  if (done) killing.done.push_back(std::move(done));
+  KillRound();
 }
 
-void SessionDesk::KillRound(SessionNumber number, int killed, int rounds_left,
-                            std::function<void(absl::StatusOr<int>)> done) {
+// Of every session that is being ended: to list the tasks of a host is what costs.
+void SessionDesk::KillRound() {
+  const BootTime began = core_.clock.Boot();
   absl::StatusOr<std::vector<Kernel::LabelledTask>> tasks = core_.kernel.LabelledTasks();
-  if (!tasks.ok()) {
-    if (done) done(tasks.status());
-    return;
-  }
-  int alive = 0;
-  for (const Kernel::LabelledTask& task : *tasks) {
-    if (task.label.session != number) continue;
+  for (auto& [number, killing] : killing_) killing.alive = 0;
+  for (const Kernel::LabelledTask& task : tasks.ok() ? *tasks : std::vector<Kernel::LabelledTask>()) {
+    const auto found = killing_.find(task.label.session);
+    if (found == killing_.end()) continue;
     absl::StatusOr<UniqueFd> pidfd = OpenPidfd(task.id);
     if (!pidfd.ok()) continue;
-    ++alive;
+    ++found->second.alive;
     // What is held can do nothing; who waits for it could see it end and go on. So it is left for the next round.
     const bool held = task.label.state == HP_TASK_HELD || task.label.state == HP_TASK_OWNED || task.label.state == HP_TASK_WAITS;
-    if (held && rounds_left == kMaxKillRounds) continue;
-    if (syscall(SYS_pidfd_send_signal, pidfd->get(), SIGKILL, nullptr, 0) == 0) ++killed;
+    if (held && found->second.rounds == 0) continue;
+    syscall(SYS_pidfd_send_signal, pidfd->get(), SIGKILL, nullptr, 0);
+    found->second.killed.insert(task.id);
   }
-  if (alive == 0 || rounds_left == 0) {
-    if (done) done(alive == 0 ? absl::StatusOr<int>(killed) : absl::DeadlineExceededError("some processes do not end"));
-    return;
+  std::vector<Killing> over;
+  for (auto it = killing_.begin(); it != killing_.end();) {
+    const bool goes_on = tasks.ok() && it->second.alive > 0 && ++it->second.rounds < kMaxKillRounds;
+    if (!goes_on) over.push_back(std::move(it->second));
+    it = goes_on ? std::next(it) : killing_.erase(it);
   }
-  // What was signalled needs a moment to be gone; a fork that raced with the flag shows up in the next round.
-  core_.loop.At(core_.clock.Boot() + kKillRound,
-                [this, number, alive, rounds_left, done] { KillRound(number, alive, rounds_left - 1, done); });
+  for (const Killing& killing : over) {
+    absl::StatusOr<int> result = static_cast<int>(killing.killed.size());
+    if (killing.alive > 0) result = absl::DeadlineExceededError("some processes do not end");
+    if (!tasks.ok()) result = tasks.status();
+    for (const auto& done : killing.done) done(result);
+  }
+  if (killing_.empty() || kill_timer_ != 0) return;
+  // What was signalled needs a moment to be gone; a fork that raced with the flag shows up in the next round. On a host
+  // with very many tasks a round is long, and everything else needs its turn too.
+  const BootTime now = core_.clock.Boot();
+  kill_timer_ = core_.loop.At(now + std::max(kKillRound, 2 * (now - began)), [this] {
+    kill_timer_ = 0;
+    KillRound();
+  });
 }
 
 absl::Status SessionDesk::TakeOver() {

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "agent/base/fd.h"
 #include "agent/gate/core.h"
@@ -73,6 +74,9 @@ class SessionDesk {
   // After a reload: flags and environment numbers of every session follow the new policy.
   void Reprogram();
 
+  // Events were lost: what they would have said of processes is asked of the kernel at the next Tick().
+  void EventsLost() { reconciled_ = BootTime{}; }
+
   // The rollups of whole minutes, and sessions that have ended. Called by a timer.
   void Tick();
 
@@ -83,7 +87,7 @@ class SessionDesk {
   absl::StatusOr<SessionNumber> Start(const SessionRoot& root, const v1::SessionVerdict& verdict, SessionNumber leaving);
   Session* SessionBelow(const ProcessId& root, SessionNumber leaving);
   absl::StatusOr<SessionNumber> Join(Session& session, const SessionRoot& root, const v1::SessionVerdict& verdict);
-  void NameRoot(SessionNumber number, const ProcessId& process);
+  void NameRoot(SessionNumber number, const SessionRoot& root);  // of a session that was launched
   void AskAbout(v1::ConsultSession question, const StoppedTask& task, const FileId& file, JudgeLink::Answer answer);
   void Confirm(SessionNumber number, const v1::SessionVerdict& verdict, v1::Process process);
   void Reconsider(SessionNumber number, Seen seen);
@@ -94,14 +98,24 @@ class SessionDesk {
   void Enrich(const ExecEvent& event);
   void End(SessionNumber number, const std::string& reason);
   void WriteStarted(const Session& session, const v1::Process& process, const v1::SessionVerdict& verdict);
-  void KillRound(SessionNumber number, int killed, int rounds_left, std::function<void(absl::StatusOr<int>)> done);
+  void KillRound();
   void Program(const Session& session, uint32_t extra_flags);
   void Guards();
 
+  struct Killing {
+    int rounds = 0;
+    int alive = 0;  // in the last round
+    absl::flat_hash_set<ProcessId> killed;
+    std::vector<std::function<void(absl::StatusOr<int>)>> done;
+  };
+
   Core core_;
   std::map<SessionNumber, std::vector<ExecEvent>> nested_;  // in candidates, until those are known
+  std::map<SessionNumber, Killing> killing_;
+  EventLoop::TimerId kill_timer_ = 0;
   bool guards_on_ = false;
   BootTime reconciled_;
+  BootTime reconcile_not_before_;
 };
 
 }  // namespace holdpoint

@@ -11,6 +11,10 @@ bool StillPending(Ticket::State state) {
   return state == Ticket::State::kHeld || state == Ticket::State::kOpen || state == Ticket::State::kApproved;
 }
 
+std::string BytesOf(const hp_connect_key& key) {
+  return std::string(reinterpret_cast<const char*>(&key), sizeof(key));  // no padding that is not a field
+}
+
 // Crockford's alphabet: no I, L, O, U to be misread.
 std::string TicketId(uint32_t bits) {
   static constexpr char kLetters[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
@@ -40,11 +44,11 @@ const char* TicketStateName(Ticket::State state) {
 }
 
 Ticket* TicketTable::Find(SessionNumber session, const std::string& digest, absl::Time now) {
-  for (auto& [id, ticket] : by_id_) {
-    const bool useful = StillPending(ticket.state) || ticket.state == Ticket::State::kDenied;
-    if (useful && ticket.session == session && ticket.digest == digest && now < ticket.expires) return &ticket;
-  }
-  return nullptr;
+  const auto found = by_act_.find(Act(session, digest));
+  if (found == by_act_.end()) return nullptr;
+  Ticket* ticket = found->second;
+  const bool useful = StillPending(ticket->state) || ticket->state == Ticket::State::kDenied;
+  return useful && now < ticket->expires ? ticket : nullptr;
 }
 
 Ticket* TicketTable::FindById(const std::string& id) {
@@ -53,10 +57,14 @@ Ticket* TicketTable::FindById(const std::string& id) {
 }
 
 Ticket* TicketTable::FindByExec(uint64_t exec_id) {
-  for (auto& [id, ticket] : by_id_) {
-    if (ticket.state == Ticket::State::kHeld && ticket.exec_id == exec_id) return &ticket;
-  }
-  return nullptr;
+  const auto found = by_exec_.find(exec_id);
+  return found != by_exec_.end() && found->second->state == Ticket::State::kHeld ? found->second : nullptr;
+}
+
+Ticket* TicketTable::FindApprovedConnect(const hp_connect_key& key) {
+  if (by_connect_.empty()) return nullptr;
+  const auto found = by_connect_.find(BytesOf(key));
+  return found != by_connect_.end() && found->second->state == Ticket::State::kApproved ? found->second : nullptr;
 }
 
 absl::StatusOr<Ticket*> TicketTable::Open(Ticket ticket, uint32_t random) {
@@ -66,14 +74,40 @@ absl::StatusOr<Ticket*> TicketTable::Open(Ticket ticket, uint32_t random) {
     if (oldest == order_.end()) {
       return absl::ResourceExhaustedError(absl::StrCat("all ", max_tickets_, " tickets are open: deny or wait for some"));
     }
-    by_id_.erase(*oldest);
+    Forget(*oldest);
     order_.erase(oldest);
   }
   // 2^20 ids: stepping from a random start finds a free one long before it comes round.
   while (by_id_.contains(TicketId(random))) ++random;
   ticket.id = TicketId(random);
   order_.push_back(ticket.id);
-  return &by_id_.emplace(ticket.id, std::move(ticket)).first->second;
+  Ticket* opened = &by_id_.emplace(ticket.id, std::move(ticket)).first->second;
+  by_act_[Act(opened->session, opened->digest)] = opened;
+  return opened;
+}
+
+void TicketTable::Forget(const std::string& id) {
+  const auto found = by_id_.find(id);
+  const Ticket* ticket = &found->second;
+  const auto erase = [ticket](auto& index, const auto& key) {
+    if (const auto at = index.find(key); at != index.end() && at->second == ticket) index.erase(at);
+  };
+  erase(by_act_, Act(ticket->session, ticket->digest));
+  erase(by_exec_, ticket->exec_id);
+  if (ticket->connect.has_value()) erase(by_connect_, BytesOf(*ticket->connect));
+  by_id_.erase(found);
+}
+
+void TicketTable::Hold(Ticket& ticket, uint64_t exec_id, BootTime deadline) {
+  ticket.state = Ticket::State::kHeld;
+  ticket.exec_id = exec_id;
+  ticket.hold_deadline = deadline;
+  by_exec_[exec_id] = &ticket;
+}
+
+void TicketTable::SetConnect(Ticket& ticket, const hp_connect_key& key) {
+  ticket.connect = key;
+  by_connect_[BytesOf(key)] = &ticket;
 }
 
 bool TicketTable::Use(Ticket& ticket, absl::Time now) {
@@ -94,8 +128,9 @@ std::vector<Ticket*> TicketTable::Expire(absl::Time now) {
 }
 
 size_t TicketTable::Held() const {
-  return static_cast<size_t>(std::count_if(by_id_.begin(), by_id_.end(),
-                                           [](const auto& entry) { return entry.second.state == Ticket::State::kHeld; }));
+  return static_cast<size_t>(std::count_if(by_exec_.begin(), by_exec_.end(), [](const auto& entry) {
+    return entry.second->state == Ticket::State::kHeld;
+  }));
 }
 
 size_t TicketTable::Pending() const {

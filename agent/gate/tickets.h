@@ -1,11 +1,14 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "agent/base/clock.h"
@@ -40,9 +43,9 @@ struct Ticket {
   absl::Time opened;
   absl::Time expires;
   BootTime hold_deadline;             // kHeld only
-  uint64_t exec_id = 0;               // of the held process
+  uint64_t exec_id = 0;               // of the held process: set by TicketTable::Hold
   uint32_t tgid = 0;
-  std::optional<hp_connect_key> connect;  // where the act was a connect
+  std::optional<hp_connect_key> connect;  // where the act was a connect: set by TicketTable::SetConnect
   std::vector<uint32_t> approved_by;      // owners' uids so far, where two persons are asked for
   std::string decided_by;
   std::string decision_reason;
@@ -52,7 +55,7 @@ const char* TicketStateName(Ticket::State state);
 
 // Every ticket of this run. Pure: time comes in, nothing goes out. At most `max_tickets` are kept: past it the oldest
 // that is not held, open or approved goes; where all are, Open() says kResourceExhausted and the act is refused
-// without a ticket.
+// without a ticket. What the gate asks with every exec and connect is looked up, never searched for.
 class TicketTable {
  public:
   explicit TicketTable(size_t max_tickets) : max_tickets_(max_tickets) {}
@@ -60,10 +63,16 @@ class TicketTable {
   // The ticket of this session for this act that is still of use (held, open, approved, denied and not expired).
   Ticket* Find(SessionNumber session, const std::string& digest, absl::Time now);
   Ticket* FindById(const std::string& id);
-  Ticket* FindByExec(uint64_t exec_id);
+  Ticket* FindByExec(uint64_t exec_id);  // held
+  // Approved, of this very connect; null as a rule.
+  Ticket* FindApprovedConnect(const hp_connect_key& key);
 
   // A new ticket with an id that no other ticket has. `random` are 32 unpredictable bits per call.
   absl::StatusOr<Ticket*> Open(Ticket ticket, uint32_t random);
+
+  // Any state -> kHeld, for the process of this exec.
+  void Hold(Ticket& ticket, uint64_t exec_id, BootTime deadline);
+  void SetConnect(Ticket& ticket, const hp_connect_key& key);
 
   // kApproved -> kUsed: true once.
   bool Use(Ticket& ticket, absl::Time now);
@@ -76,9 +85,17 @@ class TicketTable {
   std::vector<const Ticket*> All() const;
 
  private:
+  using Act = std::pair<SessionNumber, std::string>;  // digest
+
+  void Forget(const std::string& id);
+
   size_t max_tickets_;
   std::map<std::string, Ticket> by_id_;
-  std::vector<std::string> order_;  // oldest first
+  std::deque<std::string> order_;  // oldest first
+  // The newest ticket of each: an older one of the same act is of no use any more.
+  absl::flat_hash_map<Act, Ticket*> by_act_;
+  absl::flat_hash_map<std::string, Ticket*> by_connect_;  // bytes of the key
+  absl::flat_hash_map<uint64_t, Ticket*> by_exec_;
 };
 
 }  // namespace holdpoint

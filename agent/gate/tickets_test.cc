@@ -59,14 +59,43 @@ TEST(TicketTableTest, FullTableGivesUpDecidedTicketsButNeverAnOpenOne) {
 
 TEST(TicketTableTest, HeldTicketIsFoundByItsExecOnlyWhileHeld) {
   TicketTable table(4);
-  Ticket asked = Asked(1, "a");
-  asked.state = Ticket::State::kHeld;
-  asked.exec_id = 99;
-  Ticket* ticket = *table.Open(asked, 1);
+  Ticket* ticket = *table.Open(Asked(1, "a"), 1);
+  EXPECT_EQ(table.Held(), 0u);
+  table.Hold(*ticket, 99, BootTime{7});
+  EXPECT_EQ(ticket->state, Ticket::State::kHeld);
   EXPECT_EQ(table.FindByExec(99), ticket);
+  EXPECT_EQ(table.FindByExec(98), nullptr);
   EXPECT_EQ(table.Held(), 1u);
   ticket->state = Ticket::State::kOpen;
   EXPECT_EQ(table.FindByExec(99), nullptr);
+}
+
+hp_connect_key Peer(SessionNumber session, uint16_t port) { return {.session = session, .address = {}, .port = port, .pad = {}}; }
+
+TEST(TicketTableTest, ApprovedConnectIsFoundByItsPeerAndOnlyWhileApproved) {
+  TicketTable table(4);
+  Ticket* ticket = *table.Open(Asked(1, "a"), 1);
+  table.SetConnect(*ticket, Peer(1, 5432));
+  EXPECT_EQ(table.FindApprovedConnect(Peer(1, 5432)), nullptr);  // nobody approved it yet
+  ticket->state = Ticket::State::kApproved;
+  EXPECT_EQ(table.FindApprovedConnect(Peer(1, 5432)), ticket);
+  EXPECT_EQ(table.FindApprovedConnect(Peer(1, 5433)), nullptr);
+  EXPECT_EQ(table.FindApprovedConnect(Peer(2, 5432)), nullptr);
+  EXPECT_TRUE(table.Use(*ticket, kNow));
+  EXPECT_EQ(table.FindApprovedConnect(Peer(1, 5432)), nullptr);
+}
+
+TEST(TicketTableTest, NewTicketOfAnActTakesThePlaceOfTheUsedOne) {
+  TicketTable table(2);
+  Ticket* used = *table.Open(Asked(1, "a"), 1);
+  used->state = Ticket::State::kUsed;
+  Ticket* again = *table.Open(Asked(1, "a"), 2);
+  EXPECT_EQ(table.Find(1, "a", kNow), again);
+  ASSERT_TRUE(table.Open(Asked(1, "b"), 3).ok());  // the used one goes, and takes nothing with it
+  EXPECT_EQ(table.Find(1, "a", kNow), again);
+  again->state = Ticket::State::kUsed;
+  ASSERT_TRUE(table.Open(Asked(1, "c"), 4).ok());
+  EXPECT_EQ(table.Find(1, "a", kNow), nullptr);
 }
 
 }  // namespace

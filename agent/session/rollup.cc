@@ -29,8 +29,10 @@ void Rollups::Add(SessionNumber session, Kind kind, absl::string_view subject, a
   Subjects& subjects = minutes[minute];
 
   std::pair<Kind, std::string> key{kind, std::move(name)};
-  if (!subjects.contains(key) && subjects.size() >= limits_.subjects_per_minute) key.second = std::string(kOther);
+  const bool full = subjects.size() >= limits_.subjects_per_minute || subjects_ >= limits_.subjects;
+  if (full && !subjects.contains(key)) key.second = std::string(kOther);
   Count& count = subjects[std::move(key)];
+  if (count.count == 0) ++subjects_;
   if (count.count == 0) count.first_unix_ns = count.last_unix_ns = unix_ns;
   ++count.count;
   count.first_unix_ns = std::min(count.first_unix_ns, unix_ns);
@@ -38,6 +40,7 @@ void Rollups::Add(SessionNumber session, Kind kind, absl::string_view subject, a
 }
 
 void Rollups::Take(SessionNumber session, const Subjects& subjects, std::vector<Rollup>& out) {
+  subjects_ -= subjects.size();
   for (const auto& [key, count] : subjects) {
     out.push_back(Rollup{.session = session,
                          .kind = key.first == Kind::kExec ? "exec" : "connect",

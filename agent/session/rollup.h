@@ -36,6 +36,7 @@ class Rollups {
     size_t subjects_per_minute = 512;  // of one session, both kinds together
     size_t minutes_waiting = 4;        // of one session, when nobody flushes; later acts join the newest of them
     size_t subject_bytes = 256;
+    size_t subjects = 65536;           // of all sessions and minutes: some 30 MB
   };
   enum class Kind { kExec, kConnect };
 
@@ -61,10 +62,11 @@ class Rollups {
   using Subjects = std::map<std::pair<Kind, std::string>, Count>;
   using Minutes = std::map<int64_t, Subjects>;  // by minutes since 1970
 
-  static void Take(SessionNumber session, const Subjects& subjects, std::vector<Rollup>& out);
+  void Take(SessionNumber session, const Subjects& subjects, std::vector<Rollup>& out);  // they are erased after it
 
   Limits limits_;
   std::map<SessionNumber, Minutes> sessions_;
+  size_t subjects_ = 0;
 };
 
 }  // namespace holdpoint

@@ -81,6 +81,15 @@ TEST(RollupsTest, SessionsBeyondTheLimitAreCountedForNumberZero) {
   EXPECT_EQ(values[0].subject, Rollups::kOther);
 }
 
+TEST(RollupsTest, SubjectsOfAllSessionsTogetherAreBoundedAndMakeRoomAgain) {
+  Rollups rollups(Rollups::Limits{.subjects = 2});
+  for (SessionNumber session = 1; session <= 3; ++session) rollups.Add(session, kExec, "/bin/ls", At(0));
+  EXPECT_EQ(rollups.FlushSession(3)[0].subject, Rollups::kOther);
+  EXPECT_EQ(rollups.FlushSession(2)[0].subject, "/bin/ls");
+  rollups.Add(4, kExec, "/bin/cat", At(0));
+  EXPECT_EQ(rollups.FlushSession(4)[0].subject, "/bin/cat");
+}
+
 TEST(RollupsTest, MinutesThatNobodyFlushesStayBounded) {
   Rollups rollups(Rollups::Limits{.minutes_waiting = 3});
   for (int i = 0; i < 1000; ++i) rollups.Add(1, kExec, "/bin/ls", At(i * 60));

@@ -99,6 +99,7 @@ class SessionTable {
   Session* Find(SessionNumber number);
   const Session* Find(SessionNumber number) const;
   Session* FindById(absl::string_view id);
+  bool empty() const { return entries_.empty(); }
   // Every session, by number. Valid until the next Add() or Erase().
   std::vector<const Session*> All() const;
   // Forgets a session; its process set goes with it. Flush its rollups before (Rollups::FlushSession).

@@ -47,24 +47,19 @@ static __always_inline struct hp_label *hp_label_of(struct task_struct *task)
 	return by_tgid || !label || !label->session ? by_tgid : label;
 }
 
-/* Makes both copies of a task's label. False: neither could be made. `by_tgid` is false for a thread of a process
- * that has its entry already. */
+/* Makes both copies of a task's label. False: a program that looks by tgid would not find it, or none would. `by_tgid` is
+ * false for a thread of a process that has its entry already. */
 static __always_inline bool hp_label_set(struct task_struct *task, struct hp_label *label, bool by_tgid)
 {
 	struct hp_label *stored;
 	struct hp_label copy = *label;
 	__u32 tgid = task->tgid;
-	bool done = !by_tgid;
 
 	stored = bpf_task_storage_get(&hp_task, task, label, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (stored) {
+	if (stored)
 		*stored = *label; /* it may have been there */
-		done = true;
-	}
 	copy.state = HP_TASK_RUN;
-	if (by_tgid && !bpf_map_update_elem(&hp_tgid, &tgid, &copy, BPF_ANY))
-		done = true;
-	return done;
+	return !by_tgid || !bpf_map_update_elem(&hp_tgid, &tgid, &copy, BPF_ANY);
 }
 
 #endif /* HP_LABEL_H */

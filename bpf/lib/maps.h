@@ -9,6 +9,7 @@
 
 #include "bpf/lib/kernel_types.h"
 #include "bpf/shared/hp_abi.h"
+#include "bpf/shared/hp_limits.h"
 
 #include <bpf/bpf_helpers.h>
 
@@ -22,14 +23,14 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 1 << 18);
+	__uint(max_entries, HP_LABELLED_MAX);
 	__type(key, __u32);
 	__type(value, struct hp_label);
 } hp_tgid SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 4096);
+	__uint(max_entries, HP_SESSIONS_MAX);
 	__type(key, __u64);
 	__type(value, struct hp_session);
 } hp_sessions SEC(".maps");

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* How much the tables of both sides hold, and what becomes of what they have no room for. */
+#ifndef HP_LIMITS_H
+#define HP_LIMITS_H
+
+#define HP_SESSIONS_MAX 4096   /* at once; a coding agent past it does not start where sessions enforce */
+#define HP_LABELLED_MAX 262144 /* processes with a label; a child past it does not run where its session enforces */
+
+#endif /* HP_LIMITS_H */
