@@ -39,7 +39,7 @@ v1::Facts LookHere(const ExecAct& act, const v1::FactsWanted& wanted) {
   }
   if (wanted.git_state()) {
     git.Names(act.cwd, facts.mutable_git());
-    git.Status(act.cwd, facts.mutable_git());
+    git.Status(act.cwd, wanted, facts.mutable_git());
   }
   return facts;
 }

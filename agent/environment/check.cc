@@ -130,6 +130,7 @@ std::vector<std::string> ConfigurationKeys() {
   add("resources[]", kResourceKeys);
   add("production_names", kLookAlikeKeys);
   add("limits", kLimitKeys);
+  add("intent", kIntentKeys);
   add("kafka", kKafkaKeys);
   add("presence", kPresenceKeys);
   add("policy", kPolicyKeys);

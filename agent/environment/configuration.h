@@ -99,6 +99,15 @@ struct LimitsConfig {
   bool two_persons = false;
 };
 
+// What a session did before counts.
+struct IntentConfig {
+  enum class Escalate { kRefuse, kKillSession, kRecord };
+  Escalate escalate = Escalate::kRefuse;  // of another attempt on a resource that was refused
+  uint32_t kill_after = 3;                // kKillSession: from this repeated attempt on, refused before
+  uint32_t small_losses = 50;             // within the window that many pass; 0: any number
+  uint32_t window_s = 600;
+};
+
 struct KafkaConfig {
   std::vector<std::string> brokers;  // empty: the spool is the store
   std::string topic = "holdpoint.events.v1";
@@ -182,6 +191,7 @@ struct Configuration {
   LookAlike look_alike;
   PolicyConfig policy;
   LimitsConfig limits;
+  IntentConfig intent;
   KafkaConfig kafka;
   RecordConfig record;
   NotifyConfig notify;

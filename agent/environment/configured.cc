@@ -71,6 +71,8 @@ void FillConfigured(const Configuration& configuration, const CodingAgents& agen
   limits->set_max_holds(configuration.limits.max_holds);
   limits->set_two_persons(configuration.limits.two_persons);
 
+  configured->set_losses_window_ms(configuration.intent.window_s * 1000);
+
   v1::Kafka* kafka = configured->mutable_kafka();
   kafka->mutable_brokers()->Assign(configuration.kafka.brokers.begin(), configuration.kafka.brokers.end());
   kafka->set_topic(configuration.kafka.topic);

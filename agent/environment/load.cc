@@ -26,6 +26,7 @@ constexpr size_t kMaxRanges = 4096;  // What the kernel's table takes.
 constexpr absl::string_view kModeWords[] = {"enforce", "observe"};
 constexpr absl::string_view kAllowedWords[] = {"rolled", "full"};
 constexpr absl::string_view kWallWords[] = {"owners", "all", "off"};
+constexpr absl::string_view kEscalateWords[] = {"refuse", "kill_session", "record"};
 constexpr absl::string_view kFailWords[] = {"closed", "open"};
 constexpr absl::string_view kRefuseWords[] = {"crossing", "always", "never"};
 constexpr absl::string_view kRuleModeWords[] = {"enforce", "observe", "off"};
@@ -103,6 +104,7 @@ class Loader {
     HP_RETURN_IF_ERROR(CheckCounts(map));
     HP_RETURN_IF_ERROR(LoadLookAlike(map));
     HP_RETURN_IF_ERROR(LoadLimits(map));
+    HP_RETURN_IF_ERROR(LoadIntent(map));
     HP_RETURN_IF_ERROR(LoadKafka(map));
     HP_RETURN_IF_ERROR(LoadPresence(map));
     HP_RETURN_IF_ERROR(LoadPolicy(map));
@@ -373,6 +375,19 @@ class Loader {
     HP_RETURN_IF_ERROR(map.Optional("ticket_minutes", 1, 10'080, &limits.ticket_minutes));
     HP_RETURN_IF_ERROR(map.Optional("max_holds", 0, 1'024, &limits.max_holds));
     return map.Optional("two_persons", &limits.two_persons);
+  }
+
+  absl::Status LoadIntent(const YamlMap& top) {
+    if (!top.Has("intent")) return absl::OkStatus();
+    HP_ASSIGN_OR_RETURN(const YamlMap map, top.Get("intent")->Map(kIntentKeys));
+    IntentConfig& intent = configuration_.intent;
+    if (map.Has("escalate")) {
+      HP_ASSIGN_OR_RETURN(const size_t word, map.Get("escalate")->OneOf(kEscalateWords));
+      intent.escalate = static_cast<IntentConfig::Escalate>(word);
+    }
+    HP_RETURN_IF_ERROR(map.Optional("kill_after", 1, 100, &intent.kill_after));
+    HP_RETURN_IF_ERROR(map.Optional("small_losses", 0, 400, &intent.small_losses));
+    return map.Optional("window_s", 1, 86'400, &intent.window_s);
   }
 
   absl::Status LoadKafka(const YamlMap& top) {

@@ -9,7 +9,7 @@ namespace holdpoint {
 inline constexpr absl::string_view kTopKeys[] = {"version",      "owners",      "environments", "sessions",
                                                  "destinations", "credentials", "resources",    "production_names",
                                                  "limits",       "kafka",       "presence",     "policy",
-                                                 "record",       "notify"};
+                                                 "record",       "notify",      "intent"};
 inline constexpr absl::string_view kOwnerKeys[] = {"approval", "rollback", "incident"};
 inline constexpr absl::string_view kEnvironmentKeys[] = {"name", "protected", "mode", "fail", "owners"};
 inline constexpr absl::string_view kSessionKeys[] = {"default", "launch_default", "workspaces", "branches",
@@ -22,6 +22,7 @@ inline constexpr absl::string_view kResourceKeys[] = {"type", "id", "environment
 inline constexpr absl::string_view kLookAlikeKeys[] = {"environment", "patterns", "except"};
 inline constexpr absl::string_view kLimitKeys[] = {"consult_ms", "hold_ms", "ticket_minutes", "max_holds",
                                                    "two_persons"};
+inline constexpr absl::string_view kIntentKeys[] = {"escalate", "kill_after", "small_losses", "window_s"};
 inline constexpr absl::string_view kKafkaKeys[] = {"brokers", "topic", "settings"};
 inline constexpr absl::string_view kPresenceKeys[] = {"service"};
 inline constexpr absl::string_view kRecordKeys[] = {"allowed"};

@@ -239,6 +239,7 @@ TEST(SchemaTest, AgreesWithTheLoaderOnEveryMutationOfTheExample) {
 
 TEST(SchemaTest, AgreesOnATableOfFiles) {
   for (const char* good : {"{}", "environments: [{name: a}]", "destinations: []", "limits: {hold_ms: 0}",
+                           "intent: {escalate: kill_session, kill_after: 2, small_losses: 0, window_s: 60}",
                            "destinations: [{hosts: [a], environment: ci, ports: [1, \"2-3\"]}]",
                            "notify: {wall: off}", "notify: {webhook: {url: \"http://127.0.0.1:8080/x\"}}",
                            "notify: {webhook: {url_file: /etc/holdpoint/webhook-url}}",
@@ -250,6 +251,9 @@ TEST(SchemaTest, AgreesOnATableOfFiles) {
                           "a",
                           "version: 2",
                           "environments: [{name: A}]",
+                          "intent: {escalate: never}",
+                          "intent: {small_losses: 401}",
+                          "intent: {window_s: 0}",
                           "limits: {hold_ms: 600001}",
                           "limits: {hold_ms: 1.5}",
                           "owners: {rollback: [a]}",

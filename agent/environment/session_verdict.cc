@@ -194,6 +194,7 @@ std::optional<v1::FactsWanted> SessionFactsWanted(const v1::ConsultSession& cons
   const bool is_session = consult.launched() || recognition.agent != nullptr;
   if (is_session) {
     wanted.set_git_state(true);
+    wanted.set_git_changes(true);
     return wanted;
   }
   // A path that is no text can't be asked about: the script then counts as one that hides.

@@ -72,6 +72,7 @@ std::string Reason(const v1::Judgement& judgement) {
                     Clip(tags.target().environment()));
   }
   absl::StrAppend(&text, text.empty() ? "" : " ", "[", Clip(judgement.rule()), "]");
+  if (!judgement.repeats().empty()) absl::StrAppend(&text, " repeats ", Clip(judgement.repeats()));
   if (judgement.observed_only()) absl::StrAppend(&text, " observed only: nothing was stopped");
   return text;
 }

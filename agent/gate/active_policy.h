@@ -38,6 +38,7 @@ class ActivePolicy {
   absl::Duration consult_budget() const { return absl::Milliseconds(configured_.limits().consult_ms()); }
   absl::Duration hold_time() const { return absl::Milliseconds(configured_.limits().hold_ms()); }
   absl::Duration ticket_time() const { return absl::Minutes(configured_.limits().ticket_minutes()); }
+  absl::Duration losses_window() const { return absl::Milliseconds(configured_.losses_window_ms()); }
   size_t max_holds() const { return configured_.limits().max_holds(); }
 
   bool records_allowed() const { return configured_.record_allowed(); }

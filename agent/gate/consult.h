@@ -6,6 +6,7 @@
 #include <string>
 
 #include "agent/base/clock.h"
+#include "agent/gate/drift.h"
 #include "agent/gate/event_loop.h"
 #include "agent/gate/judge_link.h"
 #include "agent/gate/tickets.h"
@@ -27,6 +28,8 @@ struct Consult {
   v1::Process process;
   std::string argv;  // as it was when it was judged
   v1::Judgement judgement;
+  v1::Footprint footprint;
+  Surroundings seen;  // when it was held
   std::string ticket;
   EventLoop::TimerId timer = 0;
   bool stopped = true;   // false: it runs or is dead already, this is only for the record

@@ -63,7 +63,10 @@ const char* KernelReason(uint16_t reason) {
 }  // namespace
 
 ConsultDesk::ConsultDesk(Core core, std::function<void(SessionNumber, const std::string&)> kill_session)
-    : core_(core), holds_(core, *this), kill_session_(std::move(kill_session)) {}
+    : core_(core),
+      holds_(core, *this),
+      kill_session_(std::move(kill_session)),
+      package_runs_(&ParentOf, &SameProcess) {}
 
 void ConsultDesk::OnAsk(ExecEvent event) {
   Session* session = core_.sessions.Find(event.head.session);
@@ -103,6 +106,7 @@ void ConsultDesk::Begin(ExecEvent event) {
   consult->task.waits = (event.head.flags & HP_FLAG_WAITS) != 0;
   consult->event = std::move(event);
   consults_[consult->event.exec_id] = consult;
+  package_runs_.Execed(consult->task.id, consult->event.exec_id);
 
   Session* session = core_.sessions.Find(consult->event.head.session);
   if (session == nullptr && consult->stopped) {  // There is no room for one more session.
@@ -122,6 +126,8 @@ void ConsultDesk::Ask(const ConsultPtr& consult, const Session& session, OpenedP
   v1::ToJudge question;
   v1::ConsultExec& exec = *question.mutable_exec();
   *exec.mutable_session() = ContextOf(session);
+  *exec.mutable_session()->mutable_history() =
+      core_.intent.Of(session.number, session.uid, core_.clock.Boot(), core_.policy.losses_window());
   *exec.mutable_process() = consult->process;
   exec.set_raw_executable(consult->event.executable);
   exec.set_raw_working_directory(consult->event.cwd);
@@ -159,6 +165,9 @@ void ConsultDesk::AskAgain(const ConsultPtr& consult, JudgeLink::Answer answered
   const Session* session = core_.sessions.Find(consult->event.head.session);
   absl::StatusOr<OpenedProcess> opened = OpenProcess(consult->task.id);
   if (session == nullptr || !opened.ok()) return;
+  const Surroundings now = SurroundingsOf(consult->task.id);
+  if (now.working_directory != consult->seen.working_directory) consult->event.cwd = now.working_directory;
+  if (now.program != consult->seen.program) consult->event.file = now.program;
   Ask(consult, *session, &*opened, std::max(core_.policy.consult_budget(), kLookAgainBudget), std::move(answered));
 }
 
@@ -208,6 +217,7 @@ void ConsultDesk::Decide(const ConsultPtr& consult, v1::ExecVerdict verdict) {
   if (session == nullptr) return Pass(consult);
   Learn(consult->event, verdict.executable_class());
   consult->judgement = std::move(*verdict.mutable_judgement());
+  consult->footprint = std::move(*verdict.mutable_footprint());
   *consult->process.mutable_argv() = std::move(*verdict.mutable_argv());
   consult->process.set_executable_sha256(verdict.executable_sha256());
   *consult->process.mutable_join_keys() = verdict.join_keys();
@@ -216,10 +226,17 @@ void ConsultDesk::Decide(const ConsultPtr& consult, v1::ExecVerdict verdict) {
   const absl::Duration took = core_.clock.Boot() - BootTime{consult->event.head.boot_ns};
   const absl::Time now = core_.clock.Wall();
 
+  BelowPackageRun(consult.get());
+  if (!verdict.package_run().empty() && consult->stopped && judgement.verdict() <= v1::VERDICT_AUDIT) {
+    package_runs_.Began(consult->task.id, consult->event.exec_id, session->number, verdict.package_run());
+  }
   const bool stops = judgement.verdict() >= v1::VERDICT_HOLD;
   if (stops && (!consult->stopped || !core_.policy.Enforces(session->environment))) judgement.set_observed_only(true);
   if (!verdict.server().empty() && on_server && judgement.verdict() <= v1::VERDICT_AUDIT) {
     on_server(*session, consult->process, verdict.server());
+  }
+  if (!stops || judgement.observed_only()) {
+    core_.intent.Passed(session->number, session->uid, consult->footprint, core_.clock.Boot());
   }
   const bool fileless = (consult->event.head.flags & HP_FLAG_FILELESS) != 0;  // Always worth a record.
   if (judgement.verdict() <= v1::VERDICT_ALLOW && judgement.blind_spots().empty() && !fileless) {
@@ -242,11 +259,21 @@ void ConsultDesk::Decide(const ConsultPtr& consult, v1::ExecVerdict verdict) {
   holds_.Stop(consult, *session);
 }
 
+void ConsultDesk::BelowPackageRun(Consult* consult) const {
+  v1::Judgement& judgement = consult->judgement;
+  if (judgement.verdict() < v1::VERDICT_HOLD || consult->event.uid != 0) return;
+  const std::string run = package_runs_.Above(consult->event.parent, consult->event.head.session);
+  if (run.empty()) return;
+  judgement.add_blind_spots(absl::StrCat("not stopped: a maintainer script below ", EscapeAndClip(run, 80)));
+  judgement.set_verdict(v1::VERDICT_AUDIT);
+}
+
 std::string ConsultDesk::Text(const Session& session, const v1::Judgement& judgement, const Ticket* ticket,
                               const WayOut& way) const {
   RefusalText text;
   text.kind = way.kind;
   text.by = way.by;
+  text.escalated = !judgement.repeats().empty();
   text.summary = judgement.summary();
   text.reason = way.also.empty() ? judgement.reason() : absl::StrCat(judgement.reason(), "; ", way.also);
   if (ticket == nullptr) return RenderRefusal(text);
@@ -269,7 +296,10 @@ void ConsultDesk::Refuse(const ConsultPtr& consult, Ticket* ticket, const WayOut
       Ended(consult, result, consult->ticket);
     });
   }
-  if (ticket != nullptr) consult->ticket = ticket->id;
+  if (ticket != nullptr) {
+    consult->ticket = ticket->id;
+    core_.intent.Refused(session->number, consult->judgement, ticket->id, consult->footprint);
+  }
   ++session->counters.refused;
   const bool recorded = consult->held_since.ns != 0;  // When the hold began.
   if (!recorded) {
@@ -383,6 +413,7 @@ void ConsultDesk::OnObserved(ExecEvent event) {
 }
 
 void ConsultDesk::OnPassed(const ExecEvent& event) {
+  package_runs_.Execed(event.head.process, event.exec_id);
   Session* session = core_.sessions.Find(event.head.session);
   core_.sessions.ProcessSeen(event.head.session, event.head.process);
   if (session != nullptr) ++session->counters.execs;
@@ -465,6 +496,7 @@ void ConsultDesk::OnEndedBefore(const ExitEvent& event) {
 }
 
 void ConsultDesk::OnExit(const ExitEvent& event) {
+  package_runs_.Ended(event.head.process);
   const auto found = consults_.find(event.exec_id);
   if (found == consults_.end() || found->second->decided || found->second->held_since.ns == 0) return;
   const ConsultPtr consult = found->second;

@@ -12,6 +12,7 @@
 #include "agent/gate/consult.h"
 #include "agent/gate/core.h"
 #include "agent/gate/hold_desk.h"
+#include "agent/gate/package_runs.h"
 #include "agent/kernel/decode.h"
 #include "agent/response/proc.h"
 
@@ -66,6 +67,7 @@ class ConsultDesk : private Consults {
            JudgeLink::Answer answered);
   void Answered(const ConsultPtr& consult, absl::StatusOr<v1::FromJudge> answer);
   void Decide(const ConsultPtr& consult, v1::ExecVerdict verdict);
+  void BelowPackageRun(Consult* consult) const;  // is recorded, not stopped
   void Trace(const ConsultPtr& consult, v1::ExecVerdict verdict);  // adds what it comes from, then decides
   void FailMode(const ConsultPtr& consult, const std::string& why);
   void Kill(const ConsultPtr& consult, bool whole_session);
@@ -82,6 +84,7 @@ class ConsultDesk : private Consults {
   std::map<SessionNumber, std::vector<ExecEvent>> waiting_;
   std::function<void()> all_ended_;
   std::vector<ExecEvent> undescribed_;  // passed in the kernel, to be recorded in full
+  PackageRuns package_runs_;
   Latency to_verdict_, to_continue_;
 };
 

@@ -18,6 +18,9 @@ v1::SessionContext ContextOf(const Session& session) {
   context.set_uid(session.uid);
   context.set_unattended(session.unattended);
   context.set_started_unix_ns(absl::ToUnixNanos(session.started));
+  context.mutable_start()->set_root(session.start_root);
+  context.mutable_start()->set_changes(session.start_changes);
+  context.mutable_start()->set_whole(session.start_whole);
   return context;
 }
 

@@ -3,6 +3,7 @@
 #include "agent/base/clock.h"
 #include "agent/gate/active_policy.h"
 #include "agent/gate/event_loop.h"
+#include "agent/gate/intent_ledger.h"
 #include "agent/gate/judge_link.h"
 #include "agent/gate/ledger.h"
 #include "agent/gate/options.h"
@@ -29,6 +30,7 @@ struct Core {
   SessionTable& sessions;
   Rollups& rollups;
   TicketTable& tickets;
+  IntentLedger& intent;
   Owners& owners;
   ActivePolicy& policy;
 };

@@ -209,6 +209,7 @@ absl::Status Gate::MakeDesks() {
                   .sessions = *sessions_,
                   .rollups = rollups_,
                   .tickets = tickets_,
+                  .intent = intent_,
                   .owners = *owners_,
                   .policy = policy_};
   session_desk_ = std::make_unique<SessionDesk>(core);

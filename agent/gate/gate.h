@@ -90,6 +90,7 @@ class Gate {
   std::unique_ptr<SessionTable> sessions_;
   Rollups rollups_;
   TicketTable tickets_;
+  IntentLedger intent_;
   ActivePolicy policy_;
   RolloutStore rollout_;
   bool first_start_ = false;  // nothing was promoted on this host yet

@@ -15,6 +15,7 @@ namespace {
 constexpr size_t kMaxCommand = 1500;  // characters of an argv in a ticket
 constexpr size_t kMaxDirectory = 512;
 constexpr size_t kMaxAncestors = 8;
+constexpr char kSmallLossesRule[] = "intent.small-losses";  // as the judge names it
 
 }  // namespace
 
@@ -96,6 +97,7 @@ void HoldDesk::Hold(const ConsultPtr& consult, Session& session, Ticket& ticket)
   ticket.tgid = static_cast<uint32_t>(consult->task.id.tgid);
   consult->ticket = ticket.id;
   consult->held_since = now;
+  consult->seen = SurroundingsOf(consult->task.id);
   ++session.counters.held;
   core_.ledger.Exec(&session, consult->event, consult->process, consult->judgement,
                     now - BootTime{consult->event.head.boot_ns}, true, kHoldRung);
@@ -127,6 +129,7 @@ absl::Status HoldDesk::Approve(Ticket& ticket, const std::string& by, const std:
   ticket.decision_reason = reason;
   const ConsultPtr held = ticket.state == Ticket::State::kHeld ? consults_.Find(ticket.exec_id) : nullptr;
   ticket.state = Ticket::State::kApproved;
+  core_.intent.Approved(ticket.session, ticket.session_uid, ticket.id, ticket.judgement.rule() == kSmallLossesRule);
   if (ticket.connect.has_value()) {
     const hp_connect_pass pass{.expires_boot_ns = (core_.clock.Boot() + (ticket.expires - core_.clock.Wall())).ns,
                                .uses = 1};
@@ -144,10 +147,38 @@ void HoldDesk::LookAgain(const ConsultPtr& consult, const Ticket& ticket) {
     Ticket* approved = core_.tickets.FindById(id);
     WayOut way{.also = "it could not be judged once more before its release"};
     if (approved == nullptr || !answer.ok() || !answer->has_exec()) return consults_.Refuse(consult, approved, way);
-    if (answer->exec().judgement().act_digest() == consult->judgement.act_digest()) return ReleaseHeld(consult, *approved);
-    way.also = "its arguments or what it reads were changed while it was held";
-    consults_.Refuse(consult, approved, way);
+    if (answer->exec().judgement().act_digest() != consult->judgement.act_digest()) {
+      return Drifted(consult, approved, answer->exec());
+    }
+    ReleaseHeld(consult, *approved);
   });
+}
+
+void HoldDesk::Drifted(const ConsultPtr& consult, Ticket* approved, const v1::ExecVerdict& now) {
+  const Surroundings seen = SurroundingsOf(consult->task.id);
+  WayOut way{.also = "its arguments, what it reads or its tags were changed while it was held"};
+  if (seen.working_directory != consult->seen.working_directory) way.also = "its working directory was moved while it was held";
+  if (seen.program != consult->seen.program) way.also = "its program was changed while it was held";
+  approved->state = Ticket::State::kExpired;
+  v1::Decision decision;
+  decision.set_ticket(approved->id);
+  decision.set_decision("expire");
+  decision.set_reason(way.also);
+  decision.set_accepted(true);
+  decision.set_act_digest(approved->digest);
+  Session* session = core_.sessions.Find(consult->event.head.session);
+  core_.ledger.Decision(session, std::move(decision));
+  Changed(*approved);
+  if (session == nullptr || now.judgement().verdict() < v1::VERDICT_HOLD) return consults_.Refuse(consult, nullptr, way);
+  consult->judgement = now.judgement();
+  consult->footprint = now.footprint();
+  *consult->process.mutable_argv() = now.argv();
+  core_.ledger.Exec(session, consult->event, consult->process, consult->judgement, absl::ZeroDuration(), false, kHoldRung);
+  Ticket* ticket = core_.tickets.Find(session->number, consult->judgement.act_digest(), core_.clock.Wall());
+  const bool fresh = ticket == nullptr;
+  if (fresh) ticket = OpenTicket(*session, consult->judgement, consult->process);
+  consults_.Refuse(consult, ticket, way);
+  if (fresh && ticket != nullptr) Changed(*ticket);
 }
 
 void HoldDesk::ReleaseHeld(const ConsultPtr& consult, Ticket& ticket) {

@@ -39,6 +39,8 @@ class HoldDesk {
   void Hold(const ConsultPtr& consult, Session& session, Ticket& ticket);
   void HoldRanOut(uint64_t exec_id);
   void LookAgain(const ConsultPtr& consult, const Ticket& ticket);  // what is approved is what is there now
+  // It is another act by now: the approval is void, and what is there now is a question of its own.
+  void Drifted(const ConsultPtr& consult, Ticket* approved, const v1::ExecVerdict& now);
   void ReleaseHeld(const ConsultPtr& consult, Ticket& ticket);
   void PassApproved(const ConsultPtr& consult, Session& session, const Ticket& ticket);
 

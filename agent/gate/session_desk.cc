@@ -314,6 +314,9 @@ void SessionDesk::Confirm(SessionNumber number, const v1::SessionVerdict& verdic
   session->workspace = verdict.workspace();
   session->git_branch = verdict.git_branch();
   session->git_remote = verdict.git_remote();
+  session->start_root = verdict.start().root();
+  session->start_changes = verdict.start().changes();
+  session->start_whole = verdict.start().whole();
   session->guards_off.assign(verdict.guards_off().begin(), verdict.guards_off().end());
   session->unattended = verdict.unattended();
   session->hold_ms = verdict.hold_ms();
@@ -581,6 +584,7 @@ void SessionDesk::End(SessionNumber number, const std::string& reason) {
   }
   ForgetSession(core_.options.run, number);
   nested_.erase(number);
+  core_.intent.Forget(number);
   core_.sessions.Erase(number);
   Guards();
 }

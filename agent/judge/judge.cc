@@ -13,6 +13,8 @@
 #include "agent/environment/session_verdict.h"
 #include "agent/environment/tags.h"
 #include "agent/judge/connect_verdict.h"
+#include "agent/policy/package_run.h"
+#include "agent/policy/since_start.h"
 
 namespace holdpoint {
 namespace {
@@ -48,6 +50,7 @@ void Merge(const v1::Facts& more, v1::Facts* facts) {
   if (!more.executable_sha256().empty()) facts->set_executable_sha256(more.executable_sha256());
   facts->mutable_executable_texts()->MergeFrom(more.executable_texts());
   facts->set_executable_searched(facts->executable_searched() || more.executable_searched());
+  facts->mutable_trees()->MergeFrom(more.trees());
   if (more.has_git()) *facts->mutable_git() = more.git();
   if (!more.problem().empty()) facts->set_problem(ToValidUtf8(more.problem()));
 }
@@ -153,6 +156,7 @@ v1::Configured Judge::HandleRollout(const v1::Rollout* rollout) {
   configured.set_policy_hash(policy_->hash);
   configured.set_rules(static_cast<uint32_t>(policy_->policy->rules().size()));
   for (const std::string& name : policy_->policy->ListedNames()) configured.add_listed_names(name);
+  for (const std::string& name : PackageManagers()) configured.add_listed_names(name);
   return configured;
 }
 
@@ -172,8 +176,12 @@ void Judge::Consult(uint64_t id, Waiting waiting, std::vector<v1::FromJudge>* an
     *answer.mutable_session() = JudgeSession(waiting.message.session(), waiting.facts, waiting.rounds, &wanted);
   }
   if (may_ask) wanted = OnlyNew(wanted, &waiting.asked);
+  if (waiting.message.has_exec()) wanted.set_since_unix_ns(waiting.message.exec().session().started_unix_ns());
+  // Who gives the judge more time has a busy machine, and so has the reader.
+  wanted.set_budget_ms(std::max(wanted.budget_ms(), policy_->configuration.limits.consult_ms));
   const bool asks = wanted.paths_size() > 0 || wanted.content_of_size() > 0 || wanted.executable_sha256() ||
-                    wanted.git_state() || wanted.executable_texts_size() > 0;
+                    wanted.git_state() || wanted.git_changes() || wanted.executable_texts_size() > 0 ||
+                    wanted.trees_size() > 0;
   if (!may_ask || !asks) {
     answers->push_back(std::move(answer));
     return;
@@ -203,13 +211,27 @@ v1::ExecVerdict Judge::JudgeExec(const v1::ConsultExec& consult, const v1::Facts
   if (const CodingAgent* agent = FindAgent(policy_->agents, consult.session().coding_agent())) {
     for (auto& [name, value] : JoinKeys(*agent, act.environment)) (*verdict.mutable_join_keys())[name] = value;
   }
+  const absl::string_view base = act.executable.path;
+  const std::vector<std::string> managers = PackageManagers();
+  const bool manages = std::find(managers.begin(), managers.end(), base.substr(base.rfind('/') + 1)) != managers.end();
   // What hands work on is asked about each time: each time is an event.
-  const bool listed = server != nullptr || !policy.Candidates(act).empty();
+  const bool listed = server != nullptr || manages || !policy.Candidates(act).empty();
   FactBook book(&facts);
   *verdict.mutable_judgement() =
-      policy.Evaluate(act, {policy_->configuration, policy_->fingerprint_key, consult.session(), nullptr}, &book);
+      policy.Evaluate(act, {policy_->configuration, policy_->fingerprint_key, consult.session(), nullptr}, &book,
+                      verdict.mutable_footprint());
   v1::Judgement& judgement = *verdict.mutable_judgement();
   judgement.set_policy_hash(policy_->hash);
+  if (manages && !consult.describe_only()) {
+    const PackageRun run = PackageRunOf(act, identity.names, consult.session(), &book);
+    verdict.set_package_run(run.name);
+    if (!run.name.empty() && judgement.verdict() <= v1::VERDICT_ALLOW) {
+      judgement.set_verdict(v1::VERDICT_AUDIT);
+      judgement.set_rule("package.run");
+      judgement.set_effect(v1::EFFECT_WRITE);
+      judgement.set_reason("changes packages of the system; its maintainer scripts are recorded, not stopped half-way");
+    }
+  }
   if (book.WantsMore()) wanted->MergeFrom(book.wanted());
   if (!identity.settled) {
     wanted->set_max_bytes(FactBook::kMaxContentBytes);
@@ -267,8 +289,10 @@ v1::SessionVerdict Judge::JudgeSession(const v1::ConsultSession& consult, const 
   if (std::optional<v1::FactsWanted> session_wants = SessionFactsWanted(consult, policy_->agents, read)) {
     *wanted = *std::move(session_wants);
   }
-  return HandleConsultSession(consult, read, policy_->configuration, policy_->agents,
-                              policy_->fingerprint_key);
+  v1::SessionVerdict verdict =
+      HandleConsultSession(consult, read, policy_->configuration, policy_->agents, policy_->fingerprint_key);
+  if (verdict.is_session() && read != nullptr) *verdict.mutable_start() = StartStateOf(read->git());
+  return verdict;
 }
 
 v1::Described Judge::Describe(const v1::Describe& describe) const {
@@ -334,9 +358,12 @@ v1::FactsWanted Judge::OnlyNew(const v1::FactsWanted& wanted, v1::FactsWanted* a
   add(wanted.paths(), asked->mutable_paths(), fresh.mutable_paths());
   add(wanted.content_of(), asked->mutable_content_of(), fresh.mutable_content_of());
   fresh.set_git_state(wanted.git_state() && !asked->git_state());
+  fresh.set_git_changes(wanted.git_changes() && !asked->git_changes());
+  asked->set_git_changes(asked->git_changes() || wanted.git_changes());
   fresh.set_executable_sha256(wanted.executable_sha256() && !asked->executable_sha256());
   asked->set_git_state(asked->git_state() || wanted.git_state());
   asked->set_executable_sha256(asked->executable_sha256() || wanted.executable_sha256());
+  add(wanted.trees(), asked->mutable_trees(), fresh.mutable_trees());
   add(wanted.executable_texts(), asked->mutable_executable_texts(), fresh.mutable_executable_texts());
   fresh.set_max_bytes(wanted.max_bytes());
   fresh.set_budget_ms(wanted.budget_ms());

@@ -15,6 +15,7 @@
 #include "agent/environment/tags.h"
 #include "agent/policy/evidence.h"
 #include "agent/policy/git_alias.h"
+#include "agent/policy/intent.h"
 #include "agent/policy/match.h"
 #include "agent/policy/paths.h"
 #include "agent/policy/policy.h"
@@ -54,10 +55,17 @@ struct Scored {
   std::string why, because, blind_spot;
   const Rule* source = nullptr;
   std::optional<Hit> hit;
+  std::vector<Touch> touched;
 
   // What decides between two that say the same.
   auto Order() const { return std::make_tuple(verdict, effect, recoverability, !resource.id().empty(), conditions); }
 };
+
+// Effects that leave something gone or in other hands.
+bool LeavesItsMark(v1::Effect effect) {
+  return effect == v1::EFFECT_DESTROY || effect == v1::EFFECT_EXPOSE || effect == v1::EFFECT_ESCALATE ||
+         effect == v1::EFFECT_UNSEEN;
+}
 
 Row RowOf(v1::Effect effect, v1::Recoverability recoverability) {
   switch (effect) {
@@ -107,8 +115,15 @@ class Evaluator {
     ScoreCredential();
     if (act_.argv_cut && listed_) ScoreUnseen("argv truncated");
     for (const RequestsOfAct& requests : requests_) ScoreUnseenRequests(requests);
-    return Compose(Choose());
+    const Scored scored = Choose();
+    // What is approved is the script's text; its interpreter reads that when it runs.
+    if (scored.verdict >= v1::VERDICT_HOLD && !act_.script.empty()) facts_->Content(AbsolutePath(act_, act_.script));
+    v1::Judgement judgement = Compose(scored);
+    WeighHistory(context_, touched_, &judgement);
+    return judgement;
   }
+
+  v1::Footprint Footprint(const v1::Judgement& judgement) const { return FootprintOf(touched_, judgement); }
 
  private:
   // Calls and requests keep their place: hits point to them.
@@ -332,7 +347,9 @@ class Evaluator {
     ScoreAs(hit, before);
     if (before == nullptr) return;
     const size_t scored = scored_.size();
+    watching_ = true;
     ScoreAs(hit, nullptr);
+    watching_ = false;
     for (size_t i = scored; i < scored_.size(); ++i) scored_[i].observed = true;
   }
 
@@ -356,6 +373,7 @@ class Evaluator {
       // An empty word names no file: no program takes it for the folder it stands in.
       if (named && id.empty() && IsAboutPaths(rule.evidence) && !act.unseen_operands) continue;
       Scored scored = ScoreOne(hit, id, destination, input, as);
+      if (!watching_ && !scored.observed) Keep(std::move(scored.touched));
       if (scored.verdict >= v1::VERDICT_HOLD) ++lost;
       if (!worst.has_value() || scored.Order() > worst->Order()) worst = std::move(scored);
     }
@@ -413,9 +431,39 @@ class Evaluator {
     scored.resource.set_type(rule.resource_type);
     scored.resource.set_id(rule.resource_type == "path" && !id.empty() ? CleanPath(AbsolutePath(input.act, id)) : id);
     Weigh(destination, resource, assessment.place, &scored);
+    // Where loss hurts it matters who did it, and that is not known.
+    if (assessment.rests_on_start && scored.tags.column == Column::kProtected &&
+        rule.recoverability == v1::RECOVERABILITY_UNSPECIFIED) {
+      scored.recoverability = v1::RECOVERABILITY_IRREVERSIBLE;
+      Weigh(destination, resource, assessment.place, &scored);
+    }
     if (verdict != v1::VERDICT_UNSPECIFIED && !assessment.nothing) scored.verdict = verdict;
     scored.observed = ModeOf(rule) == RuleMode::kObserve;
+    if (!assessment.nothing) Touches(rule, id, assessment, input, &scored);
     return scored;
+  }
+
+  // What this does to which resource. Nothing is looked up for what passes without a word.
+  void Touches(const Rule& rule, const std::string& id, const Assessment& assessment, const AssessmentInput& input,
+               Scored* scored) const {
+    const bool unseen = id.empty() && (IsAboutPaths(rule.evidence) || input.act.unseen_operands);
+    if (scored->verdict < v1::VERDICT_AUDIT || !LeavesItsMark(scored->effect) || unseen) return;
+    Touch touch;
+    touch.verdict = scored->verdict;
+    touch.for_good = scored->effect == v1::EFFECT_DESTROY && scored->recoverability == v1::RECOVERABILITY_IRREVERSIBLE;
+    touch.small = scored->effect == v1::EFFECT_DESTROY && scored->verdict == v1::VERDICT_AUDIT &&
+                  !assessment.born_since && (touch.for_good || assessment.place != Place::kLocal);
+    if (touch.small) touch.pool = PoolOf(rule, id, input);
+    for (v1::Target& target : TargetsOf(rule, id, scored->tags.resource.environment, context_.fingerprint_key, input)) {
+      touch.target = std::move(target);
+      scored->touched.push_back(touch);
+    }
+  }
+
+  void Keep(std::vector<Touch> touched) {
+    for (Touch& touch : touched) {
+      if (touched_.size() < kMaxResources) touched_.push_back(std::move(touch));
+    }
   }
 
   // The id may hold a secret and any bytes; only the one that is shown is worth the work.
@@ -574,6 +622,7 @@ class Evaluator {
   EnvironmentTag session_tag_;
   EnvironmentTag credential_tag_;
 
+  bool watching_ = false;  // what is scored now is only observed
   bool listed_ = false;
   bool starts_others_ = false;
   std::string tool_name_;
@@ -584,18 +633,24 @@ class Evaluator {
   std::vector<Hit> hits_;
   std::vector<FoundCredential> credentials_;
   std::vector<Scored> scored_;
+  std::vector<Touch> touched_;  // by rules that are enforced
   std::vector<std::string> blind_spots_;
 };
 
 }  // namespace
 
-v1::Judgement Policy::Evaluate(const ExecAct& act, const EvaluationContext& context, FactBook* facts) const {
-  if (act.argv_cut && !act.unseen_operands) {
-    ExecAct cut = act;
+v1::Judgement Policy::Evaluate(const ExecAct& act, const EvaluationContext& context, FactBook* facts,
+                               v1::Footprint* footprint) const {
+  ExecAct cut;
+  const bool unseen = act.argv_cut && !act.unseen_operands;
+  if (unseen) {
+    cut = act;
     cut.unseen_operands = true;
-    return Evaluator(*this, cut, context, facts).Run();
   }
-  return Evaluator(*this, act, context, facts).Run();
+  Evaluator evaluator(*this, unseen ? cut : act, context, facts);
+  v1::Judgement judgement = evaluator.Run();
+  if (footprint != nullptr) *footprint = evaluator.Footprint(judgement);
+  return judgement;
 }
 
 }  // namespace holdpoint

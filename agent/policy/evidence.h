@@ -25,6 +25,8 @@ struct Assessment {
   v1::Recoverability recoverability = v1::RECOVERABILITY_IRREVERSIBLE;
   Place place = Place::kUnknown;
   bool nothing = false;      // there is nothing that could be lost
+  bool born_since = false;   // it came into being since the session began
+  bool rests_on_start = false;  // what is said rests on when it came or changed, not on who did it
   std::string because{};     // a clause for people: "ignored by git", "the home directory"
   std::string blind_spot{};  // what could not be looked at; empty for none
 };
@@ -48,6 +50,9 @@ Assessment AssessUntracked(const AssessmentInput& input);
 Assessment AssessGitPath(absl::string_view word, const AssessmentInput& input);
 Assessment AssessRepository(const AssessmentInput& input);
 Assessment AssessRemoteRef(absl::string_view id, const AssessmentInput& input);
+
+// The branches there that `git push` changes: what stands behind the remote, else the current one.
+std::vector<std::string> PushedRefs(const ToolCall& call, const std::string& branch);
 
 // The session's workspace, cleaned; empty where it has none or where it is no fence: the home directory or above it.
 std::string Workspace(const v1::SessionContext& session);

@@ -7,6 +7,7 @@
 #include "absl/strings/strip.h"
 #include "agent/policy/evidence.h"
 #include "agent/policy/paths.h"
+#include "agent/policy/since_start.h"
 
 namespace holdpoint {
 namespace {
@@ -92,6 +93,13 @@ Assessment NothingLost(Place place, std::string because) {
               std::move(because));
 }
 
+// Table cell of what only this session's own work would be lost of.
+Assessment OnlySessions(Place place, std::string because) {
+  Assessment assessment = NothingLost(place, std::move(because));
+  assessment.rests_on_start = true;
+  return assessment;
+}
+
 Assessment NoRepository() {
   Assessment assessment = NothingLost(Place::kLocal, "there is no repository");
   assessment.nothing = true;
@@ -113,6 +121,9 @@ Assessment AssessWorktree(const AssessmentInput& input) {
   if (repository.none) return NoRepository();
   const Place place = PlaceOf(repository.root, input.session);
   if (!repository.dirty) return NothingLost(place, "the working tree is clean");
+  if (repository.fact != nullptr && OnlySince({}, input)) {
+    return OnlySessions(place, "only what was changed since this session began");
+  }
   std::string files = "uncommitted changes";
   if (repository.fact != nullptr && repository.fact->dirty_files() > 0) {
     files = absl::StrCat("uncommitted changes in ", repository.fact->dirty_files(),
@@ -127,6 +138,10 @@ Assessment AssessUntracked(const AssessmentInput& input) {
   if (repository.none) return NoRepository();
   const Place place = PlaceOf(repository.root, input.session);
   const bool ignored_too = input.call.Has("x") || input.call.Has("X");
+  if ((ignored_too || repository.fact->untracked_files() > 0) &&
+      OnlySince({.below = CleanPath(input.act.cwd), .changed = false, .untracked = true, .ignored = ignored_too}, input)) {
+    return OnlySessions(place, "only files that were made since this session began");
+  }
   if (ignored_too) return Make(v1::RECOVERABILITY_IRREVERSIBLE, place, "files that git ignores, which may be data");
   if (repository.fact->untracked_files() == 0) return NothingLost(place, "there are no untracked files");
   return Make(v1::RECOVERABILITY_IRREVERSIBLE, place,
@@ -149,6 +164,10 @@ Assessment AssessGitPath(absl::string_view word, const AssessmentInput& input) {
     return NothingLost(place, "there is nothing of that name");
   }
   if (path->tracked_clean()) return NothingLost(place, "unchanged");
+  const bool exact = path->exists() && !path->resolved().empty();
+  if (OnlySince({.below = exact ? CleanPath(path->resolved()) : ""}, input)) {
+    return OnlySessions(place, "only what was changed since this session began");
+  }
   return Make(v1::RECOVERABILITY_IRREVERSIBLE, place, "uncommitted changes");
 }
 
@@ -157,6 +176,19 @@ Assessment AssessRepository(const AssessmentInput& input) {
   if (!repository.seen) return Unseen();
   if (repository.none) return NoRepository();
   return Make(v1::RECOVERABILITY_IRREVERSIBLE, PlaceOf(repository.root, input.session), "");
+}
+
+std::vector<std::string> PushedRefs(const ToolCall& call, const std::string& branch) {
+  std::vector<std::string> refs;
+  for (size_t i = 1; i < call.operands.size(); ++i) {
+    absl::string_view ref = call.operands[i].value;
+    absl::ConsumePrefix(&ref, "+");
+    if (const size_t colon = ref.find(':'); colon != absl::string_view::npos) ref.remove_prefix(colon + 1);
+    absl::ConsumePrefix(&ref, "refs/heads/");
+    refs.emplace_back(ref == "HEAD" ? branch : std::string(ref));
+  }
+  if (refs.empty()) refs.push_back(branch);
+  return refs;
 }
 
 Assessment AssessRemoteRef(absl::string_view, const AssessmentInput& input) {
@@ -168,16 +200,7 @@ Assessment AssessRemoteRef(absl::string_view, const AssessmentInput& input) {
     return Make(v1::RECOVERABILITY_IRREVERSIBLE, Place::kUnknown, std::move(because));
   };
   if (input.call.Has("mirror") || input.call.Has("all") || input.call.Has("prune")) return lost("every branch there");
-  // Which refs: after the remote; without any, the current branch.
-  std::vector<std::string> refs;
-  for (size_t i = 1; i < input.call.operands.size(); ++i) {
-    absl::string_view ref = input.call.operands[i].value;
-    absl::ConsumePrefix(&ref, "+");
-    if (const size_t colon = ref.find(':'); colon != absl::string_view::npos) ref.remove_prefix(colon + 1);
-    absl::ConsumePrefix(&ref, "refs/heads/");
-    refs.emplace_back(ref == "HEAD" ? git.branch() : std::string(ref));
-  }
-  if (refs.empty()) refs.push_back(git.branch());
+  const std::vector<std::string> refs = PushedRefs(input.call, git.branch());
   for (const std::string& ref : refs) {
     if (ref.empty()) return lost("a branch that was not seen");
     if (ref == git.default_branch() || (git.default_branch().empty() && IsUsualDefaultBranch(ref))) {

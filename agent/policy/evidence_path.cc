@@ -7,6 +7,7 @@
 #include "absl/strings/str_split.h"
 #include "agent/policy/evidence.h"
 #include "agent/policy/paths.h"
+#include "agent/policy/since_start.h"
 
 namespace holdpoint {
 namespace {
@@ -60,6 +61,11 @@ Assessment Regenerable(std::string because) {
   return Assessment{
       .recoverability = v1::RECOVERABILITY_REGENERABLE, .place = Place::kLocal, .because = std::move(because)};
 }
+Assessment Made() {
+  Assessment assessment = Regenerable("made since this session began");
+  assessment.rests_on_start = true;
+  return assessment;
+}
 Assessment Nothing() {
   Assessment assessment = Regenerable("there is nothing");
   assessment.nothing = true;
@@ -102,7 +108,8 @@ std::string NeverDisposable(absl::string_view path, const v1::SessionContext& se
 }
 
 // Inside the workspace, and something is there.
-Assessment AssessInside(absl::string_view path, absl::string_view workspace, const v1::PathFact& fact) {
+Assessment AssessInside(const std::string& path, absl::string_view workspace, const v1::PathFact& fact,
+                        const AssessmentInput& input) {
   if (HasComponent(path.substr(workspace.size()), ".git")) {
     if (absl::EndsWith(path, ".lock")) return Regenerable("a lock file of git");
     return Lost(Place::kOrdinary, "git's own data, with history that is nowhere else");
@@ -120,8 +127,20 @@ Assessment AssessInside(absl::string_view path, absl::string_view workspace, con
   }
   if (LooksKept(path)) return Lost(Place::kOrdinary, "looks like data, and git does not have it");
   if (fact.ignored()) return Regenerable("ignored by git");
-  if (fact.kind() == "directory") return Lost(Place::kOrdinary, "a folder with files that git does not have");
-  return Lost(Place::kLocal, "git does not have this content");
+  if (MadeSince(path, fact, input)) return Made();
+  if (fact.kind() == "directory") {
+    const bool here = !fact.repository().empty() && !fact.contains_repository();
+    if (here && OnlySince({.below = path, .changed = true, .untracked = true}, input)) {
+      return Assessment{.recoverability = v1::RECOVERABILITY_RECOVERABLE,
+                        .place = Place::kLocal,
+                        .rests_on_start = true,
+                        .because = "git has what was there when this session began"};
+    }
+    return Lost(Place::kOrdinary, "a folder with files that git does not have");
+  }
+  Assessment lost = Lost(Place::kLocal, "git does not have this content");
+  lost.born_since = BornSince(fact.born_unix_ns(), fact.own(), input.session);
+  return lost;
 }
 
 // One of so many paths that only its folder is known.
@@ -156,8 +175,13 @@ Assessment AssessAt(const std::string& asked, const AssessmentInput& input, bool
   if (!fact->exists()) return Nothing();
   if (!resolved) return Unseen("path could not be resolved");
   const std::string workspace = Workspace(input.session);
-  if (IsBelow(path, workspace)) return AssessInside(path, workspace, *fact);
+  if (IsBelow(path, workspace)) return AssessInside(path, workspace, *fact, input);
   if (IsTemporary(path, input.session)) return Regenerable("a temporary or cache folder");
+  if (!LooksKept(path) && MadeSince(path, *fact, input)) {
+    Assessment made = Made();
+    made.place = Place::kUnknown;
+    return made;
+  }
   Assessment outside =
       Lost(Place::kUnknown, everything_below || fact->kind() == "directory" ? "a folder outside the workspace"
                                                                             : "outside the workspace");
@@ -233,9 +257,9 @@ Assessment AssessTreePart(absl::string_view word, const AssessmentInput& input) 
   if (!fact->exists()) return Nothing();
   const std::string workspace = Workspace(input.session);
   if (IsWithin(path, workspace)) {
-    if (HasComponent(path.substr(workspace.size()), ".git")) return AssessInside(path, workspace, *fact);
+    if (HasComponent(path.substr(workspace.size()), ".git")) return AssessInside(path, workspace, *fact, input);
     if (path != workspace && (InProjectCache(path, workspace) || fact->ignored())) {
-      return AssessInside(path, workspace, *fact);
+      return AssessInside(path, workspace, *fact, input);
     }
     return Lost(Place::kLocal, "some files of the workspace");
   }

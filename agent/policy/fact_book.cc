@@ -10,6 +10,7 @@ FactBook::FactBook(const v1::Facts* facts) {
   if (facts == nullptr) return;
   for (const v1::PathFact& fact : facts->paths()) paths_[fact.path()] = &fact;
   for (const v1::ContentFact& fact : facts->contents()) contents_[fact.path()] = &fact;
+  for (const v1::TreeFact& fact : facts->trees()) trees_[fact.path()] = &fact;
   if (facts->has_git()) git_ = &facts->git();
   problem_ = facts->problem();
 }
@@ -54,6 +55,22 @@ const v1::GitFact* FactBook::Git() {
   asked_.set_git_state(true);
   if (git_ == nullptr) wanted_.set_git_state(true);
   return git_;
+}
+
+const v1::GitFact* FactBook::GitChanges() {
+  asked_.set_git_changes(true);
+  if (git_ == nullptr || (!git_->changes_whole() && git_->changes().empty())) wanted_.set_git_changes(true);
+  return Git();
+}
+
+const v1::TreeFact* FactBook::Tree(const std::string& path) {
+  const auto it = trees_.find(path);
+  const v1::TreeFact* known = it == trees_.end() ? nullptr : it->second;
+  if (asked_trees_.count(path) != 0 || asked_trees_.size() >= kMaxTrees || !IsValidUtf8(path)) return known;
+  asked_trees_.insert(path);
+  asked_.add_trees(path);
+  if (known == nullptr) wanted_.add_trees(path);
+  return known;
 }
 
 std::vector<ActContent> FactBook::Used() const {

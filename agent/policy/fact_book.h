@@ -17,6 +17,7 @@ class FactBook {
  public:
   static constexpr size_t kMaxPaths = 32;  // and as many folders: the reader looks at 64
   static constexpr size_t kMaxContents = 16;
+  static constexpr size_t kMaxTrees = 8;
   static constexpr uint32_t kMaxContentBytes = 64 * 1024;
   static constexpr uint32_t kBudgetMs = 150;
 
@@ -31,8 +32,15 @@ class FactBook {
   bool PastBound(const std::string& path) const;
   const v1::ContentFact* Content(const std::string& path);
   const v1::GitFact* Git();
+  // The same with each file that is not as in HEAD.
+  const v1::GitFact* GitChanges();
+  // When something at or below a path changed last.
+  const v1::TreeFact* Tree(const std::string& path);
 
-  bool WantsMore() const { return wanted_.git_state() || wanted_.paths_size() > 0 || wanted_.content_of_size() > 0; }
+  bool WantsMore() const {
+    return wanted_.git_state() || wanted_.git_changes() || wanted_.paths_size() > 0 || wanted_.content_of_size() > 0 ||
+           wanted_.trees_size() > 0;
+  }
   // Everything asked for in this evaluation, known or not, so that one answer serves the next evaluation whole.
   const v1::FactsWanted& wanted() const { return asked_; }
   size_t dropped() const { return dropped_; }
@@ -44,13 +52,14 @@ class FactBook {
  private:
   std::map<std::string, const v1::PathFact*, std::less<>> paths_;
   std::map<std::string, const v1::ContentFact*, std::less<>> contents_;
+  std::map<std::string, const v1::TreeFact*, std::less<>> trees_;
   const v1::GitFact* git_ = nullptr;
   std::string problem_;
   v1::FactsWanted wanted_;  // not known
   v1::FactsWanted asked_;   // all
   const v1::PathFact* Ask(const std::string& path, std::set<std::string>* asked);
 
-  std::set<std::string> asked_paths_, asked_folders_, asked_contents_;
+  std::set<std::string> asked_paths_, asked_folders_, asked_contents_, asked_trees_;
   std::map<std::string, std::string> used_;
   size_t dropped_ = 0;
 };

@@ -41,8 +41,9 @@ class Policy {
 
   // What the act would do and what is to become of it. Questions without an answer are noted in `facts`; the
   // judgement is then the strictest that an answer could give. Everything is set but policy_hash, which is the
-  // caller's; texts are redacted and valid UTF-8.
-  v1::Judgement Evaluate(const ExecAct& act, const EvaluationContext& context, FactBook* facts) const;
+  // caller's; texts are redacted and valid UTF-8. `footprint` (may be null): what it leaves in the session's history.
+  v1::Judgement Evaluate(const ExecAct& act, const EvaluationContext& context, FactBook* facts,
+                         v1::Footprint* footprint = nullptr) const;
 
   // The tools that this act may be, by content, by the file's name, by the script's name. Empty: nothing lists it.
   struct Candidate {

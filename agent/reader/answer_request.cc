@@ -8,6 +8,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "agent/reader/births.h"
 #include "agent/reader/git_facts.h"
 #include "agent/reader/path_facts.h"
 #include "agent/reader/safe_file.h"
@@ -17,6 +18,7 @@ namespace holdpoint::reader {
 namespace {
 
 constexpr size_t kMaxEnvironment = 256 * 1024;
+constexpr char kNotYet[] = "git: the working tree was not looked at in time";
 
 void ReadContents(const v1::FactsWanted& wanted, const SafeFiles& files, Answer* answer) {
   size_t left = kMaxContentTotal;
@@ -55,6 +57,14 @@ void SearchExecutable(const v1::FactsWanted& wanted, const Target& target, Answe
   answer->Checkpoint();
 }
 
+// Only of what nothing else speaks for.
+void AddBirths(int64_t since, v1::PathFact* fact) {
+  if (since <= 0 || fact->ignored() || fact->tracked_clean() || fact->resolved().empty()) return;
+  const Births births = BirthsIn(fact->resolved(), geteuid(), since);
+  fact->set_born_unix_ns(births.oldest_unix_ns);
+  fact->set_own(births.own);
+}
+
 std::string WorkingDirectory() {
   char path[PATH_MAX];
   if (getcwd(path, sizeof(path)) == nullptr || path[0] != '/') return "";
@@ -80,9 +90,14 @@ void AnswerRequest(const v1::FactsWanted& wanted, const Target& target, Answer* 
   }
   if (wanted.paths_size() > paths) answer->AddProblem(absl::StrCat("reader: only ", paths, " paths were looked at"));
   ReadContents(wanted, files, answer);
+  for (int i = 0; i < std::min(wanted.trees_size(), kMaxTrees); ++i) {
+    DescribeTree(wanted.trees(i), answer->facts().add_trees());
+    answer->Checkpoint();
+  }
   if (wanted.executable_texts_size() > 0) SearchExecutable(wanted, target, answer);
 
-  if (paths > 0 || wanted.git_state()) {
+  const bool git_state = wanted.git_state() || wanted.git_changes();
+  if (paths > 0 || git_state) {
     std::string environment;
     if (target.environment.ok()) {
       absl::StatusOr<Content> read = ReadBounded(target.environment.get(), kMaxEnvironment);
@@ -90,24 +105,29 @@ void AnswerRequest(const v1::FactsWanted& wanted, const Target& target, Answer* 
     }
     GitFacts git(files, PathVariable(environment, "HOME"), PathVariable(environment, "XDG_CONFIG_HOME"));
     const std::string folder = WorkingDirectory();
-    if (wanted.git_state() && !folder.empty()) {
-      git.Names(folder, answer->facts().mutable_git());
+    if (git_state && !folder.empty()) {
+      v1::GitFact& fact = *answer->facts().mutable_git();
+      git.Names(folder, &fact);
+      // Until its state is known it is not known to be clean, also where there is no time left to find out.
+      if (fact.problem().empty() && !fact.root().empty()) fact.set_problem(kNotYet);
       answer->Checkpoint();
     }
     for (int i = 0; i < paths; ++i) {
       v1::PathFact fact = answer->facts().paths(i);
       if (!fact.exists()) continue;
       git.Path(&fact);
+      AddBirths(wanted.since_unix_ns(), &fact);
       *answer->facts().mutable_paths(i) = std::move(fact);
       answer->Checkpoint();
     }
     if (wanted.executable_sha256()) HashExecutable(target, answer);
-    if (wanted.git_state() && !folder.empty()) {
+    if (git_state && !folder.empty()) {
       v1::GitFact fact = answer->facts().git();
-      git.Status(folder, &fact);
+      if (fact.problem() == kNotYet) fact.clear_problem();
+      git.Status(folder, wanted, &fact);
       *answer->facts().mutable_git() = std::move(fact);
       answer->Checkpoint();
-    } else if (wanted.git_state()) {
+    } else if (git_state) {
       answer->facts().mutable_git()->set_problem("the working directory is gone or out of reach");
     }
   } else if (wanted.executable_sha256()) {

@@ -9,6 +9,7 @@ namespace holdpoint::reader {
 // Bounds of one request; what goes past them is named in Facts.problem.
 inline constexpr int kMaxPaths = 64;
 inline constexpr int kMaxContents = 16;
+inline constexpr int kMaxTrees = 8;
 inline constexpr size_t kMaxContentBytes = 64 * 1024;  // of one file, and where the request names no size
 inline constexpr size_t kMaxContentTotal = 128 * 1024;
 inline constexpr uint64_t kMaxExecutable = uint64_t{1} << 30;

@@ -8,6 +8,7 @@
 #include "absl/strings/strip.h"
 #include "agent/base/escape.h"
 #include "agent/base/utf8.h"
+#include "agent/reader/births.h"
 #include "agent/reader/git_tree.h"
 
 namespace holdpoint::reader {
@@ -15,6 +16,7 @@ namespace {
 
 constexpr int kMaxStatusEntries = 20'000;
 constexpr int kMaxNames = 256;
+constexpr int kMaxChanges = 256;
 constexpr size_t kMaxText = 4096;
 
 template <typename T, void (*kFree)(T*)>
@@ -126,6 +128,44 @@ int CountEntry(const char*, unsigned int flags, void* payload) {
   return fact->untracked_files() + fact->dirty_files() >= kMaxStatusEntries ? 1 : 0;
 }
 
+struct Changes {
+  v1::GitFact* fact;
+  std::string root;  // with a slash at its end
+  int64_t since = 0;
+  bool whole = true;
+};
+
+int NoteChange(const char* path, unsigned int flags, void* payload) {
+  auto* const changes = static_cast<Changes*>(payload);
+  const bool unreadable = (flags & (GIT_STATUS_WT_UNREADABLE | GIT_STATUS_CONFLICTED)) != 0;
+  if (unreadable || !IsValidUtf8(path) || changes->fact->changes_size() >= kMaxChanges) {
+    changes->whole = false;
+    return 1;
+  }
+  constexpr unsigned int kTracked = GIT_STATUS_INDEX_NEW | GIT_STATUS_INDEX_MODIFIED | GIT_STATUS_INDEX_DELETED |
+                                    GIT_STATUS_INDEX_RENAMED | GIT_STATUS_INDEX_TYPECHANGE | GIT_STATUS_WT_MODIFIED |
+                                    GIT_STATUS_WT_DELETED | GIT_STATUS_WT_TYPECHANGE | GIT_STATUS_WT_RENAMED;
+  v1::GitChange* const change = changes->fact->add_changes();
+  change->set_path(path);
+  change->set_state((flags & kTracked) != 0 ? "changed" : (flags & GIT_STATUS_IGNORED) != 0 ? "ignored" : "untracked");
+  if (change->state() == "changed" || changes->since <= 0) return 0;
+  const Births births = BirthsIn(WithoutSlash(changes->root + path), geteuid(), changes->since);
+  change->set_born_unix_ns(births.oldest_unix_ns);
+  change->set_own(births.own);
+  return 0;
+}
+
+// Files whose change is hidden from status make any list one that is not whole.
+void NoteChanges(git_repository* repository, int64_t since, v1::GitFact* fact) {
+  git_status_options options = GIT_STATUS_OPTIONS_INIT;
+  options.show = GIT_STATUS_SHOW_INDEX_AND_WORKDIR;
+  options.flags = GIT_STATUS_OPT_INCLUDE_UNTRACKED | GIT_STATUS_OPT_INCLUDE_IGNORED | GIT_STATUS_OPT_EXCLUDE_SUBMODULES;
+  Changes changes{.fact = fact, .root = git_repository_workdir(repository), .since = since, .whole = true};
+  const int result = git_status_foreach_ext(repository, &options, NoteChange, &changes);
+  fact->set_changes_whole(result == 0 && changes.whole && !HasHiddenChanges(repository));
+  if (!fact->changes_whole()) fact->clear_changes();
+}
+
 }  // namespace
 
 std::string WithoutCredentials(const std::string& url) {
@@ -190,7 +230,7 @@ void GitFacts::Names(const std::string& folder, v1::GitFact* fact) {
   SetAliases(repository, fact);
 }
 
-void GitFacts::Status(const std::string& folder, v1::GitFact* fact) {
+void GitFacts::Status(const std::string& folder, const v1::FactsWanted& wanted, v1::GitFact* fact) {
   std::string problem;
   git_repository* const repository = Around(folder, &problem);
   if (repository == nullptr || git_repository_workdir(repository) == nullptr) return;
@@ -211,6 +251,7 @@ void GitFacts::Status(const std::string& folder, v1::GitFact* fact) {
   fact->set_dirty(counts.dirty());
   fact->set_dirty_files(counts.dirty_files());
   fact->set_untracked_files(counts.untracked_files());
+  if (wanted.git_changes()) NoteChanges(repository, wanted.since_unix_ns(), fact);
 }
 
 void GitFacts::Path(v1::PathFact* fact) {

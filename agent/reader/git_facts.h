@@ -25,9 +25,10 @@ class GitFacts {
   GitFacts& operator=(const GitFacts&) = delete;
 
   // The repository around `folder`, in two parts: names first (cheap), then the working tree's state (up to 20,000
-  // entries). Trouble is said in fact->problem.
+  // entries). Trouble is said in fact->problem. Where `wanted` has git_changes each file that is not as in HEAD is named
+  // as well (up to 256), and with since_unix_ns when those were born that git does not have.
   void Names(const std::string& folder, v1::GitFact* fact);
-  void Status(const std::string& folder, v1::GitFact* fact);
+  void Status(const std::string& folder, const v1::FactsWanted& wanted, v1::GitFact* fact);
 
   // Fills in repository, ignored, tracked_clean and contains_repository of a path that exists; `fact` has path,
   // resolved and kind. A folder is ignored or clean where everything below it is (up to 5,000 entries, 64 MiB a file);

@@ -45,6 +45,18 @@ std::string Unusable(const std::string& path) {
   return "";
 }
 
+// Root's, and so is every folder above it: nobody else can put another file there.
+bool OnlyRootWrites(const std::string& resolved, const struct stat& st) {
+  if (st.st_uid != 0 || (st.st_mode & 022) != 0 || resolved.empty() || resolved[0] != '/') return false;
+  for (size_t slash = resolved.rfind('/'); slash != std::string::npos; slash = resolved.rfind('/', slash - 1)) {
+    struct stat above;
+    if (stat(slash == 0 ? "/" : resolved.substr(0, slash).c_str(), &above) != 0) return false;
+    if (above.st_uid != 0 || (above.st_mode & 022) != 0) return false;
+    if (slash == 0) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 void DescribePath(const std::string& path, v1::PathFact* fact) {
@@ -75,6 +87,8 @@ void DescribePath(const std::string& path, v1::PathFact* fact) {
   const FileId id = FileIdFromStat(st);
   fact->set_device(id.dev);
   fact->set_inode(id.ino);
+  fact->set_changed_unix_ns(static_cast<int64_t>(id.ctime_ns));
+  fact->set_only_root_writes(OnlyRootWrites(fact->resolved(), st));
 }
 
 void ReadContent(const SafeFiles& files, const std::string& path, size_t max_bytes, v1::ContentFact* fact) {

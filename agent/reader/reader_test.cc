@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <string>
 
 #include "agent/reader/answer_request.h"
@@ -179,12 +180,12 @@ class GitTest : public ReaderTest {
     git.Path(&fact);
     return fact;
   }
-  v1::GitFact State(const std::string& folder) {
+  v1::GitFact State(const std::string& folder, const v1::FactsWanted& wanted = {}) {
     const SafeFiles files(own_fds_.get());
     GitFacts git(files, At("home"), "");
     v1::GitFact fact;
     git.Names(At(folder), &fact);
-    git.Status(At(folder), &fact);
+    git.Status(At(folder), wanted, &fact);
     return fact;
   }
 
@@ -233,6 +234,31 @@ TEST_F(GitTest, AssumeUnchangedMakesNothingClean) {
   Write("repo/src/a.txt", "changed and longer\n");
   EXPECT_FALSE(Look("repo/src/a.txt").tracked_clean());
   EXPECT_TRUE(State("repo").dirty());
+}
+
+TEST_F(GitTest, ChangesAreNamedOnlyWhereTheyAreAllOfThem) {
+  v1::FactsWanted wanted;
+  wanted.set_git_changes(true);
+  wanted.set_since_unix_ns(1);
+  Write("repo/src/a.txt", "changed\n");
+  Write("repo/notes/one", "x");
+  fs::remove(At("repo/src/b.txt"));
+  const v1::GitFact fact = State("repo/src", wanted);
+  ASSERT_TRUE(fact.changes_whole());
+  std::map<std::string, std::string> states;
+  for (const v1::GitChange& change : fact.changes()) {
+    states[change.path()] = change.state();
+    if (change.state() == "changed") continue;
+    EXPECT_GT(change.born_unix_ns(), 1) << change.path();
+    EXPECT_TRUE(change.own()) << change.path();
+  }
+  EXPECT_EQ(states, (std::map<std::string, std::string>{{"src/a.txt", "changed"}, {"src/b.txt", "changed"},
+                                                         {"notes/", "untracked"}, {"build/", "ignored"},
+                                                         {"src/x.log", "ignored"}}));
+  EXPECT_EQ(State("repo").changes_size(), 0) << "nobody asked";
+  for (int i = 0; i < 300; ++i) Write("repo/n" + std::to_string(i), "x");
+  EXPECT_FALSE(State("repo", wanted).changes_whole());
+  EXPECT_EQ(State("repo", wanted).changes_size(), 0);
 }
 
 TEST_F(GitTest, TrackedFileUnderAnIgnoredFolderIsNotIgnored) {

@@ -53,6 +53,9 @@ struct Session {
   std::string home;
   std::string git_branch;
   std::string git_remote;
+  std::string start_root;     // the repository as it was at the start, as the judge wrote it
+  std::string start_changes;
+  bool start_whole = false;
   std::vector<std::string> guards_off;  // flags that switch the coding agent's own guards off
   std::vector<std::string> nested;      // coding agents started inside it
   std::string environment;          // name, empty where nothing tagged it

@@ -64,7 +64,7 @@ class Deciding(Scene):
 
     @row('C19', 'flooding the owner with fifty different questions', DECLARED)
     def test_C19_each_act_is_a_question_of_its_own(self):
-        declared('**An act split small** (fifty deletions) or spread over sessions: judged one by one.')
+        declared('**Different questions**: each act that is held is a question of its own.')
         targets = [self.target() for _ in range(3)]
         tickets = set()
         held, hold = self.hold('\n'.join(f'rm {t}' for t in targets))
@@ -76,15 +76,26 @@ class Deciding(Scene):
         self.finish(held)
         self.assertEqual(len(tickets), 3)
 
-    @row('C01', 'what was refused is tried again with another tool', DECLARED)
-    def test_C01_another_tool_is_judged_on_its_own(self):
-        declared('**An act split small** (fifty deletions) or spread over sessions: judged one by one.')
-        target = self.target()
-        held, hold = self.hold(f'rm {target}; echo rc=$?; unlink {target}; echo rc=$?')
-        self.gate.decide('deny', hold['ticket'], DANA)
-        other = self.gate.await_hold(wanted=lambda row: row['ticket'] != hold['ticket'])
-        self.assertEqual(self.deny(held, other['ticket']).out, 'rc=126\nrc=126\n')
+    @row('C01', 'what was refused is tried again with another tool, as a part, as the whole', STOPPED)
+    def test_C01_another_tool_on_the_same_resource_is_repeated_intent(self):
+        target, spare = self.target(), self.spare()
+        held, hold = self.hold(f'rm {target}; echo rc=$?; unlink {target}; echo rc=$?; find {self.precious} -delete; '
+                               f'echo rc=$?; unlink {spare}; echo rc=$?')
+        done = self.deny(held, hold['ticket'])
+        self.assertEqual(done.out, 'rc=126\nrc=126\nrc=126\nrc=0\n', done.err)
+        repeated = self.judged(lambda p, j: j.get('repeats') == hold['ticket'])
+        self.assertEqual([e['exec']['judgement']['verdict'] for e in repeated], ['refuse', 'refuse'])
+        self.assertEqual(done.err.count('this is a repeated attempt'), 2)
         self.assertTrue(target.exists())
+        self.assertFalse(spare.exists())
+
+    @row('C01', 'the same by a program that no rule knows', DECLARED)
+    def test_C01_what_is_not_seen_is_not_known_as_repeated(self):
+        declared('a runtime\'s own call) is another resource.')
+        target = self.target()
+        held, hold = self.hold(f'rm {target}; echo rc=$?; python3 -c "import os; os.unlink(\'{target}\')"; echo rc=$?')
+        self.assertEqual(self.deny(held, hold['ticket']).out, 'rc=126\nrc=0\n')
+        self.assertFalse(target.exists())
 
     @row('C04', 'the session approves itself: from its shell, from a setsid child, as root, with no password', STOPPED)
     def test_C04_nobody_decides_from_inside(self):
@@ -104,13 +115,6 @@ class Deciding(Scene):
         self.assertTrue(target.exists())
         self.assertEqual(self.gate.decide('approve', hold['ticket'], DANA).returncode, 0)
         self.assertEqual(self.finish(held).out, 'rc=0\n')
-
-    @row('C05', 'an act split into many small ones', DECLARED)
-    def test_C05_no_rate_is_a_rule(self):
-        declared('**An act split small** (fifty deletions) or spread over sessions: judged one by one.')
-        spares = [self.spare() for _ in range(10)]
-        self.session('\n'.join(f'rm {s}' for s in spares))
-        self.assertEqual([s for s in spares if s.exists()], [])
 
     @row('C08', 'the file that an approved command reads is changed while it waits', STOPPED)
     def test_C08_what_was_read_is_part_of_the_approval(self):
@@ -143,6 +147,30 @@ class Deciding(Scene):
         self.assertNotEqual(other['ticket'], hold['ticket'])
         self.deny(held, other['ticket'])
         self.assertTrue(target.exists())
+
+
+class Small(Scene):
+    SMALL_LOSSES = 50
+
+    @row('C05', 'an act split into many small ones, over two sessions', STOPPED)
+    def test_C05_many_small_losses_are_one(self):
+        spares = [self.spare() for _ in range(53)]
+        self.session('\n'.join(f'rm {s}' for s in spares[:30]))
+        self.assertEqual([s for s in spares[:30] if s.exists()], [])
+        self.session('\n'.join(f'rm {s}' for s in spares[30:]))
+        self.assertEqual([s for s in spares if s.exists()], spares[50:])
+        stopped = self.judged(lambda p, j: j.get('rule') == 'intent.small-losses')
+        self.assertEqual([e['exec']['judgement']['verdict'] for e in stopped], ['hold'] * 3)
+        # What the session made itself is no loss, however much of it.
+        done = self.session('for i in $(seq 60); do echo > made-$i; rm made-$i; done; echo rc=$?')
+        self.assertEqual(done.out, 'rc=0\n', done.err)
+
+    @row('C05', 'pieces that nobody sees', DECLARED)
+    def test_C05_what_is_not_seen_is_not_counted(self):
+        declared('Pieces that nobody sees (a language runtime that unlinks) are not counted.')
+        spares = [self.spare() for _ in range(60)]
+        self.session(f'python3 -c "import os; [os.unlink(f) for f in {[str(s) for s in spares]!r}]"')
+        self.assertEqual([s for s in spares if s.exists()], [])
 
 
 class Retrying(Scene):

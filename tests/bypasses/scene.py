@@ -37,6 +37,7 @@ def declared(*sentences):
 class Scene(unittest.TestCase):
     HOLD_MS = 1  # what would wait for a person is refused at once
     FLAGS = ()
+    SMALL_LOSSES = 0  # any number: the neighbours that pass are many
     PROGRAM = None  # a C file of programs/, compiled to self.program
 
     @classmethod
@@ -66,7 +67,7 @@ class Scene(unittest.TestCase):
         cidr = f'destinations:\n  - {{cidr: ["127.0.9.0/24"], ports: [{PORT}], environment: production}}'
         # A busy machine must not decide for the judge: what it has no time for passes in staging, by the fail mode.
         return text.replace('resources:', path).replace('destinations:', cidr).replace(
-            'limits:', 'limits:\n  consult_ms: 10000')
+            'limits:', f'intent: {{small_losses: {cls.SMALL_LOSSES}}}\nlimits:\n  consult_ms: 10000')
 
     @classmethod
     def own(cls, path, folder=False, text='data'):

@@ -67,6 +67,9 @@ grep -q postgres:17 compose.yaml
 cp compose.yaml compose.copy.yaml && mv compose.copy.yaml other.yaml && rm other.yaml
 find . -name '*.c' -exec grep -l assert {} +
 find . -name '*.o' -delete
+echo more >> README.md && git checkout -- README.md
+mkdir -p out.d/deep && echo x > out.d/deep/x && rm -rf out.d
+for i in $(seq 60); do echo > conftest.$i.c; rm -f conftest.$i.c; done
 tar czf /tmp/day.$$.tgz . && rm -f /tmp/day.$$.tgz
 mkdir -p pkg/DEBIAN pkg/usr/share/day && printf 'Package: day\nVersion: 1\nArchitecture: all\nMaintainer: d <d@example.com>\nDescription: a day\n' > pkg/DEBIAN/control && touch pkg/usr/share/day/file
 dpkg-deb --root-owner-group -b pkg day.deb
@@ -100,7 +103,9 @@ class Everyday(unittest.TestCase):
         source.write_text(WRITER)
         subprocess.run(['gcc', '-O1', '-o', self.wipe, source], check=True)
         # Time for a verdict: what is shown here is what happens, not how fast a busy machine is.
-        config = fixture_config.text(self.world, hold_ms=1).replace('limits:', 'limits:\n  consult_ms: 900')
+        # A fifth of the losses that pass by default: no day comes near.
+        config = fixture_config.text(self.world, hold_ms=1).replace(
+            'limits:', 'intent: {small_losses: 10}\nlimits:\n  consult_ms: 900')
         self.gate = gate.Gate(self.world, config)
         self.addCleanup(self.gate.stop)
 
