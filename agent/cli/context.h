@@ -43,6 +43,7 @@ void AddConfiguration(CLI::App& app, Context& context);  // config, fingerprint
 void AddPolicy(CLI::App& app, Context& context);         // check, rules
 void AddMode(CLI::App& app, Context& context);
 void AddPresence(CLI::App& app, Context& context);  // presence, challenge
+void AddEmergency(CLI::App& app, Context& context);  // break-glass, off, on, approvals
 void AddReport(CLI::App& app, Context& context);
 void AddSuggest(CLI::App& app, Context& context);
 void AddInit(CLI::App& app, Context& context);

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include <CLI/CLI.hpp>
 
 #include "absl/cleanup/cleanup.h"
@@ -15,6 +17,7 @@
 #include "agent/cli/context.h"
 #include "agent/cli/proof.h"
 #include "agent/cli/terminal.h"
+#include "agent/cli/when.h"
 
 namespace holdpoint {
 namespace {
@@ -23,8 +26,8 @@ constexpr absl::Duration kWaitSlack = absl::Seconds(5);
 constexpr uint64_t kWaitMax = 3600;
 
 struct DecideOptions {
-  std::string ticket, as, reason;
-  bool once = false;
+  std::string ticket, as, reason, until;
+  bool once = false, session = false;
   ProofOptions proof;
 };
 
@@ -61,15 +64,23 @@ absl::Status ShowTicket(const Context& context, const std::string& ticket) {
 
 absl::StatusOr<int> Decide(const Context& context, const DecideOptions& options, ControlCommand command) {
   const bool approve = command == ControlCommand::kApprove;
-  if (approve && !options.once) {
-    return absl::InvalidArgumentError("say how far the approval goes: --once lets the identical act pass one time");
+  if (approve && options.once + options.session + !options.until.empty() != 1) {
+    return absl::InvalidArgumentError("say how far the approval goes: --once lets the identical act pass one time; "
+                                      "--session or --until what does the same to the same target");
   }
   if (approve && absl::StripAsciiWhitespace(options.reason).empty()) {
     return absl::InvalidArgumentError("--reason: why this may happen belongs into the record");
   }
   const std::string as = options.as.empty() ? Caller() : options.as;
-  ControlRequest request{.command = command, .flags = options.once ? kControlOnce : 0};
+  ControlRequest request{.command = command, .flags = options.once                 ? kControlOnce
+                                            : options.session             ? kControlSession
+                                            : !options.until.empty()      ? kControlUntil
+                                                                          : 0};
   absl::Cleanup wipe_request = [&request] { explicit_bzero(request.secret, sizeof(request.secret)); };
+  if (!options.until.empty()) {
+    HP_ASSIGN_OR_RETURN(const absl::Time until, ParseUntil(options.until, absl::Now(), "--until"));
+    request.number = static_cast<uint64_t>(std::max<int64_t>(0, absl::ToUnixSeconds(until)));
+  }
   HP_RETURN_IF_ERROR(SetTicket(request, options.ticket));
   HP_RETURN_IF_ERROR(SetControlText(request.text1, as, "--as"));
   HP_RETURN_IF_ERROR(SetControlText(request.text2, options.reason, "--reason"));
@@ -101,6 +112,8 @@ void AddDecide(CLI::App& app, Context& context, const char* name, const char* te
   decide->add_option("ticket", options->ticket, "for example HP-4K7Q; `holdpoint holds` lists them")->required();
   if (command == ControlCommand::kApprove) {
     decide->add_flag("--once", options->once, "the identical act passes one time");
+    decide->add_flag("--session", options->session, "what does the same to the same target passes in this session");
+    decide->add_option("--until", options->until, "the same until a date: 2026-12-31, 12h, 7d");
   }
   decide->add_option("--reason", options->reason, "why; part of the record");
   decide->add_option("--as", options->as, "owner who decides (default: who called sudo, else the caller)");

@@ -67,6 +67,7 @@ int Main(int argc, char** argv) {
   AddPolicy(app, context);
   AddMode(app, context);
   AddPresence(app, context);
+  AddEmergency(app, context);
   AddReport(app, context);
   AddSuggest(app, context);
   AddInit(app, context);

@@ -8,6 +8,7 @@
 #include "absl/time/clock.h"
 #include "agent/base/status.h"
 #include "agent/cli/terminal.h"
+#include "agent/cli/when.h"
 #include "agent/spool/reader.h"
 
 namespace holdpoint {
@@ -51,17 +52,7 @@ absl::Status ReadRecord(const Context& context, const std::function<void(const v
   return absl::OkStatus();
 }
 
-absl::StatusOr<absl::Duration> ParseSpan(const std::string& text) {
-  absl::Duration span;
-  double days = 0;
-  if (!text.empty() && text.back() == 'd' && absl::SimpleAtod(text.substr(0, text.size() - 1), &days)) {
-    span = absl::Hours(24 * days);
-  } else if (!absl::ParseDuration(text, &span)) {
-    span = absl::ZeroDuration();
-  }
-  if (span > absl::ZeroDuration() && span < absl::Hours(24 * 36500)) return span;
-  return absl::InvalidArgumentError(absl::StrCat("--since wants a time such as 90m, 24h or 7d, got ", text));
-}
+absl::StatusOr<absl::Duration> ParseSpan(const std::string& text) { return ParseLength(text, "--since"); }
 
 absl::Status PrintObserved(const Context& context, const std::vector<std::string>& rules) {
   Tally tally(absl::UnixEpoch());

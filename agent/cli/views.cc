@@ -31,6 +31,21 @@ std::string CounterTable(const Context& context, const Json& status) {
   return table.empty() ? "" : "\n" + table.Render(context.Colored(), TerminalWidth());
 }
 
+// What is lifted stands above everything else.
+std::string LiftedLines(const Context& context, const Json& status) {
+  std::string lines;
+  for (const Json& lifted : status.value("lifted", Json::array())) {
+    const std::string environment = TextOf(lifted, "environment");
+    const std::string acts = environment.empty() ? "" : absl::StrCat(", ", NumberOf(lifted, "acts"), " acts passed");
+    const std::string text =
+        absl::StrCat(environment.empty() ? "OFF, nothing is stopped," : absl::StrCat("BREAK-GLASS in ", environment),
+                     " until ", HumanTime(NumberOf(lifted, "ends")), ", by ", TextOf(lifted, "by"), acts, ": ",
+                     TextOf(lifted, "reason"));
+    absl::StrAppend(&lines, Painted(Safe(text), Tone::kBad, context.Colored()), "\n");
+  }
+  return lines;
+}
+
 absl::StatusOr<int> Status(const Context& context) {
   ControlRequest request{.command = ControlCommand::kStatus};
   HP_ASSIGN_OR_RETURN(const ControlAnswer answer, Ask(context, request));
@@ -44,6 +59,7 @@ absl::StatusOr<int> Status(const Context& context) {
   const bool alive = FlagOf(judge, "alive"), color = context.Colored();
   const int64_t lost = NumberOf(spool, "lost");
   const std::string mode = TextOf(status, "mode");
+  Print(LiftedLines(context, status));
   Print(absl::StrCat(
       "daemon    holdpointd ", Safe(TextOf(status, "daemon")), ", instance ", Safe(TextOf(status, "instance")), ", ",
       Painted(Safe(mode), mode == "enforce" ? Tone::kGood : Tone::kWarn, color), ", up ",
@@ -86,6 +102,9 @@ absl::StatusOr<int> List(const Context& context, ControlCommand command, const s
   HP_ASSIGN_OR_RETURN(const ControlAnswer answer, Ask(context, request));
   if (answer.exit_code != 0) return Tell(answer);
   HP_ASSIGN_OR_RETURN(const std::vector<Json> rows, RowsOf(answer, key));
+  if (!context.json && !answer.message.empty()) {
+    Print(Painted(Safe(answer.message), Tone::kBad, context.Colored()) + "\n");
+  }
   Table table(std::move(header));
   for (const Json& row : rows) {
     if (context.json) {
@@ -120,6 +139,14 @@ void AddHoldRow(const Json& row, Table& table) {
   const bool held = state == "held", waits = held || state == "open";
   const int64_t until = NumberOf(row, held ? "deadline_unix" : "expires_unix");
   const std::string rollback = ListOf(row, "rollback");
+  const int64_t attempts = NumberOf(row, "attempts"), wanted = NumberOf(row, "approvals_wanted");
+  std::string more;
+  if (attempts > 1) absl::StrAppend(&more, "; ", attempts, " attempts");
+  if (wanted > 1 && waits) {
+    const std::string approved = ListOf(row, "approved_by");
+    absl::StrAppend(&more, approved.empty() ? "; two persons have to approve" : "; a second person has to approve, after ",
+                    approved);
+  }
   table.Add({{TextOf(row, "ticket")},
              {state, held    ? Tone::kBad
                      : waits ? Tone::kWarn
@@ -129,7 +156,7 @@ void AddHoldRow(const Json& row, Table& table) {
              {ListOf(row, "owners")},
              {TextOf(row, "summary")}},
             absl::StrCat("why: ", TextOf(row, "reason"), " (", TextOf(row, "rule"), "; session ",
-                         TextOf(row, "session"), rollback.empty() ? "" : absl::StrCat("; rollback: ", rollback), ")"));
+                         TextOf(row, "session"), more, rollback.empty() ? "" : absl::StrCat("; rollback: ", rollback), ")"));
 }
 
 absl::StatusOr<int> Sessions(const Context& context) {

@@ -41,6 +41,7 @@ absl::string_view ProblemOf(ControlRequest& request) {
   if (request.version != kControlVersion) return "the daemon speaks another version of the control protocol";
   const bool known = (request.command >= ControlCommand::kStatus && request.command <= ControlCommand::kClass) ||
                      (request.command >= ControlCommand::kModes && request.command <= ControlCommand::kPromote) ||
+                     (request.command >= ControlCommand::kApprovals && request.command <= ControlCommand::kOn) ||
                      (request.command >= ControlCommand::kPresence && request.command <= ControlCommand::kChallenge) ||
                      request.command == ControlCommand::kWatch;
   if (!known) return "unknown command";

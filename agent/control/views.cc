@@ -93,7 +93,35 @@ Json ToJson(const HoldView& hold) {
           {"approved_by", Names(hold.approved_by)},
           {"decided_by", Clip(hold.decided_by)},
           {"decision_reason", Clip(hold.decision_reason)},
-          {"opened_unix", hold.opened_unix}};
+          {"opened_unix", hold.opened_unix},
+          {"attempts", hold.attempts},
+          {"approvals_wanted", hold.approvals_wanted},
+          {"scope", Clip(hold.scope)},
+          {"approval", Clip(hold.approval)}};
+}
+
+Json ToJson(const ApprovalView& approval) {
+  return {{"approval", Clip(approval.approval)},
+          {"scope", Clip(approval.scope)},
+          {"session", Clip(approval.session)},
+          {"session_uid", approval.session_uid},
+          {"environment", Clip(approval.environment)},
+          {"rule", Clip(approval.rule)},
+          {"resource_type", Clip(approval.resource_type)},
+          {"resource", Clip(approval.resource)},
+          {"reason", Clip(approval.reason)},
+          {"by", Names(approval.by)},
+          {"since", approval.since},
+          {"until", approval.until}};
+}
+
+Json ToJson(const LiftedView& lifted) {
+  return {{"environment", Clip(lifted.environment)},
+          {"by", Clip(lifted.by)},
+          {"reason", Clip(lifted.reason)},
+          {"since", lifted.since},
+          {"ends", lifted.ends},
+          {"acts", lifted.acts}};
 }
 
 Json ToJson(const DoctorRow& row) {
@@ -180,6 +208,11 @@ std::vector<std::string> StatusBodies(const StatusView& status) {
     if (kernel.size() == 2 * kNamesMax) break;
     kernel[name.substr(0, 64)] = value;
   }
+  Json lifted = Json::array();
+  for (const LiftedView& one : status.lifted) {
+    if (lifted.size() == kNamesMax) break;
+    lifted.push_back(ToJson(one));
+  }
   const Json json = {
       {"daemon", Clip(status.daemon)},
       {"scope", Clip(status.scope)},
@@ -200,6 +233,7 @@ std::vector<std::string> StatusBodies(const StatusView& status) {
        {{"bytes", status.spool.bytes}, {"last_sequence", status.spool.last_sequence}, {"lost", status.spool.lost}}},
       {"notices", ToJson(status.notices)},
       {"kernel", std::move(kernel)},
+      {"lifted", std::move(lifted)},
       {"consults", {{"to_verdict", ToJson(status.to_verdict)}, {"to_continue", ToJson(status.to_continue)}}}};
   return {Dump(json)};
 }
@@ -209,6 +243,7 @@ std::vector<std::string> HoldBodies(const std::vector<HoldView>& holds) { return
 std::vector<std::string> WatchBodies(const std::string& change, const std::vector<HoldView>& holds) {
   return Pages("holds", holds, "\"watch\":" + Dump(Clip(change)) + ",");
 }
+std::vector<std::string> ApprovalBodies(const std::vector<ApprovalView>& rows) { return Pages("approvals", rows); }
 std::vector<std::string> DoctorBodies(const std::vector<DoctorRow>& rows) { return Pages("doctor", rows); }
 std::vector<std::string> ModeBodies(const std::vector<ModeRow>& rows) { return Pages("modes", rows); }
 

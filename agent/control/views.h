@@ -18,6 +18,14 @@ struct RungView {
   std::string missing = {};  // empty on the top rung
 };
 
+// What is lifted for a while.
+struct LiftedView {
+  std::string environment = {};  // of break-glass; empty: off as a whole
+  std::string by = {}, reason = {};
+  int64_t since = 0, ends = 0;
+  uint64_t acts = 0;
+};
+
 struct StatusView {
   std::string daemon = {};  // version
   std::string scope = {};   // cgroup directory, or "host"
@@ -58,6 +66,7 @@ struct StatusView {
   };
   Latency to_verdict = {};   // until the judge's answer
   Latency to_continue = {};  // until a task that may go on was continued
+  std::vector<LiftedView> lifted = {};  // break-glass and off; not shown inside of a session
 };
 
 struct SessionView {
@@ -122,6 +131,22 @@ struct HoldView {
   std::vector<std::string> approved_by = {};  // the first of two
   std::string decided_by = {}, decision_reason = {};
   int64_t opened_unix = 0;
+  uint64_t attempts = 1;                       // at the same resource, by whatever command
+  uint64_t approvals_wanted = 1;
+  std::string scope = {};     // of what was approved, or by the first of two: "once", "session", "until"
+  std::string approval = {};  // AP-4K7Q, where it is remembered
+};
+
+// A remembered approval.
+struct ApprovalView {
+  std::string approval = {};  // "AP-4K7Q"
+  std::string scope = {};     // "session", "until"
+  std::string session = {};   // of scope "session"
+  uint64_t session_uid = 0;   // whose sessions it is for
+  std::string environment = {};
+  std::string rule = {}, resource_type = {}, resource = {}, reason = {};
+  std::vector<std::string> by = {};
+  int64_t since = 0, until = 0;  // until: 0 for the session's end
 };
 
 struct DoctorRow {
@@ -161,6 +186,7 @@ std::vector<std::string> SessionBodies(const std::vector<SessionView>& sessions)
 std::vector<std::string> HoldBodies(const std::vector<HoldView>& holds);
 // A step of kWatch: {"watch":CHANGE,"holds":[..]}.
 std::vector<std::string> WatchBodies(const std::string& change, const std::vector<HoldView>& holds);
+std::vector<std::string> ApprovalBodies(const std::vector<ApprovalView>& approvals);
 std::vector<std::string> DoctorBodies(const std::vector<DoctorRow>& rows);
 std::vector<std::string> ModeBodies(const std::vector<ModeRow>& rows);
 // Who could give the proof of presence that is missing: {"presence":"wanted","owners":[..]}.

@@ -17,7 +17,9 @@ enum class ControlCommand : uint32_t {
   kSessions = 2,
   kHolds = 3,        // holds and open tickets
   kRun = 4,          // labels the caller: text1 = environment, text2 = owner, text3 = coding agent's name or empty
-  kApprove = 5,      // ticket, text1 = owner to decide as, text2 = reason, secret = password, flag kControlOnce
+  // ticket, text1 = owner to decide as, text2 = reason, secret = password, one of the flags Once, Session, Until with
+  // number = Unix seconds
+  kApprove = 5,
   kDeny = 6,         // the same
   kWait = 7,         // ticket, number = seconds to wait at most; answers when decided
   kKillSession = 8,  // text1 = session id
@@ -30,6 +32,13 @@ enum class ControlCommand : uint32_t {
   kModeSet = 21,    // ticket = "environment" or "rule", text3 = its name, number = 0 enforce, 1 observe, 2 off, secret
   kModeUnset = 22,  // the same without a number
   kPromote = 23,    // text3 = rule, or flag kControlAll
+  kApprovals = 30,       // what is remembered
+  kApprovalRemove = 31,  // ticket = its id, text1 = who says so, text2 = reason
+  // Lifted for a while. text1 = owner who is present, text2 = reason, number = seconds, secret.
+  kBreakGlass = 32,     // text3 = environment, or empty where one is protected
+  kBreakGlassEnd = 33,  // text3 = environment, or empty for all
+  kOff = 34,
+  kOn = 35,
   // What owners prove to be there with. text1 = the owner.
   kPresence = 40,     // lists it
   kEnrolCode = 41,    // a new secret for codes: number = digits, flag kControlSha256, secret = password or code in use
@@ -41,6 +50,8 @@ enum class ControlCommand : uint32_t {
 
 // ControlRequest::flags
 inline constexpr uint32_t kControlOnce = 1;  // kApprove: the identical act passes one time
+inline constexpr uint32_t kControlSession = 4;  // kApprove: the same loss passes in this session
+inline constexpr uint32_t kControlUntil = 8;    // kApprove: the same loss passes until a date
 inline constexpr uint32_t kControlAll = 2;   // kPromote: every rule that is not promoted as it is
 // What the secret is, where it is not the password, or a code in its place.
 inline constexpr uint32_t kControlCode = 0x100;

@@ -56,7 +56,12 @@ void AddWarnings(const Configuration& configuration, std::vector<std::string>* w
                                        " is owned by root alone: name a person, "
                                        "being root proves nobody's presence"));
     }
-    if (configuration.limits.two_persons && environment.is_protected && environment.owners.approval.size() == 1 &&
+    if (environment.two_persons && !environment.is_protected) {
+      warnings->push_back(absl::StrCat("environment ", environment.name,
+                                       " sets two_persons and is not protected: one approval is enough there"));
+    }
+    const bool two = environment.two_persons || configuration.limits.two_persons;
+    if (two && environment.is_protected && environment.owners.approval.size() == 1 &&
         environment.owners.approval[0][0] != '%') {
       warnings->push_back(absl::StrCat("environment ", environment.name,
                                        " has one owner and two_persons is set: "

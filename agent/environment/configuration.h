@@ -30,6 +30,7 @@ struct EnvironmentConfig {
   bool is_protected = false;
   Mode mode = Mode::kEnforce;
   bool fail_closed = false;
+  bool two_persons = false;  // an irreversible loss needs two approvals; also where the limits ask it everywhere
   Owners owners;
 };
 

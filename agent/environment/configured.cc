@@ -57,6 +57,7 @@ void FillConfigured(const Configuration& configuration, const CodingAgents& agen
     out->set_enforce(environment.mode == Mode::kEnforce);
     out->set_file_enforce(environment.mode == Mode::kEnforce);
     out->set_fail_closed(environment.fail_closed);
+    out->set_two_persons(environment.two_persons || (configuration.limits.two_persons && environment.is_protected));
     out->mutable_approval()->Assign(environment.owners.approval.begin(), environment.owners.approval.end());
     out->mutable_rollback()->Assign(environment.owners.rollback.begin(), environment.owners.rollback.end());
     out->mutable_incident()->Assign(environment.owners.incident.begin(), environment.owners.incident.end());

@@ -190,6 +190,7 @@ class Loader {
       HP_ASSIGN_OR_RETURN(const size_t word, map.Get("fail")->OneOf(kFailWords));
       environment.fail_closed = word == 0;
     }
+    HP_RETURN_IF_ERROR(map.Optional("two_persons", &environment.two_persons));
     environment.owners = owners;
     if (map.Has("owners")) {
       HP_ASSIGN_OR_RETURN(environment.owners, ReadOwners(*map.Get("owners"), owners));

@@ -11,7 +11,8 @@ inline constexpr absl::string_view kTopKeys[] = {"version",      "owners",      
                                                  "limits",       "kafka",       "presence",     "policy",
                                                  "record",       "notify",      "intent"};
 inline constexpr absl::string_view kOwnerKeys[] = {"approval", "rollback", "incident"};
-inline constexpr absl::string_view kEnvironmentKeys[] = {"name", "protected", "mode", "fail", "owners"};
+inline constexpr absl::string_view kEnvironmentKeys[] = {"name", "protected", "mode", "fail", "owners",
+                                                         "two_persons"};
 inline constexpr absl::string_view kSessionKeys[] = {"default", "launch_default", "workspaces", "branches",
                                                      "unattended"};
 inline constexpr absl::string_view kSessionRuleKeys[] = {"glob", "environment"};

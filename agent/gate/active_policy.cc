@@ -65,6 +65,12 @@ const v1::Environment* ActivePolicy::OwnersOf(absl::string_view target, absl::st
   return found != nullptr ? found : Find(session);
 }
 
+bool ActivePolicy::NeedsTwo(const v1::Judgement& judgement, const v1::Environment* environment) {
+  return environment != nullptr && environment->protected_() && environment->two_persons() &&
+         judgement.effect() == v1::EFFECT_DESTROY && judgement.recoverability() != v1::RECOVERABILITY_REGENERABLE &&
+         judgement.recoverability() != v1::RECOVERABILITY_RECOVERABLE;
+}
+
 std::vector<Kernel::DestinationPrefix> ActivePolicy::Prefixes() const {
   std::map<Prefix, std::vector<hp_dest_range>> own;
   for (const v1::DestinationRange& range : configured_.destinations()) {

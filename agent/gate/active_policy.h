@@ -35,6 +35,10 @@ class ActivePolicy {
   // The environment whose owners decide over an act: the target's, else the session's.
   const v1::Environment* OwnersOf(absl::string_view target, absl::string_view session) const;
 
+  // Whether this act needs the approval of two owners of `environment` (null: nobody's): an irreversible loss where it is
+  // protected and asks for them.
+  static bool NeedsTwo(const v1::Judgement& judgement, const v1::Environment* environment);
+
   absl::Duration consult_budget() const { return absl::Milliseconds(configured_.limits().consult_ms()); }
   absl::Duration hold_time() const { return absl::Milliseconds(configured_.limits().hold_ms()); }
   absl::Duration ticket_time() const { return absl::Minutes(configured_.limits().ticket_minutes()); }

@@ -88,5 +88,28 @@ TEST(ActivePolicyTest, MoreOverlappingRangesThanTheKernelHoldsAreAnError) {
   EXPECT_EQ(ActivePolicy(configured, 1, false).Apply(kernel).code(), absl::StatusCode::kFailedPrecondition);
 }
 
+TEST(ActivePolicyTest, TwoPersonsAreAskedForAnIrreversibleLossWhereAProtectedPlaceSaysSo) {
+  v1::Environment place;
+  place.set_protected_(true);
+  place.set_two_persons(true);
+  v1::Judgement act;
+  act.set_effect(v1::EFFECT_DESTROY);
+  EXPECT_TRUE(ActivePolicy::NeedsTwo(act, &place)) << "what nobody assessed is not recoverable";
+  act.set_recoverability(v1::RECOVERABILITY_IRREVERSIBLE);
+  EXPECT_TRUE(ActivePolicy::NeedsTwo(act, &place));
+  act.set_recoverability(v1::RECOVERABILITY_RECOVERABLE);
+  EXPECT_FALSE(ActivePolicy::NeedsTwo(act, &place));
+  act.set_recoverability(v1::RECOVERABILITY_IRREVERSIBLE);
+  act.set_effect(v1::EFFECT_EXPOSE);
+  EXPECT_FALSE(ActivePolicy::NeedsTwo(act, &place));
+  act.set_effect(v1::EFFECT_DESTROY);
+  EXPECT_FALSE(ActivePolicy::NeedsTwo(act, nullptr));
+  place.set_protected_(false);
+  EXPECT_FALSE(ActivePolicy::NeedsTwo(act, &place));
+  place.set_protected_(true);
+  place.set_two_persons(false);
+  EXPECT_FALSE(ActivePolicy::NeedsTwo(act, &place));
+}
+
 }  // namespace
 }  // namespace holdpoint

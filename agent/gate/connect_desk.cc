@@ -38,6 +38,31 @@ hp_connect_key KeyOf(const ConnectEvent& event) {
 
 }  // namespace
 
+std::string ConnectDesk::PassedBy(const ConnectEvent& event) {
+  const hp_connect_key key = KeyOf(event);
+  Ticket* approved = core_.tickets.FindApprovedConnect(key);
+  if (approved != nullptr && core_.tickets.Use(*approved, core_.clock.Wall())) {
+    if (holds_.on_ticket) holds_.on_ticket(*approved);
+    return absl::StrCat(approved->id, " by ", approved->decided_by);
+  }
+  for (const Ticket* ticket : core_.tickets.All()) {
+    if (ticket->state != Ticket::State::kUsed || ticket->scope != "session") continue;
+    if (ticket->connect.has_value() && memcmp(&key, &*ticket->connect, sizeof(key)) == 0) {
+      return absl::StrCat(ticket->id, " by ", ticket->decided_by);
+    }
+  }
+  const int number = static_cast<int>(event.environment);
+  if (number != 0 && number <= core_.policy.configured().environments_size()) {
+    const std::string& name = core_.policy.configured().environments(number - 1).name();
+    const auto glass = core_.emergency.glass().find(name);
+    if (glass != core_.emergency.glass().end()) {
+      ++core_.emergency.Acts(name);
+      return absl::StrCat("break-glass of ", name, " by ", glass->second.by);
+    }
+  }
+  return "an approval whose ticket is gone";
+}
+
 void ConnectDesk::OnConnect(const ConnectEvent& event) {
   Session* session = core_.sessions.Find(event.head.session);
   if (session == nullptr || session->state == SessionState::kDissolved) return;
@@ -47,11 +72,8 @@ void ConnectDesk::OnConnect(const ConnectEvent& event) {
   if (event.action == HP_ACTION_ALLOW && !in_full) {
     core_.rollups.Add(event.head.session, Rollups::Kind::kConnect, absl::StrCat(AddressText(event), ":", event.port), now);
   }
-  if (event.action != HP_ACTION_REFUSE) {
-    Ticket* ticket = core_.tickets.FindApprovedConnect(KeyOf(event));
-    if (ticket != nullptr && core_.tickets.Use(*ticket, now) && holds_.on_ticket) holds_.on_ticket(*ticket);
-    if (event.action == HP_ACTION_ALLOW && !in_full) return;
-  }
+  if (event.action == HP_ACTION_ALLOW && !in_full) return;
+  const std::string passed_by = (event.head.flags & HP_FLAG_APPROVED) != 0 ? PassedBy(event) : "";
   v1::Process process = ProcessOf(event);
   char path[1024];
   const ssize_t length = readlink(absl::StrCat("/proc/", event.head.process.tgid, "/exe").c_str(), path, sizeof(path));
@@ -66,11 +88,13 @@ void ConnectDesk::OnConnect(const ConnectEvent& event) {
   if (event.environment != 0 && static_cast<int>(event.environment) <= core_.policy.configured().environments_size()) {
     connect.set_destination_environment(core_.policy.configured().environments(event.environment - 1).name());
   }
-  const bool refused = event.action == HP_ACTION_REFUSE;
+  const bool observed = (event.head.flags & HP_FLAG_OBSERVED) != 0;
+  const bool stops = event.action == HP_ACTION_REFUSE;
+  const bool refused = stops && !observed && passed_by.empty();
   const SessionNumber number = event.head.session;
   core_.judge.Ask(
       std::move(question), core_.policy.consult_budget(), nullptr,
-      [this, event, process, refused, in_full, number](absl::StatusOr<v1::FromJudge> answer) {
+      [this, event, process, stops, observed, refused, passed_by, in_full, number](absl::StatusOr<v1::FromJudge> answer) {
         Session* owner = core_.sessions.Find(number);
         if (owner == nullptr) return;
         v1::Judgement judgement;
@@ -80,7 +104,9 @@ void ConnectDesk::OnConnect(const ConnectEvent& event) {
           judgement = FailModeJudgement(*owner, "the judge did not answer", refused);
         }
         // The kernel has acted already; the judge only says what it was.
-        judgement.set_verdict(refused ? v1::VERDICT_REFUSE : in_full ? v1::VERDICT_ALLOW : v1::VERDICT_AUDIT);
+        judgement.set_verdict(stops ? v1::VERDICT_REFUSE : in_full ? v1::VERDICT_ALLOW : v1::VERDICT_AUDIT);
+        if (observed) judgement.set_observed_only(true);
+        judgement.set_passed_by(passed_by);
         v1::Envelope envelope;
         envelope.set_boot_ns(event.head.boot_ns);
         envelope.set_rung(kConnectRung);
@@ -96,6 +122,7 @@ void ConnectDesk::OnConnect(const ConnectEvent& event) {
         Ticket* ticket = core_.tickets.Find(number, judgement.act_digest(), core_.clock.Wall());
         const bool fresh = ticket == nullptr;
         if (fresh) ticket = holds_.OpenTicket(*owner, judgement, process);
+        if (!fresh) ++ticket->attempts;
         if (ticket == nullptr) return;
         if (!ticket->connect.has_value()) core_.tickets.SetConnect(*ticket, KeyOf(event));
         if (fresh && holds_.on_ticket) holds_.on_ticket(*ticket);

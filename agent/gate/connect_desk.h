@@ -15,6 +15,9 @@ class ConnectDesk {
   void OnConnect(const ConnectEvent& event);
 
  private:
+  // What let a connect pass that its tables would have refused.
+  std::string PassedBy(const ConnectEvent& event);
+
   Core core_;
   HoldDesk& holds_;
 };

@@ -4,24 +4,32 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "agent/base/escape.h"
 #include "agent/base/status.h"
-#include "agent/control/decide.h"
 #include "agent/control/views.h"
 #include "agent/gate/hold_view.h"
 #include "agent/gate/notice_desk.h"
+#include "agent/gate/lineage.h"
 #include "agent/response/proc.h"
 
 namespace holdpoint {
 namespace {
 
 constexpr int kMaxWaitSeconds = 3600;
+constexpr absl::Duration kMaxUntil = absl::Hours(24 * 90);
+constexpr uint64_t kMaxUnixSeconds = 1ull << 40;
 constexpr int kExitUndecided = 75;
 constexpr int kExitNotPermitted = 77;
 constexpr int kExitUnavailable = 69;
 
 // How a ticket's state answers `holdpoint wait`.
 std::pair<int, std::string> WaitAnswer(const Ticket& ticket) {
+  if (ticket.state == Ticket::State::kUsed && ticket.scope != "once") {
+    return {0, absl::StrCat(ticket.id, " is approved by ", ticket.decided_by,
+                            ticket.scope == "session" ? " for this session" : " until a date",
+                            ": what does the same to the same target passes")};
+  }
   switch (ticket.state) {
     case Ticket::State::kApproved:
       return {0, absl::StrCat(ticket.id, " is approved by ", ticket.decided_by, ": the identical command passes one time")};
@@ -38,7 +46,7 @@ std::pair<int, std::string> WaitAnswer(const Ticket& ticket) {
 
 // How far a decision goes, as a challenge says it. One that has no word of its own is bound by its bits: a signature for
 // one scope is never one for another.
-std::string ScopeOf(const ControlRequest& request) {
+std::string SignedScope(const ControlRequest& request) {
   const uint32_t flags = request.flags & ~(kControlCode | kControlSignature | kControlDeny);
   if ((flags & ~kControlOnce) == 0 && request.number == 0) return "once";
   return absl::StrCat("flags:", flags, ":", request.number);
@@ -49,9 +57,49 @@ Challenge QuestionOf(const Ticket& ticket, const ControlRequest& request, bool a
   return {.ticket = ticket.id,
           .digest = ticket.digest,
           .decision = approve ? "approve" : "deny",
-          .scope = ScopeOf(request),
+          .scope = SignedScope(request),
           .owner = request.text1,
           .expires = ticket.expires};
+}
+
+// Above the list of what waits: why so little does.
+std::string LiftedLine(const Emergency& emergency) {
+  std::vector<std::string> lines;
+  const auto add = [&lines](const std::string& what, const Lifted& lifted) {
+    lines.push_back(absl::StrCat(what, " until ", absl::FormatTime("%H:%M:%S UTC", lifted.ends, absl::UTCTimeZone()), ", by ",
+                                 lifted.by, ": ", lifted.reason));
+  };
+  if (emergency.off() != nullptr) add("OFF, nothing is stopped,", *emergency.off());
+  for (const auto& [environment, glass] : emergency.glass()) add("BREAK-GLASS in " + environment, glass);
+  return absl::StrJoin(lines, "; ");
+}
+
+const char* ScopeOf(const ControlRequest& request) {
+  return (request.flags & kControlUntil) != 0 ? "until" : (request.flags & kControlSession) != 0 ? "session" : "once";
+}
+
+// Who asks says how far an approval goes; exactly one flag, or nothing for a denial.
+absl::StatusOr<Grant> GrantOf(const ControlRequest& request, absl::Time now) {
+  Grant grant{.reason = EscapeAndClip(request.text2, 255)};
+  switch (request.flags & (kControlOnce | kControlSession | kControlUntil)) {
+    case kControlOnce:
+      return grant;
+    case kControlSession:
+      grant.scope = "session";
+      break;
+    case kControlUntil:
+      grant.scope = "until";
+      grant.until = absl::FromUnixSeconds(static_cast<int64_t>(std::min<uint64_t>(request.number, kMaxUnixSeconds)));
+      if (grant.until <= now || grant.until > now + kMaxUntil) {
+        return absl::InvalidArgumentError(
+            absl::StrCat("--until: a date that is to come, within ", absl::ToInt64Hours(kMaxUntil) / 24, " days"));
+      }
+      break;
+    default:
+      return absl::InvalidArgumentError("say how far the approval goes: --once, --session or --until");
+  }
+  if (grant.reason.empty()) return absl::InvalidArgumentError("what is remembered needs a --reason");
+  return grant;
 }
 
 }  // namespace
@@ -84,7 +132,7 @@ void ControlDesk::Handle(std::shared_ptr<ControlCall> call) {
   std::vector<std::string> bodies;
   switch (call->request().command) {
     case ControlCommand::kStatus:
-      hooks_.status(&bodies);
+      hooks_.status(&bodies, peer.in_session);
       return call->Reply(0, "", std::move(bodies));
     case ControlCommand::kDoctor:
       hooks_.doctor(&bodies);
@@ -119,6 +167,15 @@ void ControlDesk::Handle(std::shared_ptr<ControlCall> call) {
     case ControlCommand::kConfirmCode:
     case ControlCommand::kRemoveCode:
       return hooks_.enrol(call, peer.in_session);
+    case ControlCommand::kApprovals:
+      return Approvals(call, peer);
+    case ControlCommand::kApprovalRemove:
+      return RemoveApproval(call, peer);
+    case ControlCommand::kBreakGlass:
+    case ControlCommand::kBreakGlassEnd:
+    case ControlCommand::kOff:
+    case ControlCommand::kOn:
+      return hooks_.emergency(call, peer.in_session);
     case ControlCommand::kReload:
     case ControlCommand::kClass: {
       if (absl::Status may = MayAdminister(peer.uid, peer.in_session); !may.ok()) {
@@ -169,7 +226,7 @@ void ControlDesk::Holds(const Call& call, const Peer& peer) {
     if (!MaySee(peer, *ticket)) continue;
     views.push_back(HoldViewOf(core_, *ticket, peer.uid));
   }
-  call->Reply(0, "", HoldBodies(views));
+  call->Reply(0, peer.in_session ? "" : LiftedLine(core_.emergency), HoldBodies(views));
 }
 
 void ControlDesk::Run(const Call& call) {
@@ -189,6 +246,74 @@ void ControlDesk::Run(const Call& call) {
   });
 }
 
+void ControlDesk::Approvals(const Call& call, const Peer& peer) {
+  std::vector<ApprovalView> views;
+  for (const Approval* approval : core_.approvals.All()) {
+    if (peer.in_session || !MaySee(peer, approval->session, approval->session_uid)) continue;
+    ApprovalView view;
+    view.approval = approval->id;
+    view.scope = ApprovalScopeName(approval->scope);
+    if (approval->scope == Approval::Scope::kSession) view.session = approval->session_id;
+    view.session_uid = approval->session_uid;
+    view.environment = approval->environment;
+    view.rule = approval->rule;
+    view.resource_type = approval->resource_type;
+    view.resource = approval->resource_id;
+    view.reason = approval->reason;
+    view.by = approval->by;
+    view.since = absl::ToUnixSeconds(approval->since);
+    if (approval->scope == Approval::Scope::kUntil) view.until = absl::ToUnixSeconds(approval->until);
+    views.push_back(std::move(view));
+  }
+  call->Reply(0, "", ApprovalBodies(views));
+}
+
+void ControlDesk::RemoveApproval(const Call& call, const Peer& peer) {
+  const std::string id = EscapeAndClip(call->request().ticket, 16);
+  v1::Decision decision;
+  decision.set_decision("remove");
+  decision.set_by(EscapeAndClip(call->request().text1, 63));
+  decision.set_reason(EscapeAndClip(call->request().text2, 255));
+  decision.set_approval(id);
+  decision.set_peer_uid(peer.uid);
+  decision.set_login_uid(LoginUid(call->peer().pid));
+  const Approval* found = core_.approvals.FindById(call->request().ticket);
+  absl::Status may = MayAdminister(peer.uid, peer.in_session);
+  if (may.ok() && found == nullptr) {
+    may = absl::NotFoundError(absl::StrCat(id, ": no such approval; `holdpoint approvals` lists them"));
+  }
+  if (may.ok()) {
+    const Approval removed = *found;
+    decision.set_scope(ApprovalScopeName(removed.scope));
+    decision.set_environment(removed.environment);
+    decision.set_rule(removed.rule);
+    decision.mutable_resource()->set_type(removed.resource_type);
+    decision.mutable_resource()->set_id(removed.resource_id);
+    core_.approvals.Remove(removed.id);  // At once, whatever becomes of the file.
+    if (removed.scope == Approval::Scope::kUntil) may = core_.approvals.Write(ApprovalsPath(core_.options.state));
+    if (!may.ok()) may = absl::UnavailableError(absl::StrCat("it counts no more, but comes back with the next start: ", may.message()));
+  }
+  decision.set_accepted(may.ok());
+  if (!may.ok()) decision.set_refused_because(std::string(may.message()));
+  core_.ledger.Decision(nullptr, std::move(decision));
+  core_.ledger.Sync();
+  call->Reply(ExitCode(may), may.ok() ? absl::StrCat(id, " is removed: the next attempt is asked about") : std::string(may.message()));
+}
+
+DecisionAttempt ControlDesk::AttemptOn(const Ticket& ticket, const ControlCall& call, bool approve) const {
+  const v1::Environment* environment = core_.policy.Find(ticket.environment);
+  DecisionAttempt attempt;
+  attempt.peer_uid = call.peer().uid;
+  attempt.as_user = call.request().text1;
+  attempt.session_uid = ticket.session_uid;
+  attempt.by_signature = (call.request().flags & kControlSignature) != 0;
+  if (environment != nullptr) attempt.eligible = core_.owners.Of(environment->approval());
+  attempt.two_persons = ActivePolicy::NeedsTwo(ticket.judgement, environment);
+  if (!approve || !attempt.two_persons) return attempt;  // Who approved may think better of it.
+  for (const EligibleOwner& owner : ticket.approved_by) attempt.approved_by.push_back(owner.uid);
+  return attempt;
+}
+
 void ControlDesk::Decide(const Call& call, const Peer& peer, bool approve) {
   const ControlRequest& request = call->request();
   const std::string ticket_id = request.ticket;
@@ -197,23 +322,18 @@ void ControlDesk::Decide(const Call& call, const Peer& peer, bool approve) {
     return call->Reply(kExitUnavailable, absl::StrCat(EscapeAndClip(ticket_id, 16),
                                                       ": no such ticket; `holdpoint holds` lists what waits"));
   }
-  const v1::Environment* environment =
-      core_.policy.OwnersOf(ticket->judgement.tags().target().environment(),
-                            core_.sessions.Find(ticket->session) == nullptr
-                                ? ""
-                                : core_.sessions.Find(ticket->session)->environment);
-  DecisionAttempt attempt;
-  attempt.peer_uid = peer.uid;
+  DecisionAttempt attempt = AttemptOn(*ticket, *call, approve);
   attempt.peer_in_session = peer.in_session;
-  attempt.as_user = request.text1;
-  attempt.session_uid = ticket->session_uid;
-  if (environment != nullptr) attempt.eligible = core_.owners.Of(environment->approval());
-  attempt.two_persons = core_.policy.configured().limits().two_persons();
-  attempt.by_signature = (request.flags & kControlSignature) != 0;
-  attempt.approved_by.assign(ticket->approved_by.begin(), ticket->approved_by.end());
   absl::Status may = MayDecide(attempt);
-  if (may.ok() && approve && environment != nullptr && environment->protected_() && request.text2[0] == '\0') {
-    may = absl::InvalidArgumentError(absl::StrCat(environment->name(), " is protected: say why, with --reason"));
+  if (may.ok() && approve) {
+    const absl::StatusOr<Grant> grant = GrantOf(request, core_.clock.Wall());
+    may = grant.ok() ? holds_.MayApprove(*ticket, *grant) : grant.status();
+    const v1::Environment* environment = core_.policy.Find(ticket->environment);
+    if (may.ok() && environment->protected_() && grant->reason.empty()) {
+      may = absl::InvalidArgumentError(absl::StrCat(environment->name(), " is protected: say why, with --reason"));
+    }
+  } else if (may.ok()) {
+    may = holds_.MayDeny(*ticket);
   }
   if (!may.ok()) {
     RecordDecision(ticket, ticket_id, *call, approve, nullptr, nullptr, std::string(may.message()));
@@ -247,23 +367,62 @@ void ControlDesk::Proved(const Call& call, const std::string& ticket_id, const E
                          const PresenceProof& proof, bool approve) {
   Ticket* ticket = core_.tickets.FindById(ticket_id);
   if (ticket == nullptr) return call->Reply(kExitUnavailable, absl::StrCat(ticket_id, " is gone"));
-  const std::string reason = EscapeAndClip(call->request().text2, 255);
-  if (approve && core_.policy.configured().limits().two_persons()) {
-    ticket->approved_by.push_back(owner.uid);
-    if (ticket->approved_by.size() < 2) {
+  // Meanwhile somebody else may have decided, or the same person twice.
+  Grant grant{.reason = EscapeAndClip(call->request().text2, 255)};
+  absl::Status may = MayDecide(AttemptOn(*ticket, *call, approve));
+  if (may.ok() && approve) {
+    absl::StatusOr<Grant> asked = GrantOf(call->request(), core_.clock.Wall());
+    may = asked.ok() ? holds_.MayApprove(*ticket, *asked) : asked.status();
+    if (asked.ok()) grant = *std::move(asked);
+  } else if (may.ok()) {
+    may = holds_.MayDeny(*ticket);
+  }
+  if (!may.ok()) {
+    RecordDecision(ticket, ticket_id, *call, approve, &owner, nullptr, std::string(may.message()));
+    return call->Reply(ExitCode(may), may.message());
+  }
+  grant.owner = owner;
+  if (approve) {
+    KeepEligible(*ticket);
+    ticket->approved_by.push_back(owner);
+    ticket->scope = grant.scope;
+    ticket->until = std::min(ticket->until, grant.until);
+    const bool two = ActivePolicy::NeedsTwo(ticket->judgement, core_.policy.Find(ticket->environment));
+    if (two && ticket->approved_by.size() < 2) {
       RecordDecision(ticket, ticket_id, *call, approve, &owner, &proof, "");
+      core_.ledger.Sync();
+      holds_.Changed(*ticket);
       return call->Reply(0, absl::StrCat(ticket_id, ": approved by ", owner.user, "; a second person has to approve it too"));
     }
+    if (grant.scope != "once" && !ticket->connect.has_value()) ticket->remembered = core_.approvals.FreshId(RandomBits());
   }
   // On the disk before anything moves.
   RecordDecision(ticket, ticket_id, *call, approve, &owner, &proof, "");
   core_.ledger.Sync();
   const bool held = ticket->state == Ticket::State::kHeld;
-  const absl::Status done =
-      approve ? holds_.Approve(*ticket, owner.user, reason) : holds_.Deny(*ticket, owner.user, reason);
-  if (!done.ok()) return call->Reply(kExitUnavailable, done.message());
-  const char* what = !approve ? "denied" : held ? "approved: the held command runs now" : "approved: the identical command passes one time";
+  const absl::Status done = approve ? holds_.Approve(*ticket, grant) : holds_.Deny(*ticket, owner.user, grant.reason);
+  if (!done.ok()) {
+    if (approve) ticket->approved_by.pop_back();
+    ticket->remembered.clear();
+    RecordDecision(ticket, ticket_id, *call, approve, &owner, nullptr, std::string(done.message()));
+    return call->Reply(kExitUnavailable, done.message());
+  }
+  std::string what = !approve ? "denied" : held ? "approved: the held command runs now" : "approved: the identical command passes one time";
+  if (approve && grant.scope != "once") {
+    what = absl::StrCat(held ? "approved: the held command runs now, and " : "approved: ", "the same loss passes ",
+                        grant.scope == "session" ? "in this session" : absl::StrCat("until ", absl::FormatTime("%Y-%m-%d %H:%M UTC", ticket->until, absl::UTCTimeZone())),
+                        ticket->remembered.empty() ? "" : absl::StrCat(" (", ticket->remembered, ")"));
+  }
   call->Reply(0, absl::StrCat(ticket_id, " ", what));
+}
+
+// The first approval counts as long as who gave it is an owner.
+void ControlDesk::KeepEligible(Ticket& ticket) const {
+  const v1::Environment* environment = core_.policy.Find(ticket.environment);
+  const std::vector<EligibleOwner> now = environment == nullptr ? std::vector<EligibleOwner>() : core_.owners.Of(environment->approval());
+  std::erase_if(ticket.approved_by, [&now](const EligibleOwner& owner) {
+    return std::none_of(now.begin(), now.end(), [&owner](const EligibleOwner& one) { return one.uid == owner.uid; });
+  });
 }
 
 void ControlDesk::RecordDecision(const Ticket* ticket, const std::string& ticket_id, const ControlCall& call,
@@ -281,13 +440,22 @@ void ControlDesk::RecordDecision(const Ticket* ticket, const std::string& ticket
     decision.set_signature(proof->signature);
   }
   decision.set_reason(EscapeAndClip(call.request().text2, 255));
-  decision.set_scope("once");
+  if (approve) decision.set_scope(ScopeOf(call.request()));
   decision.set_accepted(proof != nullptr);
   decision.set_refused_because(refused_because);
   decision.set_peer_uid(call.peer().uid);
   if (ticket != nullptr) {
     decision.set_act_digest(ticket->digest);
-    decision.set_expires_unix_ns(absl::ToUnixNanos(ticket->expires));
+    const absl::Time ends = std::string_view(ScopeOf(call.request())) == "once" ? ticket->expires : ticket->until;
+    if (ends != absl::InfiniteFuture()) decision.set_expires_unix_ns(absl::ToUnixNanos(ends));
+    decision.set_environment(ticket->environment);
+    decision.set_rule(ticket->judgement.rule());
+    *decision.mutable_resource() = ticket->judgement.resource();
+    decision.set_approval(ticket->remembered);
+    for (const EligibleOwner& one : ticket->approved_by) decision.add_approved_by(one.user);
+    if (approve && ActivePolicy::NeedsTwo(ticket->judgement, core_.policy.Find(ticket->environment))) {
+      decision.set_still_wanted(2 - std::min<uint32_t>(2, static_cast<uint32_t>(ticket->approved_by.size())));
+    }
   }
   core_.ledger.Decision(ticket == nullptr ? nullptr : core_.sessions.Find(ticket->session), std::move(decision));
 }

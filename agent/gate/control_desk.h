@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/control/decide.h"
 #include "agent/control/server.h"
 #include "agent/gate/core.h"
 #include "agent/gate/hold_desk.h"
@@ -20,11 +21,13 @@ class ControlDesk {
  public:
   struct Hooks {
     std::function<absl::Status()> reload;
-    std::function<void(std::vector<std::string>* bodies)> status;  // filled by Gate, who knows everything
+    // Filled by Gate, who knows everything.
+    std::function<void(std::vector<std::string>* bodies, bool peer_in_session)> status;
     std::function<void(std::vector<std::string>* bodies)> doctor;
     std::function<void(const std::shared_ptr<ControlCall>& call, bool peer_in_session)> rollout;
     std::function<void(const std::shared_ptr<ControlCall>& call, bool peer_in_session)> watch;
     std::function<void(const std::shared_ptr<ControlCall>& call, bool peer_in_session)> enrol;
+    std::function<void(const std::shared_ptr<ControlCall>& call, bool peer_in_session)> emergency;
   };
   ControlDesk(Core core, SessionDesk& sessions, HoldDesk& holds, PresenceDesk& presence, Hooks hooks);
 
@@ -46,10 +49,14 @@ class ControlDesk {
   void Sessions(const Call& call, const Peer& peer);
   void Holds(const Call& call, const Peer& peer);
   void Run(const Call& call);
+  void Approvals(const Call& call, const Peer& peer);
+  void RemoveApproval(const Call& call, const Peer& peer);
+  DecisionAttempt AttemptOn(const Ticket& ticket, const ControlCall& call, bool approve) const;
   void Decide(const Call& call, const Peer& peer, bool approve);
   void ShowChallenge(const Call& call, const Peer& peer);
   void Proved(const Call& call, const std::string& ticket_id, const EligibleOwner& owner,
               const PresenceProof& proof, bool approve);
+  void KeepEligible(Ticket& ticket) const;
   void Wait(const Call& call, const Peer& peer);
   void KillSession(const Call& call, const Peer& peer);
   void Detach(const Call& call, const Peer& peer);

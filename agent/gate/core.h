@@ -2,6 +2,8 @@
 
 #include "agent/base/clock.h"
 #include "agent/gate/active_policy.h"
+#include "agent/gate/approvals.h"
+#include "agent/gate/emergency.h"
 #include "agent/gate/event_loop.h"
 #include "agent/gate/intent_ledger.h"
 #include "agent/gate/judge_link.h"
@@ -33,6 +35,8 @@ struct Core {
   IntentLedger& intent;
   Owners& owners;
   ActivePolicy& policy;
+  ApprovalBook& approvals;
+  Emergency& emergency;
 };
 
 // Whom the judge is told the act belongs to.

@@ -23,6 +23,7 @@
 #include "agent/event/stream_id.h"
 #include "agent/spool/cursor.h"
 #include "agent/gate/config_files.h"
+#include "agent/gate/kept_file.h"
 #include "agent/gate/notice_of.h"
 #include "agent/gate/notify.h"
 #include "agent/gate/rights.h"
@@ -85,6 +86,7 @@ absl::StatusOr<std::unique_ptr<Gate>> Gate::Create(const Options& options) {
   HP_RETURN_IF_ERROR(MakeDirectory(options.run, 0755));
   HP_RETURN_IF_ERROR(gate->OpenRecord());
   HP_RETURN_IF_ERROR(gate->ReadRollout());
+  gate->ReadApprovals();
   HP_RETURN_IF_ERROR(gate->StartJudge());
   HP_RETURN_IF_ERROR(gate->OpenKernel());
   HP_RETURN_IF_ERROR(gate->MakeDesks());
@@ -122,18 +124,57 @@ absl::Status Gate::ReadRollout() {
   first_start_ = true;
   if (absl::IsNotFound(read.status())) return absl::OkStatus();
   if (!absl::IsDataLoss(read.status())) return read.status();
-  const std::string aside = path + ".damaged";
-  std::error_code error;
-  std::filesystem::rename(path, aside, error);
+  const std::string aside = PutAside(path);
   LogError(read.status().message(), ": kept as ", aside, "; nothing is switched, every rule counts as promoted");
   ledger_->Daemon("rollout damaged", read.status().message());
   return absl::OkStatus();
 }
 
+// What can't be read is not there: the next act is asked about.
+void Gate::ReadApprovals() {
+  const std::string path = ApprovalsPath(options_.state);
+  absl::StatusOr<ApprovalBook> read = ApprovalBook::Read(path);
+  if (read.ok()) approvals_ = *std::move(read);
+  if (read.ok() || absl::IsNotFound(read.status())) return;
+  LogError(read.status().message(), ": kept as ", PutAside(path), "; no remembered approval counts");
+  ledger_->Daemon("approvals damaged", read.status().message());
+}
+
+void Gate::ExpireApprovals() {
+  const std::vector<Approval> gone = approvals_.Expire(clock_.Wall(), [this](SessionNumber number) {
+    const Session* session = sessions_->Find(number);
+    return session != nullptr && session->state != SessionState::kEnded;
+  });
+  bool kept = false;
+  for (const Approval& approval : gone) {
+    kept = kept || approval.scope == Approval::Scope::kUntil;
+    v1::Decision decision;
+    decision.set_decision("expire");
+    decision.set_accepted(true);
+    decision.set_approval(approval.id);
+    decision.set_scope(ApprovalScopeName(approval.scope));
+    decision.set_environment(approval.environment);
+    decision.set_rule(approval.rule);
+    ledger_->Decision(sessions_->Find(approval.session), std::move(decision));
+  }
+  if (!kept) return;
+  if (absl::Status written = approvals_.Write(ApprovalsPath(options_.state)); !written.ok()) {
+    LogWarning("approvals that ran out stay in their file, where they count for nothing: ", written.message());
+  }
+}
+
+void Gate::EnforcementChanged() {
+  policy_ = ActivePolicy(policy_.configured(), policy_.generation(), Observing());
+  session_desk_->Reprogram();
+  if (absl::Status set = kernel_->SetRecognition(true, Observing() ? 0 : HP_SESSION_ENFORCE, 0); !set.ok()) {
+    LogError("new sessions begin as before: ", set.message());
+  }
+}
+
 absl::Status Gate::PutInForce(const v1::Rollout& rollout) {
   HP_ASSIGN_OR_RETURN(v1::Configured configured, judge_->RolloutAndWait(rollout));
   if (!configured.accepted()) return absl::FailedPreconditionError(configured.problem());
-  policy_ = ActivePolicy(std::move(configured), policy_.generation(), options_.observe);
+  policy_ = ActivePolicy(std::move(configured), policy_.generation(), Observing());
   session_desk_->Reprogram();
   return absl::OkStatus();
 }
@@ -211,7 +252,9 @@ absl::Status Gate::MakeDesks() {
                   .tickets = tickets_,
                   .intent = intent_,
                   .owners = *owners_,
-                  .policy = policy_};
+                  .policy = policy_,
+                  .approvals = approvals_,
+                  .emergency = emergency_};
   session_desk_ = std::make_unique<SessionDesk>(core);
   consult_desk_ = std::make_unique<ConsultDesk>(
       core, [this](SessionNumber number, const std::string& why) { session_desk_->Kill(number, why, nullptr); });
@@ -239,8 +282,12 @@ absl::Status Gate::MakeDesks() {
     notice_desk_->Watch(call, in_session);
   };
   hooks.enrol = [this](const std::shared_ptr<ControlCall>& call, bool in_session) { enrol_desk_->Handle(call, in_session); };
+  emergency_desk_ = std::make_unique<EmergencyDesk>(core, *presence_desk_, [this] { EnforcementChanged(); });
+  hooks.emergency = [this](const std::shared_ptr<ControlCall>& call, bool in_session) {
+    emergency_desk_->Handle(call, in_session);
+  };
   hooks.reload = [this] { return Reload(); };
-  hooks.status = [this](std::vector<std::string>* bodies) { StatusReport(bodies); };
+  hooks.status = [this](std::vector<std::string>* bodies, bool in_session) { StatusReport(bodies, in_session); };
   hooks.doctor = [this](std::vector<std::string>* bodies) { DoctorReport(bodies); };
   control_desk_ = std::make_unique<ControlDesk>(core, *session_desk_, consult_desk_->holds(), *presence_desk_, std::move(hooks));
   notice_desk_ = std::make_unique<NoticeDesk>(core);
@@ -272,6 +319,7 @@ absl::Status Gate::MakeDesks() {
   rollout_desk_->OnConfigured(nullptr, std::exchange(first_start_, false));
 
   HP_RETURN_IF_ERROR(policy_.Apply(*kernel_));
+  emergency_desk_->OnConfigured();  // What a daemon before this one had lifted is over.
   if (kernel_->TookOver()) HP_RETURN_IF_ERROR(session_desk_->TakeOver());
   HP_RETURN_IF_ERROR(kernel_->SetRecognition(
       true, (options_.observe ? 0 : HP_SESSION_ENFORCE), 0));
@@ -361,11 +409,12 @@ absl::Status Gate::Reload() {
     return configured.status();
   }
   const v1::Configured before = policy_.configured();
-  policy_ = ActivePolicy(*std::move(configured), policy_.generation() + 1, options_.observe);
+  policy_ = ActivePolicy(*std::move(configured), policy_.generation() + 1, Observing());
   rollout_desk_->OnConfigured(&before, false);
   HP_RETURN_IF_ERROR(policy_.Apply(*kernel_));
   tamper_desk_->PolicyLoaded();
   session_desk_->Reprogram();
+  emergency_desk_->OnConfigured();
   owners_->Refresh(policy_.configured(), [] {});
   notifier_->Configure(NoticeSettingsOf(policy_.configured(), recorder_->stream()));
   LogInfo("configuration read again: ", policy_.configured().rules(), " rules");
@@ -465,6 +514,13 @@ void Gate::SlowTick() {
   if (!stopping_) tamper_desk_->Look(Ours());
   if (kernel_losses_.Declare(*kernel_, *recorder_)) session_desk_->EventsLost();
   notifier_->Tick();
+  ExpireTickets();
+  ExpireApprovals();
+  ledger_->Sync();
+  loop_->At(clock_.Boot() + kSlow, [this] { SlowTick(); });
+}
+
+void Gate::ExpireTickets() {
   for (Ticket* ticket : tickets_.Expire(clock_.Wall())) {
     v1::Decision decision;
     decision.set_ticket(ticket->id);
@@ -474,8 +530,6 @@ void Gate::SlowTick() {
     ledger_->Decision(sessions_->Find(ticket->session), std::move(decision));
     consult_desk_->holds().on_ticket(*ticket);
   }
-  ledger_->Sync();
-  loop_->At(clock_.Boot() + kSlow, [this] { SlowTick(); });
 }
 
 void Gate::OnSignal() {
@@ -497,6 +551,7 @@ void Gate::Stop(bool hand_over) {
   NotifyServiceManager("STOPPING=1");
   LogInfo(hand_over ? "handing over: held commands are refused, the kernel programs and the sessions stay"
                     : "stopping: held commands are refused, the kernel programs removed");
+  emergency_desk_->EndAll("the daemon ends");
   // From here on nothing more is stopped: the kernel applies the fail mode. What was asked before is answered.
   kernel_->Beat(BootTime{});
   OnUrgent();
@@ -511,7 +566,7 @@ void Gate::Stop(bool hand_over) {
   });
 }
 
-void Gate::StatusReport(std::vector<std::string>* bodies) {
+void Gate::StatusReport(std::vector<std::string>* bodies, bool peer_in_session) {
   StatusView view;
   view.daemon = std::string(Version());
   view.scope = options_.scope.empty() ? "host" : options_.scope;
@@ -545,6 +600,18 @@ void Gate::StatusReport(std::vector<std::string>* bodies) {
   };
   view.to_verdict = latency(consult_desk_->to_verdict());
   view.to_continue = latency(consult_desk_->to_continue());
+  const auto lifted = [&view](const std::string& environment, const Lifted& from) {
+    view.lifted.push_back({.environment = environment,
+                           .by = from.by,
+                           .reason = from.reason,
+                           .since = absl::ToUnixSeconds(from.since),
+                           .ends = absl::ToUnixSeconds(from.ends),
+                           .acts = from.acts});
+  };
+  if (!peer_in_session) {  // What would pass is nothing to tell a coding agent.
+    if (emergency_.off() != nullptr) lifted("", *emergency_.off());
+    for (const auto& [environment, glass] : emergency_.glass()) lifted(environment, glass);
+  }
   *bodies = StatusBodies(view);
 }
 

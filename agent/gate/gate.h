@@ -15,6 +15,7 @@
 #include "agent/gate/control_desk.h"
 #include "agent/gate/core.h"
 #include "agent/gate/kernel_losses.h"
+#include "agent/gate/emergency_desk.h"
 #include "agent/gate/notice_desk.h"
 #include "agent/gate/enrol_desk.h"
 #include "agent/gate/notifier_link.h"
@@ -57,6 +58,12 @@ class Gate {
   absl::Status Listen();
 
   absl::Status ReadRollout();
+  void ReadApprovals();
+  void ExpireApprovals();
+  // Every environment is only observed: by the daemon's flag, or switched off for a while.
+  bool Observing() const { return options_.observe || emergency_.off() != nullptr; }
+  void EnforcementChanged();
+  void ExpireTickets();
   absl::StatusOr<v1::Configured> Configure();
   absl::Status PutInForce(const v1::Rollout& rollout);
   absl::Status Reload();
@@ -71,7 +78,7 @@ class Gate {
   void OnSignal();
   void Stop(bool hand_over);
   StatusView::Notices NoticesReport() const;
-  void StatusReport(std::vector<std::string>* bodies);
+  void StatusReport(std::vector<std::string>* bodies, bool peer_in_session);
   void DoctorReport(std::vector<std::string>* bodies);
 
   const Options options_;
@@ -92,6 +99,8 @@ class Gate {
   TicketTable tickets_;
   IntentLedger intent_;
   ActivePolicy policy_;
+  ApprovalBook approvals_;
+  Emergency emergency_;
   RolloutStore rollout_;
   bool first_start_ = false;  // nothing was promoted on this host yet
   std::unique_ptr<PresenceDesk> presence_desk_;
@@ -105,6 +114,7 @@ class Gate {
   std::unique_ptr<TamperDesk> tamper_desk_;
   std::unique_ptr<NotifierLink> notifier_;
   std::unique_ptr<NoticeDesk> notice_desk_;
+  std::unique_ptr<EmergencyDesk> emergency_desk_;
   std::unique_ptr<ControlDesk> control_desk_;
   std::unique_ptr<ControlServer> control_;
   UniqueFd signals_;

@@ -1,9 +1,11 @@
 #include "agent/gate/hold_desk.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "agent/base/escape.h"
 #include "agent/base/log.h"
 #include "agent/base/status.h"
@@ -16,50 +18,102 @@ constexpr size_t kMaxCommand = 1500;  // characters of an argv in a ticket
 constexpr size_t kMaxDirectory = 512;
 constexpr size_t kMaxAncestors = 8;
 constexpr char kSmallLossesRule[] = "intent.small-losses";  // as the judge names it
+constexpr uint64_t kForever = std::numeric_limits<int64_t>::max();  // of a connect's pass: its session ends before
 
 }  // namespace
 
 void HoldDesk::Stop(const ConsultPtr& consult, Session& session) {
   const v1::Judgement& judgement = consult->judgement;
   const absl::Time now = core_.clock.Wall();
+  const v1::Environment* owners = core_.policy.OwnersOf(judgement.tags().target().environment(), session.environment);
+  if (const Approval* approval = Remembered(session, judgement, owners); approval != nullptr) {
+    return LetPass(consult, session, "", absl::StrCat(approval->id, " by ", absl::StrJoin(approval->by, ", ")));
+  }
+  // Of two persons break-glass replaces none.
+  Lifted* glass = owners == nullptr || ActivePolicy::NeedsTwo(judgement, owners)
+                      ? nullptr
+                      : core_.emergency.Glass(owners->name(), core_.clock.Boot());
+  if (glass != nullptr) {
+    ++glass->acts;
+    return LetPass(consult, session, "", absl::StrCat("break-glass of ", owners->name(), " by ", glass->by));
+  }
   Ticket* ticket = core_.tickets.Find(session.number, judgement.act_digest(), now);
-  if (ticket != nullptr && core_.tickets.Use(*ticket, now)) return PassApproved(consult, session, *ticket);
+  if (ticket != nullptr && core_.tickets.Use(*ticket, now)) {
+    LetPass(consult, session, ticket->id, absl::StrCat(ticket->id, " by ", ticket->decided_by));
+    return Changed(*ticket);
+  }
+  if (ticket != nullptr) ++ticket->attempts;
   if (ticket != nullptr && ticket->state == Ticket::State::kDenied) {
     return consults_.Refuse(consult, ticket, WayOut{.kind = RefusalText::Kind::kDenied, .by = ticket->decided_by});
   }
   if (ticket != nullptr && ticket->state == Ticket::State::kHeld) {
     return consults_.Refuse(consult, ticket, WayOut{.also = "the identical command is held already"});
   }
-  const bool fresh = ticket == nullptr;
-  if (fresh) ticket = OpenTicket(session, judgement, consult->process);
-  const v1::Environment* owners = core_.policy.OwnersOf(judgement.tags().target().environment(), session.environment);
-  if (fresh && ticket != nullptr && judgement.verdict() == v1::VERDICT_HOLD && MayHold(*consult, session, owners)) {
-    return Hold(consult, session, *ticket);
+  bool fresh = false;
+  if (ticket == nullptr) {
+    ticket = core_.tickets.FindByTarget(session.number, judgement.target_digest(), now);
+    if (ticket != nullptr) {
+      ++ticket->attempts;
+      return consults_.Refuse(consult, ticket, WayOut{.also = absl::StrCat(ticket->id, " asks about another command on "
+                                                      "the same target, and only that one can pass by it: ",
+                                                      ticket->judgement.summary())});
+    }
+    ticket = OpenTicket(session, judgement, consult->process);
+    fresh = true;
+    if (ticket != nullptr && judgement.verdict() == v1::VERDICT_HOLD && MayHold(*consult, session, owners)) {
+      return Hold(consult, session, *ticket);
+    }
   }
-  consults_.Refuse(consult, ticket, WayOut{});
+  WayOut way;
+  if (!AnybodyFor(session, judgement, owners)) {
+    way.also = ActivePolicy::NeedsTwo(judgement, owners) ? "two owners have to approve it, and there are no two who may"
+                                                         : "there is no owner who may approve it";
+  }
+  consults_.Refuse(consult, ticket, way);
   if (fresh && ticket != nullptr) Changed(*ticket);
 }
 
-void HoldDesk::PassApproved(const ConsultPtr& consult, Session& session, const Ticket& ticket) {
+void HoldDesk::LetPass(const ConsultPtr& consult, Session& session, const std::string& ticket, const std::string& why) {
+  consult->judgement.set_passed_by(why);
   core_.ledger.Exec(&session, consult->event, consult->process, consult->judgement,
                     core_.clock.Boot() - BootTime{consult->event.head.boot_ns}, false, kStopRung);
   v1::Outcome outcome;
   outcome.set_exec_id(consult->event.exec_id);
-  outcome.set_ticket(ticket.id);
+  outcome.set_ticket(ticket);
   outcome.set_what("released");
-  outcome.set_detail(absl::StrCat("approved by ", ticket.decided_by, ", used up"));
+  outcome.set_detail(why);
   *outcome.mutable_process() = consult->process;
   core_.ledger.Outcome(&session, std::move(outcome), kStopRung);
   core_.ledger.Sync();
-  Changed(ticket);
   consults_.Pass(consult);
+}
+
+// Who gave it is still an owner; where two are asked for, two gave it.
+const Approval* HoldDesk::Remembered(const Session& session, const v1::Judgement& judgement,
+                                     const v1::Environment* owners) const {
+  if (owners == nullptr) return nullptr;
+  for (const Approval* approval :
+       core_.approvals.For(session.number, session.uid, judgement.loss_digest(), core_.clock.Wall())) {
+    if (approval->environment != owners->name()) continue;
+    if (approval->by.size() < (ActivePolicy::NeedsTwo(judgement, owners) ? 2u : 1u)) continue;
+    const std::vector<EligibleOwner> eligible = core_.owners.Of(owners->approval());
+    const bool all = std::all_of(approval->by.begin(), approval->by.end(), [&eligible](const std::string& name) {
+      return std::any_of(eligible.begin(), eligible.end(), [&name](const EligibleOwner& o) { return o.user == name; });
+    });
+    if (all) return approval;
+  }
+  return nullptr;
+}
+
+bool HoldDesk::AnybodyFor(const Session& session, const v1::Judgement& judgement, const v1::Environment* owners) const {
+  return owners != nullptr &&
+         core_.owners.AnyFor(owners->approval(), session.uid, ActivePolicy::NeedsTwo(judgement, owners));
 }
 
 bool HoldDesk::MayHold(const Consult& consult, const Session& session, const v1::Environment* owners) const {
   if (session.unattended || (consult.event.head.flags & (HP_FLAG_JOB_CONTROL | HP_FLAG_TRACED | HP_FLAG_WAITS)) != 0) return false;
   if (core_.policy.hold_time() <= absl::ZeroDuration() || core_.tickets.Held() >= core_.policy.max_holds()) return false;
-  if (owners == nullptr) return false;
-  return core_.owners.AnyFor(owners->approval(), session.uid, core_.policy.configured().limits().two_persons());
+  return AnybodyFor(session, consult.judgement, owners);
 }
 
 Ticket* HoldDesk::OpenTicket(const Session& session, const v1::Judgement& judgement, const v1::Process& process) {
@@ -78,6 +132,7 @@ Ticket* HoldDesk::OpenTicket(const Session& session, const v1::Judgement& judgem
   ticket.expires = ticket.opened + core_.policy.ticket_time();
   const v1::Environment* owners = core_.policy.OwnersOf(judgement.tags().target().environment(), session.environment);
   if (owners != nullptr) {
+    ticket.environment = owners->name();
     ticket.approval.assign(owners->approval().begin(), owners->approval().end());
     ticket.rollback.assign(owners->rollback().begin(), owners->rollback().end());
   }
@@ -120,21 +175,90 @@ void HoldDesk::HoldRanOut(uint64_t exec_id) {
   Changed(*ticket);
 }
 
-absl::Status HoldDesk::Approve(Ticket& ticket, const std::string& by, const std::string& reason) {
+absl::Status HoldDesk::MayApprove(const Ticket& ticket, const Grant& grant) const {
   if (ticket.state != Ticket::State::kHeld && ticket.state != Ticket::State::kOpen) {
     return absl::NotFoundError(absl::StrCat(ticket.id, " is ", TicketStateName(ticket.state),
+                                            ticket.decided_by.empty() ? "" : absl::StrCat(" by ", ticket.decided_by),
                                             " and can't be approved; the next attempt opens a new ticket"));
   }
-  ticket.decided_by = by;
-  ticket.decision_reason = reason;
-  const ConsultPtr held = ticket.state == Ticket::State::kHeld ? consults_.Find(ticket.exec_id) : nullptr;
-  ticket.state = Ticket::State::kApproved;
-  core_.intent.Approved(ticket.session, ticket.session_uid, ticket.id, ticket.judgement.rule() == kSmallLossesRule);
-  if (ticket.connect.has_value()) {
-    const hp_connect_pass pass{.expires_boot_ns = (core_.clock.Boot() + (ticket.expires - core_.clock.Wall())).ns,
-                               .uses = 1};
-    HP_RETURN_IF_ERROR(core_.kernel.AllowConnects(*ticket.connect, pass));
+  const Session* session = core_.sessions.Find(ticket.session);
+  if (grant.scope != "until" && (session == nullptr || session->state == SessionState::kEnded)) {
+    return absl::NotFoundError(absl::StrCat(ticket.id, ": its session has ended, there is nobody left whom an approval "
+                                                       "could serve"));
   }
+  if (!ticket.approved_by.empty() && grant.scope != ticket.scope) {
+    return absl::InvalidArgumentError(absl::StrCat(ticket.approved_by[0].user, " approved ", ticket.id, " with --",
+                                                   ticket.scope, ": two persons have to say the same"));
+  }
+  if (grant.scope == "once") return absl::OkStatus();
+  if (ticket.connect.has_value()) {
+    return grant.scope == "session"
+               ? absl::OkStatus()
+               : absl::InvalidArgumentError("a connection is approved --once or --session; for longer, tag the "
+                                            "destination in the configuration");
+  }
+  if (ticket.judgement.loss_digest().empty()) {
+    return absl::InvalidArgumentError("what this act touches was not seen whole or has no name: it can be approved --once, "
+                                      "but not for longer");
+  }
+  if (core_.approvals.All().size() >= ApprovalBook::kMax) {
+    return absl::ResourceExhaustedError("too many approvals are remembered: holdpoint approvals remove some");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status HoldDesk::MayDeny(const Ticket& ticket) const {
+  if (ticket.state == Ticket::State::kHeld || ticket.state == Ticket::State::kOpen ||
+      ticket.state == Ticket::State::kApproved) {
+    return absl::OkStatus();
+  }
+  return absl::NotFoundError(absl::StrCat(ticket.id, " is ", TicketStateName(ticket.state), " already"));
+}
+
+absl::Status HoldDesk::Remember(const Ticket& ticket, const Grant& grant) {
+  Approval approval;
+  approval.id = ticket.remembered;
+  approval.scope = grant.scope == "session" ? Approval::Scope::kSession : Approval::Scope::kUntil;
+  approval.loss = ticket.judgement.loss_digest();
+  approval.session = ticket.session;
+  approval.session_id = ticket.session_id;
+  approval.session_uid = ticket.session_uid;
+  approval.environment = ticket.environment;
+  for (const EligibleOwner& owner : ticket.approved_by) approval.by.push_back(owner.user);
+  approval.rule = ticket.judgement.rule();
+  approval.resource_type = ticket.judgement.resource().type();
+  approval.resource_id = ticket.judgement.resource().id();
+  approval.reason = grant.reason;
+  approval.since = core_.clock.Wall();
+  approval.until = ticket.until;
+  HP_RETURN_IF_ERROR(core_.approvals.Add(std::move(approval)));
+  if (grant.scope == "session") return absl::OkStatus();
+  absl::Status kept = core_.approvals.Write(ApprovalsPath(core_.options.state));
+  if (!kept.ok()) core_.approvals.Remove(ticket.remembered);
+  return kept;
+}
+
+absl::Status HoldDesk::Approve(Ticket& ticket, const Grant& grant) {
+  HP_RETURN_IF_ERROR(MayApprove(ticket, grant));
+  const bool once = grant.scope == "once";
+  if (ticket.connect.has_value()) {
+    const absl::Time until = once ? ticket.expires : absl::InfiniteFuture();
+    const hp_connect_pass pass{
+        .expires_boot_ns = once ? (core_.clock.Boot() + (until - core_.clock.Wall())).ns : kForever,
+        .uses = once ? 1 : kForever};
+    HP_RETURN_IF_ERROR(core_.kernel.AllowConnects(*ticket.connect, pass));
+  } else if (!once) {
+    HP_RETURN_IF_ERROR(Remember(ticket, grant));
+  }
+  ticket.scope = grant.scope;
+  ticket.decided_by = absl::StrJoin(ticket.approved_by, " and ", [](std::string* out, const EligibleOwner& owner) {
+    absl::StrAppend(out, owner.user);
+  });
+  ticket.decision_reason = grant.reason;
+  const ConsultPtr held = ticket.state == Ticket::State::kHeld ? consults_.Find(ticket.exec_id) : nullptr;
+  core_.intent.Approved(ticket.session, ticket.session_uid, ticket.id, ticket.judgement.rule() == kSmallLossesRule);
+  // What is remembered needs no ticket any more.
+  ticket.state = once || held != nullptr ? Ticket::State::kApproved : Ticket::State::kUsed;
   if (held != nullptr) LookAgain(held, ticket);
   Changed(ticket);
   return absl::OkStatus();
@@ -211,10 +335,7 @@ void HoldDesk::ReleaseHeld(const ConsultPtr& consult, Ticket& ticket) {
 }
 
 absl::Status HoldDesk::Deny(Ticket& ticket, const std::string& by, const std::string& reason) {
-  if (ticket.state != Ticket::State::kHeld && ticket.state != Ticket::State::kOpen &&
-      ticket.state != Ticket::State::kApproved) {
-    return absl::NotFoundError(absl::StrCat(ticket.id, " is ", TicketStateName(ticket.state), " already"));
-  }
+  HP_RETURN_IF_ERROR(MayDeny(ticket));
   ticket.decided_by = by;
   ticket.decision_reason = reason;
   const ConsultPtr held = ticket.state == Ticket::State::kHeld ? consults_.Find(ticket.exec_id) : nullptr;

@@ -1,7 +1,5 @@
 #include "agent/gate/hold_view.h"
 
-#include <algorithm>
-
 #include "absl/strings/str_cat.h"
 #include "agent/base/sha256.h"
 #include "agent/control/decide.h"
@@ -10,9 +8,11 @@ namespace holdpoint {
 namespace {
 
 const v1::Environment* OwningEnvironment(const Core& core, const Ticket& ticket) {
-  const Session* session = core.sessions.Find(ticket.session);
-  return core.policy.OwnersOf(ticket.judgement.tags().target().environment(),
-                              session == nullptr ? "" : session->environment);
+  return core.policy.Find(ticket.environment);
+}
+
+bool NeedsTwo(const Core& core, const Ticket& ticket) {
+  return ActivePolicy::NeedsTwo(ticket.judgement, OwningEnvironment(core, ticket));
 }
 
 std::vector<EligibleOwner> EligibleOf(const Core& core, const Ticket& ticket) {
@@ -82,7 +82,7 @@ void DescribeAct(const v1::Judgement& judgement, HoldView* view) {
 }  // namespace
 
 std::vector<EligibleOwner> DecidersOf(const Core& core, const Ticket& ticket) {
-  return WhoMayDecide(EligibleOf(core, ticket), ticket.session_uid, core.policy.configured().limits().two_persons());
+  return WhoMayDecide(EligibleOf(core, ticket), ticket.session_uid, NeedsTwo(core, ticket));
 }
 
 HoldView HoldViewOf(const Core& core, const Ticket& ticket, uint32_t uid) {
@@ -111,15 +111,16 @@ HoldView HoldViewOf(const Core& core, const Ticket& ticket, uint32_t uid) {
   view.command = ticket.command;
   view.working_directory = ticket.working_directory;
   view.started_by = ticket.started_by;
-  view.two_persons = core.policy.configured().limits().two_persons();
+  view.two_persons = NeedsTwo(core, ticket);
+  view.attempts = ticket.attempts;
+  view.approvals_wanted = view.two_persons ? 2 : 1;
+  view.scope = ticket.approved_by.empty() ? "" : ticket.scope;
+  view.approval = ticket.remembered;
   for (const EligibleOwner& owner : DecidersOf(core, ticket)) {
     view.deciders.push_back(owner.user);
     view.may_decide = view.may_decide || owner.uid == uid;
   }
-  for (const EligibleOwner& owner : EligibleOf(core, ticket)) {
-    const auto& by = ticket.approved_by;
-    if (std::find(by.begin(), by.end(), owner.uid) != by.end()) view.approved_by.push_back(owner.user);
-  }
+  for (const EligibleOwner& owner : ticket.approved_by) view.approved_by.push_back(owner.user);
   view.decided_by = ticket.decided_by;
   view.decision_reason = ticket.decision_reason;
   return view;

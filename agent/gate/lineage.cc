@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 
+#include <fstream>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -34,6 +35,13 @@ std::string StdinKind(pid_t tgid) {
   if (S_ISFIFO(st.st_mode)) return "pipe";
   if (S_ISSOCK(st.st_mode)) return "socket";
   return S_ISREG(st.st_mode) ? "file" : "";
+}
+
+uint32_t LoginUid(pid_t pid) {
+  constexpr uint32_t kNobody = 0xffffffff;
+  std::ifstream file(absl::StrCat("/proc/", pid, "/loginuid"));
+  uint32_t uid = kNobody;
+  return file >> uid ? uid : kNobody;
 }
 
 }  // namespace holdpoint

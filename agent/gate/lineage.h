@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -14,5 +15,8 @@ std::vector<std::string> AncestorsOf(ProcessId parent, const ProcessId& root);
 
 // What the standard input of a process is: "pipe", "socket" or "file"; empty for a terminal, a device, or none.
 std::string StdinKind(pid_t tgid);
+
+// The kernel's own note of who logged in, which sudo does not change; 4294967295 for nobody.
+uint32_t LoginUid(pid_t pid);
 
 }  // namespace holdpoint

@@ -1,7 +1,6 @@
 #include "agent/gate/rollout_desk.h"
 
 #include <algorithm>
-#include <fstream>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -11,6 +10,7 @@
 #include "agent/base/status.h"
 #include "agent/control/decide.h"
 #include "agent/control/views.h"
+#include "agent/gate/lineage.h"
 
 namespace holdpoint {
 namespace {
@@ -23,13 +23,6 @@ std::string Lower(absl::string_view name, absl::string_view prefix) {
   if (name.substr(0, prefix.size()) == prefix) name.remove_prefix(prefix.size());
   std::string word = absl::AsciiStrToLower(name);
   return word == "unspecified" ? "" : word;
-}
-
-// The kernel's own note of who logged in; sudo does not change it.
-uint32_t LoginUid(pid_t pid) {
-  std::ifstream file(absl::StrCat("/proc/", pid, "/loginuid"));
-  uint32_t uid = kNobody;
-  return file >> uid ? uid : kNobody;
 }
 
 }  // namespace
@@ -128,6 +121,14 @@ std::vector<EligibleOwner> RolloutDesk::OwnersOf(const Key& key) const {
   return owners;
 }
 
+bool RolloutDesk::TwoPersons(const Key& key) const {
+  const auto& environments = core_.policy.configured().environments();
+  return std::any_of(environments.begin(), environments.end(), [&](const v1::Environment& environment) {
+    const bool counts = key.first == "environment" ? environment.name() == key.second : core_.policy.Enforces(environment.name());
+    return counts && environment.protected_() && environment.two_persons();
+  });
+}
+
 v1::ModeChanged RolloutDesk::Event(const ControlCall& call, absl::string_view change, const Key& key) const {
   v1::ModeChanged event;
   event.set_change(std::string(change));
@@ -192,10 +193,15 @@ void RolloutDesk::Switch(const Call& call) {
 
 void RolloutDesk::Prove(const Call& call, Change change, std::vector<EligibleOwner> owners) {
   std::erase_if(owners, [](const EligibleOwner& owner) { return owner.uid == kNobody; });
-  if (core_.policy.configured().limits().two_persons()) {
+  if (TwoPersons(change.key)) {
     return Refuse(call, std::move(change.event),
                   absl::PermissionDeniedError("two persons decide here, and a switch asks only one: change the "
                                               "configuration file and reload it"));
+  }
+  if (absl::StripAsciiWhitespace(call->request().text2).empty()) {
+    return Refuse(call, std::move(change.event),
+                  absl::InvalidArgumentError("this takes enforcement away from a protected environment: say why, with "
+                                             "--reason"));
   }
   if (call->request().secret[0] == '\0') {
     std::vector<std::string> names;

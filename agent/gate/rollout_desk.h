@@ -48,6 +48,7 @@ class RolloutDesk {
   void Refuse(const Call& call, v1::ModeChanged event, const absl::Status& why);
 
   const v1::RuleState* FindRule(absl::string_view id) const;
+  bool TwoPersons(const Key& key) const;
   bool Weakens(const Key& key, absl::string_view mode) const;
   std::vector<EligibleOwner> OwnersOf(const Key& key) const;
   v1::ModeChanged Event(const ControlCall& call, absl::string_view change, const Key& key) const;

@@ -1,12 +1,6 @@
 #include "agent/gate/rollout_store.h"
 
-#include <fcntl.h>
-#include <stdio.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <filesystem>
 #include <utility>
 
 #include "absl/strings/numbers.h"
@@ -14,8 +8,8 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "agent/base/escape.h"
-#include "agent/base/fd.h"
 #include "agent/base/status.h"
+#include "agent/gate/kept_file.h"
 
 namespace holdpoint {
 namespace {
@@ -149,37 +143,10 @@ absl::StatusOr<RolloutStore> RolloutStore::Parse(absl::string_view name, absl::s
 }
 
 absl::StatusOr<RolloutStore> RolloutStore::Read(const std::string& path) {
-  const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
-  if (!fd.ok()) return ErrnoStatus(path);
-  std::string bytes;
-  char buffer[8192];
-  while (true) {
-    const ssize_t got = read(fd.get(), buffer, sizeof(buffer));
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return ErrnoStatus(path);
-    if (got == 0) break;
-    bytes.append(buffer, static_cast<size_t>(got));
-    if (bytes.size() > kMaxBytes) return absl::DataLossError(absl::StrCat(path, ": too large"));
-  }
+  HP_ASSIGN_OR_RETURN(const std::string bytes, ReadKept(path, kMaxBytes));
   return Parse(path, bytes);
 }
 
-absl::Status RolloutStore::Write(const std::string& path) const {
-  const std::string text = Render(), fresh = path + ".new";
-  const UniqueFd fd(open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!fd.ok()) return ErrnoStatus(fresh);
-  for (absl::string_view rest = text; !rest.empty();) {
-    const ssize_t size = write(fd.get(), rest.data(), rest.size());
-    if (size < 0 && errno == EINTR) continue;
-    if (size < 0) return ErrnoStatus(fresh);
-    rest.remove_prefix(static_cast<size_t>(size));
-  }
-  if (fsync(fd.get()) != 0) return ErrnoStatus(fresh);
-  if (rename(fresh.c_str(), path.c_str()) != 0) return ErrnoStatus(path);
-  const std::string folder = std::filesystem::path(path).parent_path().string();
-  const UniqueFd directory(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!directory.ok() || fsync(directory.get()) != 0) return ErrnoStatus(folder);
-  return absl::OkStatus();
-}
+absl::Status RolloutStore::Write(const std::string& path) const { return WriteKept(path, Render()); }
 
 }  // namespace holdpoint

@@ -15,15 +15,14 @@ std::string BytesOf(const hp_connect_key& key) {
   return std::string(reinterpret_cast<const char*>(&key), sizeof(key));  // no padding that is not a field
 }
 
-// Crockford's alphabet: no I, L, O, U to be misread.
-std::string TicketId(uint32_t bits) {
+}  // namespace
+
+std::string ReadableId(absl::string_view prefix, uint32_t bits) {
   static constexpr char kLetters[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-  std::string id = "HP-";
+  std::string id(prefix);
   for (int i = 0; i < 4; ++i, bits >>= 5) id += kLetters[bits & 31];
   return id;
 }
-
-}  // namespace
 
 const char* TicketStateName(Ticket::State state) {
   switch (state) {
@@ -49,6 +48,17 @@ Ticket* TicketTable::Find(SessionNumber session, const std::string& digest, absl
   Ticket* ticket = found->second;
   const bool useful = StillPending(ticket->state) || ticket->state == Ticket::State::kDenied;
   return useful && now < ticket->expires ? ticket : nullptr;
+}
+
+Ticket* TicketTable::FindByTarget(SessionNumber session, const std::string& target, absl::Time now) {
+  if (target.empty()) return nullptr;
+  for (auto& [id, ticket] : by_id_) {
+    if (StillPending(ticket.state) && ticket.session == session && ticket.judgement.target_digest() == target &&
+        now < ticket.expires) {
+      return &ticket;
+    }
+  }
+  return nullptr;
 }
 
 Ticket* TicketTable::FindById(const std::string& id) {
@@ -78,8 +88,8 @@ absl::StatusOr<Ticket*> TicketTable::Open(Ticket ticket, uint32_t random) {
     order_.erase(oldest);
   }
   // 2^20 ids: stepping from a random start finds a free one long before it comes round.
-  while (by_id_.contains(TicketId(random))) ++random;
-  ticket.id = TicketId(random);
+  while (by_id_.contains(ReadableId("HP-", random))) ++random;
+  ticket.id = ReadableId("HP-", random);
   order_.push_back(ticket.id);
   Ticket* opened = &by_id_.emplace(ticket.id, std::move(ticket)).first->second;
   by_act_[Act(opened->session, opened->digest)] = opened;

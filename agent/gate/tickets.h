@@ -13,6 +13,7 @@
 #include "absl/time/time.h"
 #include "agent/base/clock.h"
 #include "agent/base/ids.h"
+#include "agent/presence/owners.h"
 #include "bpf/shared/hp_abi.h"
 #include "holdpoint/v1/event.pb.h"
 
@@ -33,8 +34,10 @@ struct Ticket {
   SessionNumber session = 0;
   std::string session_id;
   uint32_t session_uid = 0;
-  std::string digest;  // 32 bytes
+  std::string digest;       // 32 bytes
+  std::string environment;  // whose owners decide; empty where nobody does
   v1::Judgement judgement;
+  uint64_t attempts = 1;    // at the same resource, by whatever command
   std::vector<std::string> approval;  // owners of the target's environment, as configured
   std::vector<std::string> rollback;
   std::string command;  // argv for people: redacted and escaped
@@ -46,12 +49,18 @@ struct Ticket {
   uint64_t exec_id = 0;               // of the held process: set by TicketTable::Hold
   uint32_t tgid = 0;
   std::optional<hp_connect_key> connect;  // where the act was a connect: set by TicketTable::SetConnect
-  std::vector<uint32_t> approved_by;      // owners' uids so far, where two persons are asked for
+  std::vector<EligibleOwner> approved_by;  // so far, where two persons are asked for
+  std::string scope = "once";              // as the first of them said; of what was decided: "session", "until"
+  absl::Time until = absl::InfiniteFuture();  // of scope "until"
+  std::string remembered;                  // AP-4K7Q, where the approval goes further than once
   std::string decided_by;
   std::string decision_reason;
 };
 
 const char* TicketStateName(Ticket::State state);
+
+// `prefix` and four letters of Crockford's alphabet, which has no I, L, O and U to be misread.
+std::string ReadableId(absl::string_view prefix, uint32_t bits);
 
 // Every ticket of this run. Pure: time comes in, nothing goes out. At most `max_tickets` are kept: past it the oldest
 // that is not held, open or approved goes; where all are, Open() says kResourceExhausted and the act is refused
@@ -62,6 +71,8 @@ class TicketTable {
 
   // The ticket of this session for this act that is still of use (held, open, approved, denied and not expired).
   Ticket* Find(SessionNumber session, const std::string& digest, absl::Time now);
+  // The one of this session that is held, open or approved for another act on the same resource. An empty target is none.
+  Ticket* FindByTarget(SessionNumber session, const std::string& target, absl::Time now);
   Ticket* FindById(const std::string& id);
   Ticket* FindByExec(uint64_t exec_id);  // held
   // Approved, of this very connect; null as a rule.

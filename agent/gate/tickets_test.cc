@@ -98,5 +98,25 @@ TEST(TicketTableTest, NewTicketOfAnActTakesThePlaceOfTheUsedOne) {
   EXPECT_EQ(table.Find(1, "a", kNow), nullptr);
 }
 
+TEST(TicketTableTest, AnOpenQuestionAboutATargetIsFoundByAnotherActOnIt) {
+  TicketTable table(4);
+  Ticket asked = Asked(1, "a");
+  asked.judgement.set_target_digest("target");
+  Ticket* ticket = *table.Open(asked, 1);
+  for (const Ticket::State state : {Ticket::State::kHeld, Ticket::State::kOpen, Ticket::State::kApproved}) {
+    ticket->state = state;
+    EXPECT_EQ(table.FindByTarget(1, "target", kNow), ticket);
+  }
+  EXPECT_EQ(table.FindByTarget(2, "target", kNow), nullptr);
+  EXPECT_EQ(table.FindByTarget(1, "other", kNow), nullptr);
+  EXPECT_EQ(table.FindByTarget(1, "target", ticket->expires), nullptr);
+  for (const Ticket::State state : {Ticket::State::kUsed, Ticket::State::kDenied, Ticket::State::kExpired}) {
+    ticket->state = state;
+    EXPECT_EQ(table.FindByTarget(1, "target", kNow), nullptr);
+  }
+  ASSERT_TRUE(table.Open(Asked(1, "without a target"), 2).ok());
+  EXPECT_EQ(table.FindByTarget(1, "", kNow), nullptr);
+}
+
 }  // namespace
 }  // namespace holdpoint

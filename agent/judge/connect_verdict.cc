@@ -61,6 +61,7 @@ v1::ConnectVerdict JudgeConnect(const Configuration& configuration, const std::s
   identity.tags = judgement.tags();
   const Sha256Digest digest = ActDigest(identity);
   judgement.set_act_digest(std::string(digest.begin(), digest.end()));
+  if (judgement.verdict() == v1::VERDICT_REFUSE) judgement.set_target_digest(judgement.act_digest());
   return verdict;
 }
 

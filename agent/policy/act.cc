@@ -1,5 +1,7 @@
 #include "agent/policy/act.h"
 
+#include <set>
+
 #include "agent/environment/fingerprint.h"
 #include "agent/environment/secrets.h"
 
@@ -18,6 +20,14 @@ class Encoder {
   void Tag(const v1::Tag& tag) {
     Text(tag.environment());
     Number(tag.protected_() ? 1 : 0);
+  }
+  void Tags(const v1::Tags& tags) {
+    Tag(tags.session());
+    Tag(tags.destination());
+    Tag(tags.credential());
+    Tag(tags.resource());
+    Tag(tags.target());
+    Number(tags.crossing() ? 1 : 0);
   }
   const std::string& bytes() const { return bytes_; }
 
@@ -45,13 +55,39 @@ Sha256Digest ActDigest(const ActIdentity& identity) {
   }
   encoder.Text(identity.resource_type);
   encoder.Text(identity.resource_id);
-  encoder.Tag(identity.tags.session());
-  encoder.Tag(identity.tags.destination());
-  encoder.Tag(identity.tags.credential());
-  encoder.Tag(identity.tags.resource());
-  encoder.Tag(identity.tags.target());
-  encoder.Number(identity.tags.crossing() ? 1 : 0);
+  encoder.Tags(identity.tags);
   return Sha256(encoder.bytes());
+}
+
+Sha256Digest TargetDigest(absl::string_view key, absl::string_view environment, absl::string_view resource_type,
+                          absl::string_view resource_id) {
+  Encoder encoder;
+  encoder.Text("holdpoint target v1");
+  encoder.Text(environment);
+  encoder.Text(resource_type);
+  encoder.Text(resource_id);
+  return HmacSha256(key, encoder.bytes());
+}
+
+Sha256Digest LossDigest(absl::string_view key, const std::vector<ActLoss>& losses) {
+  std::set<std::string> each;
+  for (const ActLoss& loss : losses) {
+    Encoder one;
+    one.Text(loss.rule);
+    one.Number(static_cast<uint64_t>(loss.effect));
+    one.Number(static_cast<uint64_t>(loss.recoverability));
+    one.Text(loss.resource_type);
+    one.Text(loss.resource_id);
+    one.Number(loss.where.size());
+    for (const std::string& word : loss.where) one.Text(word);
+    one.Tags(loss.tags);
+    each.insert(one.bytes());
+  }
+  Encoder encoder;
+  encoder.Text("holdpoint loss v1");
+  encoder.Number(each.size());
+  for (const std::string& one : each) encoder.Text(one);
+  return HmacSha256(key, encoder.bytes());
 }
 
 std::vector<std::string> SealSecrets(absl::string_view key, const std::vector<std::string>& argv) {

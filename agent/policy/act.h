@@ -68,6 +68,23 @@ struct ActIdentity {
 // decisions compare these 32 bytes. Changing the encoding changes the first word. Pure.
 Sha256Digest ActDigest(const ActIdentity& identity);
 
+// One thing that an act would lose, expose or use against a rule that stops it.
+struct ActLoss {
+  std::string rule;
+  v1::Effect effect = v1::EFFECT_UNSPECIFIED;
+  v1::Recoverability recoverability = v1::RECOVERABILITY_UNSPECIFIED;
+  std::string resource_type;
+  std::string resource_id;         // as it is, neither redacted nor cut
+  std::vector<std::string> where;  // what else says which resource it is: resolved path, hosts, options
+  v1::Tags tags;
+};
+
+// The resource alone, whatever is done to it, and all losses of an act in any order. HMAC-SHA-256 with the host's key
+// over the fields, encoded as above, so nobody without the key can guess an id from it. Pure.
+Sha256Digest TargetDigest(absl::string_view key, absl::string_view environment, absl::string_view resource_type,
+                          absl::string_view resource_id);
+Sha256Digest LossDigest(absl::string_view key, const std::vector<ActLoss>& losses);
+
 // argv with every secret (agent/environment/secrets.h) replaced by its fingerprint; nothing is cut. `key` empty:
 // argv as it is.
 std::vector<std::string> SealSecrets(absl::string_view key, const std::vector<std::string>& argv);

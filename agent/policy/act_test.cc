@@ -93,5 +93,50 @@ TEST(SealSecretsTest, ASecretBecomesItsFingerprintAndTheRestStays) {
   EXPECT_NE(SealSecrets(key, {"curl", "-H", "Authorization: Bearer " + token + "e"})[2], sealed[2]);
 }
 
+ActLoss OneLoss() {
+  ActLoss loss;
+  loss.rule = "files.rm";
+  loss.effect = v1::EFFECT_DESTROY;
+  loss.recoverability = v1::RECOVERABILITY_IRREVERSIBLE;
+  loss.resource_type = "path";
+  loss.resource_id = "/srv/data";
+  loss.where = {"/srv/data"};
+  loss.tags = Example().tags;
+  return loss;
+}
+
+TEST(LossDigestTest, OrderAndRepetitionDoNotCountAndEverythingElseDoes) {
+  ActLoss other = OneLoss();
+  other.resource_id = "/srv/other";
+  EXPECT_EQ(LossDigest("k", {OneLoss(), other}), LossDigest("k", {other, OneLoss(), other}));
+  std::set<std::string> digests = {Hex(LossDigest("k", {OneLoss()})), Hex(LossDigest("l", {OneLoss()})),
+                                   Hex(LossDigest("k", {OneLoss(), other})), Hex(LossDigest("k", {}))};
+  const std::vector<std::function<void(ActLoss*)>> changes = {
+      [](ActLoss* l) { l->rule = "files.shred"; },
+      [](ActLoss* l) { l->effect = v1::EFFECT_EXPOSE; },
+      [](ActLoss* l) { l->recoverability = v1::RECOVERABILITY_RECOVERABLE; },
+      [](ActLoss* l) { l->resource_type = "volume"; },
+      [](ActLoss* l) { l->resource_id = "/srv"; },
+      [](ActLoss* l) { l->where = {"/mnt/data"}; },
+      [](ActLoss* l) { l->where.clear(); },
+      [](ActLoss* l) { l->tags.mutable_session()->set_environment("development"); },
+      [](ActLoss* l) { l->tags.mutable_credential()->set_environment("production"); },
+  };
+  for (const auto& change : changes) {
+    ActLoss changed = OneLoss();
+    change(&changed);
+    digests.insert(Hex(LossDigest("k", {changed})));
+  }
+  EXPECT_EQ(digests.size(), 4 + changes.size());
+}
+
+TEST(TargetDigestTest, IsTheResourceAndNothingElse) {
+  EXPECT_EQ(TargetDigest("k", "production", "path", "/a"), TargetDigest("k", "production", "path", "/a"));
+  const std::set<Sha256Digest> digests = {TargetDigest("k", "production", "path", "/a"), TargetDigest("l", "production", "path", "/a"),
+                                          TargetDigest("k", "staging", "path", "/a"), TargetDigest("k", "production", "volume", "/a"),
+                                          TargetDigest("k", "production", "path", "/b"), TargetDigest("k", "production", "path/", "a")};
+  EXPECT_EQ(digests.size(), 6u);
+}
+
 }  // namespace
 }  // namespace holdpoint

@@ -56,6 +56,7 @@ struct Scored {
   const Rule* source = nullptr;
   std::optional<Hit> hit;
   std::vector<Touch> touched;
+  std::string named;  // the resource's id, neither redacted nor cut
 
   // What decides between two that say the same.
   auto Order() const { return std::make_tuple(verdict, effect, recoverability, !resource.id().empty(), conditions); }
@@ -374,7 +375,10 @@ class Evaluator {
       if (named && id.empty() && IsAboutPaths(rule.evidence) && !act.unseen_operands) continue;
       Scored scored = ScoreOne(hit, id, destination, input, as);
       if (!watching_ && !scored.observed) Keep(std::move(scored.touched));
-      if (scored.verdict >= v1::VERDICT_HOLD) ++lost;
+      if (scored.verdict >= v1::VERDICT_HOLD) {
+        ++lost;
+        AddLoss(scored, act);
+      }
       if (!worst.has_value() || scored.Order() > worst->Order()) worst = std::move(scored);
     }
     if (too_many) {
@@ -429,7 +433,8 @@ class Evaluator {
       scored.because = absl::StrCat("its owners tagged it ", resource.environment);
     }
     scored.resource.set_type(rule.resource_type);
-    scored.resource.set_id(rule.resource_type == "path" && !id.empty() ? CleanPath(AbsolutePath(input.act, id)) : id);
+    scored.named = rule.resource_type == "path" && !id.empty() ? CleanPath(AbsolutePath(input.act, id)) : id;
+    scored.resource.set_id(scored.named);
     Weigh(destination, resource, assessment.place, &scored);
     // Where loss hurts it matters who did it, and that is not known.
     if (assessment.rests_on_start && scored.tags.column == Column::kProtected &&
@@ -466,6 +471,39 @@ class Evaluator {
     }
   }
 
+  // What would pass together with this act, were it approved for longer than once. An id alone does not always say which
+  // resource it is: a path leads through links, a branch lies in a repository, a name on a server.
+  void AddLoss(const Scored& scored, const ExecAct& act) {
+    if (scored.named.empty()) {
+      losses_unseen_ = true;
+      return;
+    }
+    ActLoss loss;
+    loss.rule = scored.rule;
+    loss.effect = scored.effect;
+    loss.recoverability = scored.recoverability;
+    loss.resource_type = scored.resource.type();
+    loss.resource_id = scored.named;
+    loss.tags = ToProto(scored.tags);
+    if (loss.resource_type == "path") {
+      const v1::PathFact* fact = facts_->Path(scored.named);
+      if (fact == nullptr || fact->resolved().empty()) losses_unseen_ = true;
+      if (fact != nullptr) loss.where.push_back(fact->resolved());
+    } else if (scored.hit.has_value() && scored.hit->request.request != nullptr) {
+      const HttpRequest& http = scored.hit->request.request->http;
+      loss.where = http.Hosts();
+      loss.where.push_back(absl::StrCat(http.port));
+      loss.where.push_back(http.unix_socket);
+    } else if (scored.hit.has_value()) {
+      loss.where.push_back(act.cwd);
+      for (const ParsedOption& option : scored.hit->call->options) {
+        loss.where.push_back(absl::StrCat(option.name, "=", option.value.value_or("")));
+      }
+      for (const ParsedOperand& operand : scored.hit->call->operands) loss.where.push_back(operand.value);
+    }
+    losses_.push_back(std::move(loss));
+  }
+
   // The id may hold a secret and any bytes; only the one that is shown is worth the work.
   void Redact(v1::Resource* resource) const {
     std::string shown = resource->id();
@@ -489,7 +527,9 @@ class Evaluator {
     EnvironmentTag destination;
     for (const Hit& hit : hits_) destination = Strictest(context_.configuration, destination, DestinationOf(hit));
     if (!hits_.empty()) scored.hit = hits_.front();
+    scored.named = scored.resource.id();
     Weigh(destination, EnvironmentTag{}, Place::kUnknown, &scored);
+    if (scored.verdict >= v1::VERDICT_HOLD) AddLoss(scored, act_);
     scored_.push_back(std::move(scored));
   }
 
@@ -568,6 +608,15 @@ class Evaluator {
     judgement.set_observed_only(scored.observed || (environment != nullptr && environment->mode == Mode::kObserve));
     const Sha256Digest digest = ActDigest(IdentityOf(judgement));
     judgement.set_act_digest(std::string(digest.begin(), digest.end()));
+    if (!scored.named.empty() && scored.verdict >= v1::VERDICT_HOLD) {
+      const Sha256Digest target = TargetDigest(context_.fingerprint_key, judgement.tags().target().environment(),
+                                               scored.resource.type(), scored.named);
+      judgement.set_target_digest(std::string(target.begin(), target.end()));
+    }
+    if (!losses_.empty() && !losses_unseen_ && judgement.blind_spots().empty()) {
+      const Sha256Digest loss = LossDigest(context_.fingerprint_key, losses_);
+      judgement.set_loss_digest(std::string(loss.begin(), loss.end()));
+    }
     return judgement;
   }
 
@@ -634,6 +683,8 @@ class Evaluator {
   std::vector<FoundCredential> credentials_;
   std::vector<Scored> scored_;
   std::vector<Touch> touched_;  // by rules that are enforced
+  std::vector<ActLoss> losses_;  // everything that stops
+  bool losses_unseen_ = false;
   std::vector<std::string> blind_spots_;
 };
 

@@ -232,5 +232,48 @@ TEST_F(EvaluateTest, TheSameInputGivesTheSameBytes) {
   EXPECT_EQ(Judge(act).SerializeAsString(), Judge(act).SerializeAsString());
 }
 
+TEST_F(EvaluateTest, TheLossIsTheSameWhateverTheProgramAndItsFlags) {
+  const v1::Judgement one = Judge(Act({"rm", "/srv/data"}));
+  ASSERT_GE(one.verdict(), v1::VERDICT_HOLD);
+  ASSERT_EQ(one.loss_digest().size(), 32u);
+  ASSERT_EQ(one.target_digest().size(), 32u);
+  const v1::Judgement forced = Judge(Act({"rm", "-rf", "/srv/./data"}, "/home/dev/shop/bin/rm"));
+  EXPECT_NE(forced.act_digest(), one.act_digest());
+  EXPECT_EQ(forced.loss_digest(), one.loss_digest());
+  EXPECT_EQ(forced.target_digest(), one.target_digest());
+  // Another one beside it, another one instead of it, another session's environment.
+  EXPECT_NE(Judge(Act({"rm", "/srv/data", "/srv/more"})).loss_digest(), one.loss_digest());
+  EXPECT_NE(Judge(Act({"rm", "/srv/more"})).loss_digest(), one.loss_digest());
+  EXPECT_NE(Judge(Act({"rm", "/srv/more"})).target_digest(), one.target_digest());
+  session_.set_environment("development");
+  EXPECT_NE(Judge(Act({"rm", "/srv/data"})).loss_digest(), one.loss_digest());
+}
+
+TEST_F(EvaluateTest, WhatWasNotSeenWholeHasNoLossThatCouldBeRemembered) {
+  ExecAct cut = Act({"rm", "/srv/data"});
+  cut.argv_cut = true;
+  const v1::Judgement judgement = Judge(cut);
+  ASSERT_GE(judgement.verdict(), v1::VERDICT_HOLD);
+  EXPECT_EQ(judgement.loss_digest(), "");
+}
+
+TEST_F(EvaluateTest, AnIdThatSaysNotWhereItIsCountsWithItsOptions) {
+  const v1::Judgement one = Judge(Act({"ctl", "drop", "x"}));
+  ASSERT_GE(one.verdict(), v1::VERDICT_HOLD);
+  ASSERT_EQ(one.loss_digest().size(), 32u);
+  EXPECT_NE(Judge(Act({"ctl", "-f", "drop", "x"})).loss_digest(), one.loss_digest());
+  ExecAct elsewhere = Act({"ctl", "drop", "x"});
+  elsewhere.cwd = "/home/dev/other";
+  EXPECT_NE(Judge(elsewhere).loss_digest(), one.loss_digest());
+  EXPECT_EQ(Judge(Act({"ctl", "drop", "x"}, "/opt/ctl")).loss_digest(), one.loss_digest());
+}
+
+TEST_F(EvaluateTest, ARequestIsKnownByItsHostToo) {
+  const v1::Judgement one = Judge(Act({"curl", "-X", "DELETE", "http://a.example/x"}));
+  ASSERT_EQ(one.loss_digest().size(), 32u);
+  EXPECT_EQ(Judge(Act({"curl", "-s", "-X", "DELETE", "http://a.example/x"})).loss_digest(), one.loss_digest());
+  EXPECT_NE(Judge(Act({"curl", "-X", "DELETE", "http://b.example/x"})).loss_digest(), one.loss_digest());
+}
+
 }  // namespace
 }  // namespace holdpoint

@@ -52,6 +52,10 @@ void Tally::Add(const v1::Envelope& event) {
 void Tally::Judged(const v1::Envelope& event, const v1::Judgement& judgement, const v1::Process& process, bool held) {
   if (judgement.verdict() < v1::VERDICT_HOLD) return;
   const bool observed = judgement.observed_only();
+  if (!observed && !held && !judgement.passed_by().empty()) {
+    stopped_since_.erase({event.session(), judgement.act_digest()});
+    return;
+  }
   if (!observed && !held && judgement.verdict() < v1::VERDICT_KILL) {
     // An approved act that passes is recorded with the verdict that it would have had.
     const auto open = stopped_since_.find({event.session(), judgement.act_digest()});
@@ -90,7 +94,9 @@ void Tally::Decided(const v1::Envelope& event, const v1::Decision& decision) {
   }
   const std::pair<std::string, std::string> act{event.session(), decision.act_digest()};
   const auto since = stopped_since_.find(act);
+  if (decision.still_wanted() > 0) return;  // The second person decides.
   if (decision.decision() == "expire") {
+    if (decision.ticket().empty()) return;  // of a remembered approval
     ++decisions_.expired;
     if (since != stopped_since_.end()) stopped_since_.erase(since);
     return;

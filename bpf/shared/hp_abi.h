@@ -223,7 +223,7 @@ enum hp_reason {
 #define HP_FLAG_SESSION_ROOT 0x80  /* this exec made the session */
 #define HP_FLAG_NESTED 0x100       /* a candidate inside a session: `session` is the enclosing one */
 #define HP_FLAG_OBSERVED 0x200     /* a connect that would have been refused; the session is in observe */
-#define HP_FLAG_APPROVED 0x400     /* a connect let through by hp_connect_pass */
+#define HP_FLAG_APPROVED 0x400     /* a connect let through by hp_connect_pass, of its own or of break-glass */
 #define HP_FLAG_TERMINAL 0x8000    /* the first program of its session, with a terminal */
 #define HP_FLAG_WAITS 0x800        /* asked, and not stopped: its state is HP_TASK_WAITS */
 #define HP_FLAG_TIMELESS 0x4000    /* its file system need not note a change of the file: no class makes it harmless */

@@ -7,7 +7,7 @@ _holdpoint_column() {
 
 _holdpoint() {
   local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command='' words='' i
-  local commands='run holds watch approve deny wait notify-desktop sessions kill status doctor reload events verify config fingerprint check rules mode report suggest init presence challenge'
+  local commands='run holds watch approve deny wait notify-desktop sessions kill status doctor reload events verify config fingerprint check rules mode report suggest init presence challenge approvals break-glass off on'
   for ((i = 1; i < COMP_CWORD; i++)); do
     [[ ${COMP_WORDS[i]} != -- ]] || {
       # Behind -- is somebody else's command line.
@@ -26,7 +26,7 @@ _holdpoint() {
     case $command in
       '') words="$commands --instance --run --state --json --color --help --version" ;;
       run) words='--env --owner --agent --' ;;
-      approve) words="--once --reason --as --password-fd --code --signature $(_holdpoint_column "$1" holds ticket)" ;;
+      approve) words="--once --session --until --reason --as --password-fd --code --signature $(_holdpoint_column "$1" holds ticket)" ;;
       deny) words="--reason --as --password-fd --code --signature $(_holdpoint_column "$1" holds ticket)" ;;
       challenge) words="--deny --once --as $(_holdpoint_column "$1" holds ticket)" ;;
       presence) words='enroll-totp remove-totp --as --hash --digits --password-fd --code --confirm-fd' ;;
@@ -41,6 +41,9 @@ _holdpoint() {
       check) words='--command --env --workspace --cwd --look --rules --config --key --' ;;
       rules) words='list test promote --rules --all --dry-run' ;;
       mode) words='set unset environment rule enforce observe off --all --reason --as --password-fd --code' ;;
+      approvals) words="remove --reason $(_holdpoint_column "$1" approvals approval)" ;;
+      break-glass) words='--for --reason --env --end --as --password-fd --code' ;;
+      off) words='--for --reason --as --password-fd --code' ;;
       report) words='--since' ;;
       suggest) words='--config --since' ;;
       init) words='--answers --output --force --defaults --environments --owners --workspace --production-host --mode' ;;

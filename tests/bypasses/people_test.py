@@ -48,6 +48,9 @@ class Deciding(Scene):
         released = [e for e in self.gate.events() if e['type'] == 'outcome' and
                     e['outcome'].get('ticket') == hold['ticket'] and e['outcome']['what'] == 'released']
         self.assertEqual(len(released), 1)
+        accepted = [e['decision'].get('accepted', False) for e in self.gate.events() if e['type'] == 'decision' and
+                    e['decision']['ticket'] == hold['ticket']]
+        self.assertEqual(sorted(accepted), [False, True])
 
     @row('B40', 'the same question over and over: fifty identical attempts', STOPPED)
     def test_B40_one_question_for_the_same_act(self):
@@ -62,8 +65,23 @@ class Deciding(Scene):
         spare = self.spare()
         self.assertEqual(self.session(f'rm {spare}; echo rc=$?').out, 'rc=0\n')
 
-    @row('C19', 'flooding the owner with fifty different questions', DECLARED)
-    def test_C19_each_act_is_a_question_of_its_own(self):
+    @row('C19', 'flooding the owner with fifty different commands on one target', STOPPED)
+    def test_C19_one_target_is_one_question(self):
+        target = self.target()
+        ways = [f'rm {"-" + w if w else ""} {target}' for w in ('', 'f', 'i', 'r', 'd', 'v', 'fr', 'fv', 'rv', 'frv')]
+        before = {row['ticket'] for row in self.gate.lines('holds')}
+        flood = '; '.join(f'for i in 1 2 3 4 5; do {w} 2>/dev/null; done' for w in ways)
+        held, hold = self.hold(f'rm {target} & read go; {flood}; echo done; wait', stdin=subprocess.PIPE)
+        held.stdin.write('go\n')
+        held.stdin.flush()
+        self.assertEqual(held.stdout.readline(), 'done\n')
+        rows = [row for row in self.gate.lines('holds') if row['ticket'] not in before]
+        self.assertEqual([(row['ticket'], row['attempts']) for row in rows], [(hold['ticket'], 51)])
+        self.deny(held, hold['ticket'])
+        self.assertTrue(target.exists())
+
+    @row('C19', 'flooding the owner with questions about fifty targets', DECLARED)
+    def test_C19_each_target_is_a_question_of_its_own(self):
         declared('**Different questions**: each act that is held is a question of its own.')
         targets = [self.target() for _ in range(3)]
         tickets = set()
@@ -140,8 +158,8 @@ class Deciding(Scene):
         held, hold = self.hold(f'exec rm {target}')
         held.send_signal(signal.SIGTERM)
         self.finish(held)
-        self.gate.await_event(lambda e: e['type'] == 'outcome' and e['outcome'].get('ticket') == hold['ticket'])
-        self.assertEqual(self.gate.decide('approve', hold['ticket'], DANA).returncode, 0)
+        self.gate.await_event(lambda e: e['type'] == 'session_ended' and e.get('session') == hold['session'])
+        self.assertEqual(self.gate.decide('approve', hold['ticket'], DANA).returncode, 69)  # it could serve nobody
         self.assertTrue(target.exists())  # nothing was released late
         held, other = self.hold(f'exec rm {target}')  # another session: another question
         self.assertNotEqual(other['ticket'], hold['ticket'])
