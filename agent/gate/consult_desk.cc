@@ -480,6 +480,11 @@ void ConsultDesk::WaitRanOut(const ConsultPtr& consult, bool killed) {
     core_.ledger.Exec(session, consult->event, consult->process, consult->judgement, absl::ZeroDuration(), false, kStopRung);
   }
   if (killed) return Ended(consult, ResponseResult{.what = ResponseResult::What::kKilled, .told = false, .detail = ""}, "");
+  if (consult->held_since.ns != 0) {  // Its hold came too late: it may run already, and is not stopped half-way.
+    core_.loop.Cancel(consult->timer);
+    if (Ticket* ticket = core_.tickets.FindByExec(consult->event.exec_id); ticket != nullptr) ticket->state = Ticket::State::kOpen;
+    core_.responder.Release(consult->task, [](const ResponseResult&) {});
+  }
   Forget(consult);
 }
 

@@ -111,7 +111,7 @@ bool HoldDesk::AnybodyFor(const Session& session, const v1::Judgement& judgement
 }
 
 bool HoldDesk::MayHold(const Consult& consult, const Session& session, const v1::Environment* owners) const {
-  if (session.unattended || (consult.event.head.flags & (HP_FLAG_JOB_CONTROL | HP_FLAG_TRACED | HP_FLAG_WAITS)) != 0) return false;
+  if (session.unattended || (consult.event.head.flags & (HP_FLAG_JOB_CONTROL | HP_FLAG_TRACED)) != 0) return false;
   if (core_.policy.hold_time() <= absl::ZeroDuration() || core_.tickets.Held() >= core_.policy.max_holds()) return false;
   return AnybodyFor(session, consult.judgement, owners);
 }

@@ -20,7 +20,7 @@ struct StoppedTask {
   uint64_t exec_id = 0;
   std::shared_ptr<UniqueFd> pidfd;
   // Not stopped: it waits inside its execve (HP_TASK_WAITS). It is told of its verdict by its state alone, never by a
-  // signal, and cannot be owned: Own, Refuse and End end it by SIGKILL.
+  // signal. Refuse and End end it by SIGKILL where it is not owned.
   bool waits = false;
 };
 

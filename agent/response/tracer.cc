@@ -102,8 +102,8 @@ void Tracer::Begin(Task& task) {
     case Command::Kind::kEnd:
       break;
   }
-  if (task.task.waits) {  // It holds no lock there and does not move; nobody who traces it can make it.
-    if (command.kind == Command::Kind::kOwn) return Kill(task, "what waits cannot be held");
+  if (task.task.waits) {  // It holds no lock there and does not move.
+    if (command.kind == Command::Kind::kOwn) return SeizeWaiting(task);
     return StartTelling(task);
   }
   Enter(task, Phase::kSettling);
@@ -129,6 +129,21 @@ void Tracer::Seize(Task& task) {
   }
   task.traced = true;
   ptrace(PTRACE_INTERRUPT, task.pid(), nullptr, nullptr);
+  Enter(task, Phase::kSeizing);
+}
+
+// It moves when its state says something else, and then comes to the stop that is asked for here before it comes to user
+// mode. Only we see that stop: neither its parent nor its terminal's server does.
+void Tracer::SeizeWaiting(Task& task) {
+  constexpr long kOptions = PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD;
+  if (ptrace(PTRACE_SEIZE, task.pid(), nullptr, kOptions) != 0) {
+    return Kill(task, absl::StrCat("it cannot be traced: ", strerror(errno), "; ", kInstead));
+  }
+  task.traced = true;
+  ptrace(PTRACE_INTERRUPT, task.pid(), nullptr, nullptr);
+  if (absl::Status status = world_.write_state(task.task, HP_TASK_OWNED); !status.ok()) {
+    return Kill(task, absl::StrCat("its state could not be written: ", status.message()));
+  }
   Enter(task, Phase::kSeizing);
 }
 
@@ -186,7 +201,7 @@ void Tracer::ReleaseOwned(Task& task) {
     return Enter(task, Phase::kDying);  // Killed meanwhile; its status is on the way.
   }
   task.traced = false;
-  const bool there = sys::PidfdSignal(task.pidfd(), SIGCONT);
+  const bool there = task.task.waits ? !sys::PidfdEnded(task.pidfd()) : sys::PidfdSignal(task.pidfd(), SIGCONT);
   Finish(task, there ? What::kReleased : What::kGone);
 }
 

@@ -79,6 +79,7 @@ class Tracer {
   void Enter(Task& task, Phase phase);
   void Begin(Task& task);
   void Seize(Task& task);
+  void SeizeWaiting(Task& task);
   void TrySettled(Task& task);
   void TellAndKill(Task& task, absl::string_view why);
   void OnOwned(Task& task);
