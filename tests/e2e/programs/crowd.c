@@ -4,6 +4,7 @@
  * Every process of it has the process as its session leader: who belongs to it is known without Holdpoint.
  */
 #define _GNU_SOURCE
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
@@ -44,8 +45,14 @@ int main(int argc, char **argv)
 	if (processes < 1)
 		return 2;
 	setsid();
-	if (removes(argv[3]) != 126)
-		return 3;
+	/* On a machine that is very busy the judge has no time and the fail mode lets it pass: then once more. */
+	for (int left = 5; removes(argv[3]) != 126; left--) {
+		int again = open(argv[3], O_CREAT | O_WRONLY, 0644);
+
+		if (!left || again < 0)
+			return 3;
+		close(again);
+	}
 	for (int i = 0; i < forks; i++) {
 		pid_t pid = i % 2 ? fork() : vfork();
 
