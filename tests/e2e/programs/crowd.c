@@ -37,6 +37,21 @@ static int removes(char *file)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
+/* On a machine that is very busy the judge has no time and the fail mode lets it pass: then once more. */
+static int is_refused(char *file)
+{
+	for (int left = 200; left; left--) {
+		int again;
+
+		if (removes(file) == 126)
+			return 1;
+		again = open(file, O_CREAT | O_WRONLY, 0644);
+		if (again >= 0)
+			close(again);
+	}
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	int processes = argc == 4 ? atoi(argv[1]) : 0, forks = argc == 4 ? atoi(argv[2]) : 0;
@@ -45,14 +60,8 @@ int main(int argc, char **argv)
 	if (processes < 1)
 		return 2;
 	setsid();
-	/* On a machine that is very busy the judge has no time and the fail mode lets it pass: then once more. */
-	for (int left = 5; removes(argv[3]) != 126; left--) {
-		int again = open(argv[3], O_CREAT | O_WRONLY, 0644);
-
-		if (!left || again < 0)
-			return 3;
-		close(again);
-	}
+	if (!is_refused(argv[3]))
+		return 3;
 	for (int i = 0; i < forks; i++) {
 		pid_t pid = i % 2 ? fork() : vfork();
 
