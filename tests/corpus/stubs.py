@@ -34,8 +34,11 @@ class Template:
         for name, minor in (('null', 3), ('zero', 5), ('full', 7), ('random', 8), ('urandom', 9)):
             os.mknod(self.folder / 'dev' / name, 0o020666, os.makedev(1, minor))
             (self.folder / 'dev' / name).chmod(0o666)
-        for name in ('sda', 'sda1', 'sdb', 'sdb1', 'sdX', 'nvme0n1', 'mmcblk0', 'vda'):  # files: no disk is behind them
-            (self.folder / 'dev' / name).write_bytes(b'')
+        # Files: no disk is behind them.
+        for disk, before in (('sda', ''), ('sdb', ''), ('sdc', ''), ('sdd', ''), ('sdX', ''), ('vda', ''), ('vdb', ''), ('nvme0n1', 'p'),
+                             ('nvme1n1', 'p'), ('mmcblk0', 'p')):
+            for name in (disk, *(f'{disk}{before}{part}' for part in range(1, 9))):
+                (self.folder / 'dev' / name).write_bytes(b'')
 
     def _files(self):
         etc = self.folder / 'etc'
