@@ -262,8 +262,12 @@ class Servers(SessionCase):
         (elsewhere.path / 'cgroup.procs').chmod(0o666)
         self.world.uid_before, self.world.uid = self.world.uid, 0  # Only root moves between these two.
         self.addCleanup(setattr, self.world, 'uid', self.world.uid_before)
-        self.run_in_scope(self.codex, '-c', f'echo 0 > {elsewhere.path}/cgroup.procs; :')  # its first deed
+        # Its first deed; it lives on until it has been looked at.
+        running = subprocess.Popen(self.world.scope.command(
+            [self.codex, '-c', f'echo 0 > {elsewhere.path}/cgroup.procs; read x'], self.world.uid),
+            cwd=self.world.workspace, env=self.world.environment(), stdin=subprocess.PIPE)
         escaped = self.await_body('escaped')
+        running.communicate(b'go\n', timeout=60)
         self.assertEqual((escaped['kind'], escaped['by']), ('cgroup', 'moved'))
 
 
