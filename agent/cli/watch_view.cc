@@ -228,7 +228,7 @@ class Picture {
                                                                                   : "A reason may be left out."));
       case WatchModel::Mode::kSecret:
         return Prompt(absl::StrCat(" Password of ", model_.as(), ": "), "",
-                      absl::StrCat(" To ", verb, " ", ticket, ". It is not shown. Esc decides nothing."));
+                      absl::StrCat(" To ", verb, " ", ticket, "; a code will do as well. Not shown. Esc decides nothing."));
       case WatchModel::Mode::kBusy:
         Add("");
         return Add(absl::StrCat(" ", ticket, ": the password is being checked ..."), Tone::kWarn);

@@ -1,5 +1,7 @@
 #include "agent/gate/notice_of.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_join.h"
 #include "agent/base/escape.h"
 #include "agent/gate/hold_view.h"
@@ -7,9 +9,11 @@
 namespace holdpoint {
 namespace {
 
+// What the judge made is printable already, and is not escaped a second time.
 template <size_t kSize>
 void SetEscaped(char (&array)[kSize], const std::string& text) {
-  SetNoticeText(array, EscapeAndClip(text, kSize - 1));
+  const bool printable = std::all_of(text.begin(), text.end(), [](unsigned char c) { return c >= 0x20 && c < 0x7f; });
+  SetNoticeText(array, printable && text.size() < kSize ? text : EscapeAndClip(text, kSize - 1));
 }
 
 }  // namespace

@@ -92,6 +92,8 @@ class Wall(NotifyCase):
         owner.wait_for(f'{ticket} is HELD')
         owner.wait_for('look and decide: ')
         self.assertNotIn(b'\x1b', owner.shown)
+        self.assertIn(rb'precious/\x1b[2Jx', owner.shown)
+        self.assertNotIn(rb'\\x1b', owner.shown)
         self.deny(ticket)
         self.finish(session)
 
