@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
+#include <ctime>
 #include <set>
 #include <utility>
 
@@ -48,6 +49,13 @@ std::string UserName(uint32_t uid) {
   }
   fclose(file);
   return name;
+}
+
+// File systems stamp with a clock that goes in steps and lags behind: what is made from here on is not older than this.
+absl::Time StartTime(const Clock& clock) {
+  struct timespec stamp {};
+  if (clock_gettime(CLOCK_REALTIME_COARSE, &stamp) != 0) return clock.Wall();
+  return std::min(clock.Wall(), absl::TimeFromTimespec(stamp));
 }
 
 void SetRawPaths(const ExecEvent& event, v1::ConsultSession* question) {
@@ -108,7 +116,7 @@ void SessionDesk::OnCandidate(const ExecEvent& event) {
   session.root = event.head.process;
   session.uid = event.uid;
   session.user = UserName(event.uid);
-  session.started = core_.clock.Wall();
+  session.started = StartTime(core_.clock);
   session.started_boot = BootTime{event.head.boot_ns};
   if (absl::StatusOr<Session*> added = core_.sessions.Add(std::move(session)); !added.ok()) {
     LogWarning("a session can't be followed: ", added.status().message());
@@ -380,7 +388,7 @@ Session* SessionDesk::Adopt(SessionNumber number) {
   session.state = SessionState::kConfirmed;
   session.coding_agent = kUnknownAgent;
   session.recognised_by = "label found, its beginning was not seen";
-  session.started = core_.clock.Wall();
+  session.started = StartTime(core_.clock);
   session.started_boot = core_.clock.Boot();
   absl::StatusOr<Session*> added = core_.sessions.Add(std::move(session));
   if (!added.ok()) return nullptr;
@@ -451,7 +459,7 @@ absl::StatusOr<SessionNumber> SessionDesk::Start(const SessionRoot& root, const 
   session.uid = root.uid;
   session.user = UserName(root.uid);
   session.owner = root.owner;
-  session.started = core_.clock.Wall();
+  session.started = StartTime(core_.clock);
   session.started_boot = core_.clock.Boot();
   session.found_at_start = root.found_at_start;
   if (root.found_at_start) session.started -= session.started_boot - BootTime{root.process.start_boot_ns};
