@@ -66,13 +66,19 @@ class Servers(Scene):
                 done = self.session(f'curl -s {arguments}; echo $?')
                 self.assertEqual(done.out.split(), [wanted], done)
 
-    @row('C16', 'scheduled loss by a cloud\'s own tool (aws, gcloud, kubectl)', DECLARED)
-    def test_C16_tools_without_a_pack_pass(self):
-        declared('every tool that no pack describes')
-        aws = self.own(self.world.workspace / 'aws', text='#!/bin/sh\necho on\n')
-        aws.chmod(0o755)
-        done = self.session('./aws kms schedule-key-deletion --key-id 1 --pending-window-in-days 7')
-        self.assertEqual(done.out, 'on\n', done.err)
+    @row('C16', 'scheduled loss by a cloud\'s own tool (aws, gcloud, kubectl)', STOPPED)
+    def test_C16_scheduled_loss_by_a_tool(self):
+        for name in ('aws', 'kubectl'):
+            stub = self.own(self.world.workspace / name, text='#!/bin/sh\necho on\n')
+            stub.chmod(0o755)
+        for attempt, wanted in {
+                './aws kms schedule-key-deletion --key-id 1 --pending-window-in-days 7': '126',
+                './aws kms describe-key --key-id 1': 'on 0',
+                './aws logs put-retention-policy --log-group-name shop --retention-in-days 1': '126',
+                './kubectl get deployment web': 'on 0'}.items():
+            with self.subTest(attempt):
+                done = self.session(f'{attempt}; echo $?')
+                self.assertEqual(' '.join(done.out.split()), wanted, done)
 
     @row('C18', 'programs that start others: make, npm run, xargs, find, a CI runner on this host', STOPPED)
     def test_C18_each_exec_that_comes_back_is_judged(self):
