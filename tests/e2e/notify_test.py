@@ -544,7 +544,7 @@ class Desktop(NotifyCase):
     def test_who_owns_nothing_here_sees_nothing(self):
         self.environment['HOME'] = '/'
         lee = subprocess.Popen(['setpriv', '--reuid', str(LEE.uid), '--regid', str(LEE.uid), '--clear-groups', '--',
-                                'python3', '-c', f'''
+                                '/usr/bin/python3', '-IB', '-c', f'''
 import socket, struct, sys
 s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 s.connect({str(self.gate.run / "control.sock")!r})
