@@ -111,7 +111,8 @@ class Deciding(Scene):
     def test_C01_what_is_not_seen_is_not_known_as_repeated(self):
         declared('a runtime\'s own call) is another resource.')
         target = self.target()
-        held, hold = self.hold(f'rm {target}; echo rc=$?; python3 -c "import os; os.unlink(\'{target}\')"; echo rc=$?')
+        self.own(self.world.workspace / 'tidy.py', text='import os, sys\nos.unlink(sys.argv[1])\n')
+        held, hold = self.hold(f'rm {target}; echo rc=$?; /usr/bin/python3 tidy.py {target}; echo rc=$?')
         self.assertEqual(self.deny(held, hold['ticket']).out, 'rc=126\nrc=0\n')
         self.assertFalse(target.exists())
 

@@ -44,7 +44,8 @@ class Scripts(Scene):
     def test_C14_what_other_programs_read_is_not_seen(self):
         declared('What a program reads from standard input')
         self.script('#!/bin/sh\nwhile read -r line; do eval "$line"; done\n', 'psql')
-        self.passes_unseen(lambda file: f'./psql <<EOF\n: > {file}; unset file; perl -e \'unlink "{file}"\'\nEOF\n')
+        self.script('unlink shift;\n', 'tidy.pl')
+        self.passes_unseen(lambda file: f'./psql <<EOF\n: > {file}; unset file; perl tidy.pl {file}\nEOF\n')
 
     @row('B09', 'connecting by a builtin of the shell (/dev/tcp)', STOPPED)
     def test_B09_a_builtin_that_connects_is_refused(self):
@@ -62,10 +63,20 @@ class Scripts(Scene):
         self.session(f"sh {self.script(f': > {target}')}")
         self.assertEqual(target.read_text(), '')
 
+    @row('B10', 'a language runtime deletes by program text on its command line', STOPPED)
+    def test_B10_program_text_is_read(self):
+        target, spare = self.target(), self.spare()
+        code = "/usr/bin/python3 -c 'import os; os.unlink(\"{}\")'; echo $?"
+        self.assertEqual(self.session(code.format(target)).out, '126\n')
+        self.assertTrue(target.exists())
+        self.assertEqual(self.session(code.format(spare.name)).out, '0\n')
+        self.assertFalse(spare.exists())
+
     @row('B10', 'a language runtime deletes by itself', DECLARED)
     def test_B10_a_runtime_that_unlinks_is_not_seen(self):
         declared('a language runtime that deletes files or calls an API by itself')
-        self.passes_unseen(lambda file: f'/usr/bin/python3 -c \'import os; os.unlink("{file}")\'')
+        self.script('import os, sys\nos.unlink(sys.argv[1])\n', 'tidy.py')
+        self.passes_unseen(lambda file: f'/usr/bin/python3 tidy.py {file}')
 
     @row('B10', 'a language runtime connects to a production destination', STOPPED)
     def test_B10_a_runtime_is_refused_where_it_connects(self):
