@@ -89,7 +89,8 @@ bool TamperDesk::IsFromSession(pid_t sender, int signal) {
       sender = told->second.sender;
     }
     told_.erase(told);
-  } else if (const UniqueFd pidfd = sys::PidfdOpen(sender); pidfd.ok()) {
+  }
+  if (const UniqueFd pidfd = sys::PidfdOpen(sender); session == 0 && pidfd.ok()) {
     const absl::StatusOr<hp_label> label = core_.kernel.Label(pidfd.get());
     if (label.ok()) session = label->session;
   }
