@@ -212,8 +212,12 @@ absl::StatusOr<std::unique_ptr<Responder>> Responder::Create(TaskStateWriter wri
 }
 
 absl::Status Responder::ReleaseNow(const StoppedTask& task) {
+  if (sys::PidfdEnded(task.pidfd->get())) return absl::NotFoundError(absl::StrCat("process ", task.id.tgid, " has ended"));
   HP_RETURN_IF_ERROR(write_state_(task, HP_TASK_PASSED));
-  if (!task.waits && !sys::PidfdSignal(task.pidfd->get(), SIGCONT)) return ErrnoStatus(absl::StrCat("SIGCONT to ", task.id.tgid));
+  // From here on it may run, and have ended: a SIGCONT of somebody else's counts as ours.
+  if (!task.waits && !sys::PidfdSignal(task.pidfd->get(), SIGCONT) && errno != ESRCH) {
+    return ErrnoStatus(absl::StrCat("SIGCONT to ", task.id.tgid));
+  }
   return absl::OkStatus();
 }
 

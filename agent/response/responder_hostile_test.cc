@@ -105,6 +105,28 @@ TEST(HostileTest, SigcontStormDoesNotMoveAnOwnedTask) {
   }
 }
 
+// The task may run, and end, by a SIGCONT that is not ours: what is said of it is what was done.
+TEST(HostileTest, ReleaseUnderASigcontStormIsARelease) {
+  Desk desk;
+  std::vector<std::unique_ptr<Held>> held;
+  std::vector<pid_t> pids;
+  for (int i = 0; i < 60; ++i) {
+    held.push_back(std::make_unique<Held>());
+    if (i % 2 == 0) {
+      ASSERT_EQ(desk.Own(held.back()->task()).what, What::kOwned);
+    } else {
+      held.back()->stage->AwaitStopped();
+    }
+  }
+  for (int i = 0; i < 60; i += 2) pids.push_back(held[i]->stage->pid());
+  Storm storm(pids);
+  storm.AwaitRounds(1000);
+  for (int i = 0; i < 60; ++i) {
+    EXPECT_EQ(desk.Release(held[i]->task()).what, What::kReleased) << i;
+    EXPECT_EQ(held[i]->Written(), "X");
+  }
+}
+
 TEST(HostileTest, PendingSignalsRunNothingAndDoNotChangeTheStatus) {
   for (int signal : {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGTSTP, SIGSEGV}) {
     SCOPED_TRACE(signal);

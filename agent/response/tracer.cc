@@ -195,14 +195,16 @@ void Tracer::RunCommands(Task& task) {
 }
 
 void Tracer::ReleaseOwned(Task& task) {
+  if (!task.traced && sys::PidfdEnded(task.pidfd())) return Finish(task, What::kGone);
   absl::Status status = world_.write_state(task.task, HP_TASK_PASSED);
   if (!status.ok()) return Kill(task, absl::StrCat("its state could not be written: ", status.message()));
   if (task.traced && ptrace(PTRACE_DETACH, task.pid(), nullptr, nullptr) != 0) {
     return Enter(task, Phase::kDying);  // Killed meanwhile; its status is on the way.
   }
   task.traced = false;
-  const bool there = task.task.waits ? !sys::PidfdEnded(task.pidfd()) : sys::PidfdSignal(task.pidfd(), SIGCONT);
-  Finish(task, there ? What::kReleased : What::kGone);
+  // From here on it may run, and have ended: a SIGCONT of somebody else's counts as ours. It is released either way.
+  if (!task.task.waits) (void)sys::PidfdSignal(task.pidfd(), SIGCONT);
+  Finish(task, What::kReleased);
 }
 
 void Tracer::StartTelling(Task& task) {
