@@ -95,12 +95,34 @@ struct hp_file_key {
 };
 HP_ASSERT_SIZE(struct hp_file_key, 16);
 
+#define HP_CLASS_MASK 0xff /* of hp_class_entry.value: the class; above it, of HP_CLASS_ARGUMENTS, where triage begins */
+#define HP_CLASS_START_SHIFT 8
+
 struct hp_class_entry {
 	__u64 ctime_ns; /* must equal the inode's, else the entry is stale: ask */
-	__u32 value;    /* hp_class_value */
+	__u32 value;    /* hp_class_value, and the state of hp_triage that it begins at */
 	__u32 generation;
 };
 HP_ASSERT_SIZE(struct hp_class_entry, 16);
+
+/* ---- hp_triage (array of two maps, by generation & 1): automata over argv, compiled from the loaded rules ----
+ * Each inner map is an array of rows. Row 0 names the generation (next[0]) and the number of rows (next[1]); row 1 holds
+ * the column of each byte value, one byte each; every other row is a state: what follows it, by column. What falls into
+ * HP_TRIAGE_ASK, leaves the table or meets one of another generation is asked. */
+
+#define HP_TRIAGE_COLUMNS 64
+#define HP_TRIAGE_END 63     /* column of the end of argv */
+#define HP_TRIAGE_ASK 0      /* not a row: one of a rule's literals was there */
+#define HP_TRIAGE_FIRST 2    /* the first row that is a state */
+#define HP_TRIAGE_ROWS_MAX 65536
+
+struct hp_triage_row {
+	__u32 next[HP_TRIAGE_COLUMNS];
+};
+HP_ASSERT_SIZE(struct hp_triage_row, 256);
+
+/* ---- hp_names (hash by base name): a script of this name may be a tool that a rule is about ---- */
+/* ---- hp_sizes (hash by size in bytes): a file of this size may be a copy of such a tool ---- */
 
 /* ---- hp_programs (LRU hash): what the judge said of a program that was started outside every session ---- */
 
@@ -182,6 +204,13 @@ struct hp_connect_pass {
 };
 HP_ASSERT_SIZE(struct hp_connect_pass, 16);
 
+/* ---- hp_off (array of one), hp_glass (array by environment number): what an owner has lifted for a while ---- */
+
+struct hp_lifted {
+	__u64 until_boot_ns; /* the kernel compares it with its clock: it ends whoever is alive. 0: not lifted */
+};
+HP_ASSERT_SIZE(struct hp_lifted, 8);
+
 /* ---- events: ring buffers hp_urgent (somebody waits: wakes the reader) and hp_events (drained by a timer) ---- */
 
 enum hp_event_kind {
@@ -211,6 +240,9 @@ enum hp_reason {
 	HP_REASON_STALE_OPEN = 9, /* no fresh heartbeat, fail open */
 	HP_REASON_JOB_CONTROL = 10, /* a stop would show in an interactive shell */
 	HP_REASON_PROTECTED = 11, /* PID 1, our own processes: never stopped */
+	HP_REASON_OFF = 12,       /* would have been asked; hp_off is in force */
+	HP_REASON_ARGUMENTS = 13, /* passed: no literal of a rule about it is in its argv */
+	HP_REASON_NO_COPY = 14,   /* passed: never seen, of no size and name that a rule is about, and no literal of any */
 };
 
 #define HP_FLAG_ARGV_CUT 0x1
@@ -222,8 +254,9 @@ enum hp_reason {
 #define HP_FLAG_FILELESS 0x40      /* memfd or unlinked file */
 #define HP_FLAG_SESSION_ROOT 0x80  /* this exec made the session */
 #define HP_FLAG_NESTED 0x100       /* a candidate inside a session: `session` is the enclosing one */
-#define HP_FLAG_OBSERVED 0x200     /* a connect that would have been refused; the session is in observe */
-#define HP_FLAG_APPROVED 0x400     /* a connect let through by hp_connect_pass, of its own or of break-glass */
+#define HP_FLAG_OBSERVED 0x200     /* a connect that would have been refused; the session is in observe, or hp_off in force */
+#define HP_FLAG_APPROVED 0x400     /* a connect let through by hp_connect_pass, or by hp_glass: then HP_FLAG_GLASS too */
+#define HP_FLAG_GLASS 0x1000
 #define HP_FLAG_TERMINAL 0x8000    /* the first program of its session, with a terminal */
 #define HP_FLAG_WAITS 0x800        /* asked, and not stopped: its state is HP_TASK_WAITS */
 #define HP_FLAG_TIMELESS 0x4000    /* its file system need not note a change of the file: no class makes it harmless */
