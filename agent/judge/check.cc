@@ -138,6 +138,7 @@ Json TagJson(const v1::Tag& tag) {
 }  // namespace
 
 absl::StatusOr<CheckRow> ReadCheckRow(absl::string_view json) {
+  if (!IsValidUtf8(json)) return absl::InvalidArgumentError("wanted one JSON object a line, got bytes that are no UTF-8");
   const Json row = Json::parse(json.begin(), json.end(), nullptr, /*allow_exceptions=*/false);
   if (row.is_discarded() || !row.is_object()) return absl::InvalidArgumentError("wanted one JSON object a line");
   CheckRow out;

@@ -13,6 +13,7 @@
 namespace holdpoint {
 namespace {
 
+using testing::Contains;
 using testing::HasSubstr;
 
 // A world in which everything asked about exists: /srv/shop is a git checkout, below it "build" is ignored.
@@ -187,10 +188,26 @@ TEST_F(CheckTest, RowsAndAnswersHaveTheDocumentedKeys) {
   for (const char* key : {"tags", "owners", "reason", "blind_spots"}) EXPECT_TRUE(json.contains(key)) << key;
 }
 
+TEST_F(CheckTest, TwoMegabytesOfRowGetOneAnswerOfOrdinarySize) {
+  CheckOptions options;
+  options.cwd = "/srv/shop";
+  CheckRow row;
+  row.argv.assign(300'000, "x\xff");
+  row.argv[0] = "rm";
+  const CheckResult many = Check(*policy_, row, options);
+  EXPECT_EQ(many.judgement.verdict(), v1::VERDICT_HOLD);
+  EXPECT_THAT(many.blind_spots, Contains(HasSubstr("others are unseen")));
+  EXPECT_LT(CheckResultJson(*policy_, row, many).size(), 64u << 10);
+  row.argv = {"frob", "db", std::string(2 << 20, '\xc3'), "delete"};
+  EXPECT_LT(CheckResultJson(*policy_, row, Check(*policy_, row, options)).size(), 64u << 10);
+}
+
 TEST_F(CheckTest, ABadRowSaysWhatIsWrong) {
   for (const auto& [line, says] : std::vector<std::pair<std::string, std::string>>{
            {"[]", "one JSON object"},
            {"{", "one JSON object"},
+           {"{\"command\":\"ls \xff\"}", "no UTF-8"},
+           {std::string(1 << 20, '['), "one JSON object"},
            {R"({"id":1})", "either argv or command"},
            {R"({"argv":["ls"],"command":"ls"})", "either argv or command"},
            {R"({"argv":"ls"})", "\"argv\": wanted a list"},

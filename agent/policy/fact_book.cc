@@ -3,6 +3,13 @@
 #include "agent/base/utf8.h"
 
 namespace holdpoint {
+namespace {
+
+constexpr size_t kMaxPathLength = 4096;  // of Linux: nothing is called by more
+
+bool CanBeAsked(const std::string& path) { return path.size() <= kMaxPathLength && IsValidUtf8(path); }
+
+}  // namespace
 
 FactBook::FactBook(const v1::Facts* facts) {
   asked_.set_max_bytes(kMaxContentBytes);
@@ -19,7 +26,7 @@ const v1::PathFact* FactBook::Ask(const std::string& path, std::set<std::string>
   const auto it = paths_.find(path);
   const v1::PathFact* known = it == paths_.end() ? nullptr : it->second;
   if (asked->count(path) != 0) return known;
-  if (asked->size() >= kMaxPaths || !IsValidUtf8(path)) {
+  if (asked->size() >= kMaxPaths || !CanBeAsked(path)) {
     if (known == nullptr) ++dropped_;
     return known;
   }
@@ -33,7 +40,7 @@ const v1::PathFact* FactBook::Path(const std::string& path) { return Ask(path, &
 const v1::PathFact* FactBook::Folder(const std::string& path) { return Ask(path, &asked_folders_); }
 
 bool FactBook::PastBound(const std::string& path) const {
-  return asked_paths_.size() >= kMaxPaths && asked_paths_.count(path) == 0 && IsValidUtf8(path);
+  return asked_paths_.size() >= kMaxPaths && asked_paths_.count(path) == 0 && CanBeAsked(path);
 }
 
 const v1::ContentFact* FactBook::Content(const std::string& path) {
@@ -41,7 +48,7 @@ const v1::ContentFact* FactBook::Content(const std::string& path) {
   const v1::ContentFact* known = it == contents_.end() ? nullptr : it->second;
   if (known != nullptr) used_[path] = known->sha256();
   if (asked_contents_.count(path) != 0) return known;
-  if (asked_contents_.size() >= kMaxContents || !IsValidUtf8(path)) {
+  if (asked_contents_.size() >= kMaxContents || !CanBeAsked(path)) {
     if (known == nullptr) ++dropped_;
     return known;
   }
@@ -66,7 +73,7 @@ const v1::GitFact* FactBook::GitChanges() {
 const v1::TreeFact* FactBook::Tree(const std::string& path) {
   const auto it = trees_.find(path);
   const v1::TreeFact* known = it == trees_.end() ? nullptr : it->second;
-  if (asked_trees_.count(path) != 0 || asked_trees_.size() >= kMaxTrees || !IsValidUtf8(path)) return known;
+  if (asked_trees_.count(path) != 0 || asked_trees_.size() >= kMaxTrees || !CanBeAsked(path)) return known;
   asked_trees_.insert(path);
   asked_.add_trees(path);
   if (known == nullptr) wanted_.add_trees(path);

@@ -25,7 +25,7 @@ class FactBook {
   explicit FactBook(const v1::Facts* facts);
 
   // Each gives null where nothing is known. A question past the bounds above is not asked and counted in `dropped`;
-  // so is one about a path that is no UTF-8, which the reader can't be asked about.
+  // so is one about a path that is no UTF-8, which the reader can't be asked about, or longer than any path can be.
   const v1::PathFact* Path(const std::string& path);
   // The folder of a path that was past the bound; as many folders may be asked about again.
   const v1::PathFact* Folder(const std::string& path);
