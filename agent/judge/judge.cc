@@ -215,7 +215,7 @@ v1::ExecVerdict Judge::JudgeExec(const v1::ConsultExec& consult, const v1::Facts
   const std::vector<std::string> managers = PackageManagers();
   const bool manages = std::find(managers.begin(), managers.end(), base.substr(base.rfind('/') + 1)) != managers.end();
   // What hands work on is asked about each time: each time is an event.
-  const bool listed = server != nullptr || manages || !policy.Candidates(act).empty();
+  const bool listed = server != nullptr || manages || policy.DependsOnArguments(act);
   FactBook book(&facts);
   *verdict.mutable_judgement() =
       policy.Evaluate(act, {policy_->configuration, policy_->fingerprint_key, consult.session(), nullptr}, &book,

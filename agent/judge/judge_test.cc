@@ -145,6 +145,50 @@ TEST_F(JudgeTest, AProgramThatNothingListsIsHarmlessAtOnce) {
   EXPECT_THAT(answer.exec().argv(), ElementsAre("ls", "-la"));
 }
 
+TEST_F(JudgeTest, WhereARuleIsAboutWhatNothingListsOnlyPlainProgramsAreHarmless) {
+  v1::ToJudge message = ConfigureMessage(3);
+  v1::Configure::File* file = message.mutable_configure()->add_rules();
+  file->set_name("unlisted.yaml");
+  file->set_content(R"(schema: 1
+family: unlisted
+mode: enforce
+plain: ls
+rules:
+  - id: unlisted.destroy
+    effect: unseen
+    why: destroys
+    when: {unlisted: {verb: delete}}
+    cases: {fires: [{argv: [frob, db, delete]}], passes: [{argv: [frob, db, list]}]}
+)");
+  ASSERT_TRUE(Configure(message).accepted());
+  const auto class_of = [this](uint64_t id, const std::string& path, const std::vector<std::string>& argv) {
+    return Judged(ExecMessage(id, path, argv)).executable_class();
+  };
+  EXPECT_EQ(class_of(4, "/usr/bin/ls", {"ls", "delete"}), v1::EXECUTABLE_CLASS_HARMLESS);
+  EXPECT_EQ(class_of(5, "/usr/bin/frob", {"frob", "db", "list"}), v1::EXECUTABLE_CLASS_ARGUMENTS);
+  EXPECT_EQ(class_of(6, "/home/dev/ls", {"ls"}), v1::EXECUTABLE_CLASS_ARGUMENTS);
+  const v1::ExecVerdict verdict = Judged(ExecMessage(7, "/usr/bin/frob", {"frob", "db", "delete"}));
+  EXPECT_EQ(verdict.judgement().verdict(), v1::VERDICT_AUDIT);
+  EXPECT_EQ(verdict.judgement().rule(), "unlisted.destroy");
+}
+
+// The kernel gives up to 2 MiB of argv, and a session writes it.
+TEST_F(JudgeTest, TwoMegabytesOfWordsGetAnAnswerThatIsHardlyLarger) {
+  std::vector<std::string> many(300'000, "x\xff");
+  many[0] = "rm";
+  const std::string long_word(2 << 20, '\xc3');
+  uint64_t id = 2;
+  for (const std::vector<std::string>& argv :
+       {many, std::vector<std::string>{"rm", "-rf", long_word}, std::vector<std::string>{"curl", "-d", long_word, "http://a.example/"},
+        std::vector<std::string>{"git", long_word}, std::vector<std::string>{"sh", "-c", long_word},
+        std::vector<std::string>{"curl", "-X", "DELETE", "http://a.example/" + long_word}}) {
+    const v1::ToJudge question = ExecMessage(id++, "/usr/bin/" + argv[0], argv);
+    const v1::FromJudge answer = Ask(question);
+    EXPECT_LT(answer.ByteSizeLong(), question.ByteSizeLong() + (64u << 10)) << argv[0];
+    EXPECT_TRUE(v1::FromJudge().ParseFromString(answer.SerializeAsString())) << argv[0];
+  }
+}
+
 TEST_F(JudgeTest, AWrapperPassesAndIsAskedAgain) {
   const v1::FromJudge answer = Ask(ExecMessage(2, "/usr/bin/dash", {"sh", "-c", "rm -rf /srv/data"}));
   ASSERT_TRUE(answer.has_exec());

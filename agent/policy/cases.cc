@@ -133,15 +133,8 @@ std::string Problem(const Rule& rule, const RuleCase& c, const v1::Judgement& ju
   return "";
 }
 
-absl::StatusOr<std::string> RunCase(const Policy& policy, const Rule& rule, const RuleCase& c,
-                                    const Configuration& configuration) {
-  ExecAct act;
-  act.argv = c.argv;
-  act.executable.path = absl::StartsWith(c.argv[0], "/") ? c.argv[0] : absl::StrCat("/usr/bin/", c.argv[0]);
-  act.cwd = c.cwd;
-  act.home = std::string(kHome);
-  act.uid = 1000;
-  act.environment = c.environment;
+absl::StatusOr<v1::Judgement> JudgeWith(const Policy& policy, const RuleCase& c, const Configuration& configuration,
+                                        const ExecAct& act) {
   v1::SessionContext session;
   session.set_environment("staging");
   session.set_workspace(std::string(kWorkspace));
@@ -168,20 +161,41 @@ absl::StatusOr<std::string> RunCase(const Policy& policy, const Rule& rule, cons
   }
   HP_ASSIGN_OR_RETURN(const v1::Facts facts, FactsOf(c, act));
   FactBook book(&facts);
-  return Problem(rule, c, policy.Evaluate(act, {configuration, kKey, session, &given}, &book));
+  return policy.Evaluate(act, {configuration, kKey, session, &given}, &book);
+}
+
+Configuration Enforcing(const Rule& rule) {
+  Configuration configuration = BuiltInConfiguration();
+  configuration.policy.rules[rule.id] = RuleMode::kEnforce;
+  return configuration;
 }
 
 }  // namespace
 
+ExecAct ActOf(const RuleCase& c) {
+  ExecAct act;
+  act.argv = c.argv;
+  act.executable.path = absl::StartsWith(c.argv[0], "/") ? c.argv[0] : absl::StrCat("/usr/bin/", c.argv[0]);
+  act.cwd = c.cwd;
+  act.home = std::string(kHome);
+  act.uid = 1000;
+  act.environment = c.environment;
+  return act;
+}
+
+absl::StatusOr<v1::Judgement> JudgeInCase(const Policy& policy, const Rule& rule, const RuleCase& c,
+                                          const ExecAct& act) {
+  return JudgeWith(policy, c, Enforcing(rule), act);
+}
+
 absl::Status RunCases(const Policy& policy, const Rule& rule) {
-  Configuration configuration = BuiltInConfiguration();
-  configuration.policy.rules[rule.id] = RuleMode::kEnforce;
+  const Configuration configuration = Enforcing(rule);
   for (const RuleCase& c : rule.cases) {
-    const absl::StatusOr<std::string> problem = RunCase(policy, rule, c, configuration);
-    if (problem.ok() && problem->empty()) continue;
-    return absl::FailedPreconditionError(
-        absl::StrCat(rule.file, ":", c.line, ":", c.column, ": rule ", rule.id, ": case ", RenderArgv(c.argv, 120),
-                     ": ", problem.ok() ? absl::string_view(*problem) : problem.status().message()));
+    const absl::StatusOr<v1::Judgement> judgement = JudgeWith(policy, c, configuration, ActOf(c));
+    const std::string problem = judgement.ok() ? Problem(rule, c, *judgement) : std::string(judgement.status().message());
+    if (problem.empty()) continue;
+    return absl::FailedPreconditionError(absl::StrCat(rule.file, ":", c.line, ":", c.column, ": rule ", rule.id, ": case ",
+                                                      RenderArgv(c.argv, 120), ": ", problem));
   }
   return absl::OkStatus();
 }

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "agent/policy/policy.h"
 
 namespace holdpoint {
@@ -25,5 +26,10 @@ absl::Status RunCases(const Policy& policy);
 
 // One rule's cases; the same.
 absl::Status RunCases(const Policy& policy, const Rule& rule);
+
+// The parts, for those who write a case's command line otherwise: the act that the case describes, and what is decided
+// about `act` in the case's world. Errors: kInvalidArgument, what the case says of the world and cannot be.
+ExecAct ActOf(const RuleCase& c);
+absl::StatusOr<v1::Judgement> JudgeInCase(const Policy& policy, const Rule& rule, const RuleCase& c, const ExecAct& act);
 
 }  // namespace holdpoint

@@ -22,6 +22,7 @@
 #include "agent/policy/reason.h"
 #include "agent/policy/requests.h"
 #include "agent/policy/resource.h"
+#include "agent/policy/unlisted.h"
 #include "agent/policy/unwrap.h"
 
 namespace holdpoint {
@@ -102,6 +103,12 @@ bool IsAboutPaths(Evidence evidence) {
          evidence == Evidence::kGitPath;
 }
 
+bool SparesFolders(const Rule& rule, const ToolCall& call) {
+  return !rule.folder_options.empty() &&
+         std::none_of(rule.folder_options.begin(), rule.folder_options.end(),
+                      [&](const std::string& option) { return call.Has(option); });
+}
+
 class Evaluator {
  public:
   Evaluator(const Policy& policy, const ExecAct& act, const EvaluationContext& context, FactBook* facts)
@@ -111,6 +118,9 @@ class Evaluator {
 
   v1::Judgement Run() {
     CollectFrom(act_, policy_.Candidates(act_), 0);
+    if (const std::optional<size_t> skip = policy_.UnlistedProgram(act_)) {
+      CollectUnlisted(act_, absl::MakeConstSpan(act_.argv).subspan(std::min(*skip, act_.argv.size())));
+    }
     FindCarriedCredentials();
     for (const Hit& hit : Effective()) Score(hit);
     ScoreCredential();
@@ -182,6 +192,8 @@ class Evaluator {
       for (const std::string& blind_spot : requests->blind_spots) AddBlindSpot(blind_spot);
       for (const RequestView& request : requests->requests) CollectRequest(request, call, act);
     }
+    // One that git does not know is an alias, or a program with an exec of its own.
+    if (!call.unknown_command.empty() && !tool.git_aliases) CollectUnlisted(act, argv);
     for (const Rule* rule : policy_.RulesFor(&tool, call.command)) {
       if (IsOff(*rule) || !Matches(rule->call, call, act)) continue;
       if (!rule->request.has_value()) {
@@ -189,6 +201,24 @@ class Evaluator {
       } else if (requests != nullptr) {
         for (const RequestView& request : requests->requests) AddRequestHits(*rule, request, call);
       }
+    }
+  }
+
+  // A program that no pack describes, or a sub-command that its model does not have.
+  void CollectUnlisted(const ExecAct& act, absl::Span<const std::string> argv) {
+    std::optional<ToolCall> call;
+    const ToolCall* kept = nullptr;
+    for (const Rule* rule : policy_.UnlistedRules()) {
+      if (IsOff(*rule)) continue;
+      if (!call.has_value()) call = ParseUnlisted(argv);
+      if (!Speaks(*rule->unlisted, *call) || !Matches(rule->call, *call, act)) continue;
+      if (kept == nullptr) {
+        calls_.push_back(*call);
+        acts_of_calls_.push_back(&act);
+        kept = &calls_.back();
+      }
+      hits_.push_back({rule, kept, {}});
+      listed_ = true;
     }
   }
 
@@ -367,7 +397,7 @@ class Evaluator {
       if (IsAboutPaths(rule.evidence) && (as == nullptr || as->same_resource)) return;
       ids.emplace_back();
     }
-    const AssessmentInput input{act, context_.session, *hit.call, facts_};
+    const AssessmentInput input{act, context_.session, *hit.call, facts_, SparesFolders(rule, *hit.call)};
     std::optional<Scored> worst;
     size_t lost = 0;
     for (const std::string& id : ids) {

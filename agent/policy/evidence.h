@@ -36,6 +36,7 @@ struct AssessmentInput {
   const v1::SessionContext& session;
   const ToolCall& call;
   FactBook* facts;
+  bool spares_folders = false;  // it takes files alone: rm without -r
 };
 
 // `id` as the act names it; for paths an operand. Pure; asks `facts`.

@@ -174,6 +174,7 @@ Assessment AssessAt(const std::string& asked, const AssessmentInput& input, bool
   if (!resolved && !fact->problem().empty()) return Unseen("path could not be looked at");
   if (!fact->exists()) return Nothing();
   if (!resolved) return Unseen("path could not be resolved");
+  if (input.spares_folders && !everything_below && fact->kind() == "directory") return Nothing();
   const std::string workspace = Workspace(input.session);
   if (IsBelow(path, workspace)) return AssessInside(path, workspace, *fact, input);
   if (IsTemporary(path, input.session)) return Regenerable("a temporary or cache folder");

@@ -1,9 +1,11 @@
 #include "agent/policy/policy.h"
 
 #include <algorithm>
+#include <array>
 #include <set>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "agent/base/sha256.h"
@@ -33,6 +35,7 @@ void CollectCommands(const CommandModel& model, const std::string& prefix, std::
 
 absl::Status CheckCall(const Rule& rule, const CallTest& test, const std::set<std::string>& options,
                        const std::set<std::string>& commands) {
+  if (rule.unlisted.has_value() && test.commands.empty()) return absl::OkStatus();  // No model says what there is.
   for (const std::string& command : test.commands) {
     if (commands.count(command) == 0) {
       return At(rule, absl::StrCat("wanted a sub-command that the tool's model has, got \"", command, "\""));
@@ -52,6 +55,47 @@ absl::Status CheckCall(const Rule& rule, const CallTest& test, const std::set<st
   return absl::OkStatus();
 }
 
+// What the model of an interpreter says of its own options.
+absl::Status CheckScript(const ToolModel& tool) {
+  if (!tool.script.has_value()) return absl::OkStatus();
+  std::set<std::string> options;
+  CollectOptions(tool, &options);
+  std::vector<std::string> named = tool.script->unless;
+  if (!tool.script->module.empty()) named.push_back(tool.script->module);
+  for (const std::string& name : named) {
+    if (options.count(name) != 0) continue;
+    return absl::FailedPreconditionError(absl::StrCat("tool ", tool.names[0], " of the pack ", tool.family,
+                                                      ": wanted an option by its first name in script, got \"", name, "\""));
+  }
+  return absl::OkStatus();
+}
+
+// "-mNAME" and "NAME" name a module, "bin/NAME" a file.
+absl::string_view ScriptName(const ToolModel& tool, absl::string_view word) {
+  const std::string attached = absl::StrCat("-", tool.script->module);
+  if (!tool.script->module.empty() && absl::StartsWith(word, attached)) word.remove_prefix(attached.size());
+  return BaseName(word);
+}
+
+// "x86_64-linux-gnu-gcc-12" is gcc for a machine and in a version.
+absl::string_view WithoutTarget(absl::string_view name) {
+  constexpr absl::string_view kSystem = "-linux-gnu";
+  if (const size_t at = name.find(kSystem); at != name.npos) {
+    if (const size_t dash = name.find('-', at + kSystem.size()); dash != name.npos) name.remove_prefix(dash + 1);
+  }
+  const size_t dash = name.rfind('-');
+  const bool version = dash != name.npos && dash + 1 < name.size() &&
+                       name.find_first_not_of("0123456789.", dash + 1) == name.npos;
+  return version ? name.substr(0, dash) : name;
+}
+
+// The word of argv that names the script; what stands before it is its interpreter's.
+size_t ScriptWord(const ExecAct& act) {
+  const size_t first = std::min<size_t>(1, act.argv.size());
+  const auto word = std::find(act.argv.begin() + static_cast<ptrdiff_t>(first), act.argv.end(), act.script);
+  return word == act.argv.end() ? first : static_cast<size_t>(word - act.argv.begin());
+}
+
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<const Policy>> Policy::Compile(std::vector<Pack> packs) {
@@ -59,6 +103,7 @@ absl::StatusOr<std::shared_ptr<const Policy>> Policy::Compile(std::vector<Pack> 
   for (Pack& pack : packs) {
     std::move(pack.tools.begin(), pack.tools.end(), std::back_inserter(policy->tools_));
     std::move(pack.rules.begin(), pack.rules.end(), std::back_inserter(policy->rules_));
+    policy->plain_.insert(pack.plain.begin(), pack.plain.end());
   }
   HP_RETURN_IF_ERROR(policy->IndexTools());
   HP_RETURN_IF_ERROR(policy->IndexRules());
@@ -68,6 +113,7 @@ absl::StatusOr<std::shared_ptr<const Policy>> Policy::Compile(std::vector<Pack> 
 
 absl::Status Policy::IndexTools() {
   for (const ToolModel& tool : tools_) {
+    HP_RETURN_IF_ERROR(CheckScript(tool));
     for (const std::string& name : tool.names) {
       if (const auto [it, added] = tools_by_name_.emplace(name, &tool); !added) {
         return absl::FailedPreconditionError(absl::StrCat("tool ", name, ": described by the pack ", it->second->family,
@@ -91,6 +137,11 @@ absl::Status Policy::CheckRule(const Rule& rule) const {
     CollectOptions(*it->second, &options);
     CollectCommands(*it->second, "", &commands);
   }
+  for (const std::string& name : rule.folder_options) {
+    if (options.count(name) == 0) {
+      return At(rule, absl::StrCat("folders wants options by the first name that the tool's model has, got \"", name, "\""));
+    }
+  }
   for (const std::string& id : rule.replaces) {
     if (!rules_by_id_.contains(id)) return At(rule, absl::StrCat("replaces wants ids of rules, got \"", id, "\""));
   }
@@ -105,6 +156,10 @@ absl::Status Policy::IndexRules() {
   }
   for (const Rule& rule : rules_) {
     HP_RETURN_IF_ERROR(CheckRule(rule));
+    if (rule.unlisted.has_value()) {
+      unlisted_rules_.push_back(&rule);
+      continue;
+    }
     if (rule.request.has_value() && rule.tools.empty()) {
       const std::vector<std::string> hosts =
           rule.request->host.has_value() ? rule.request->host->ExactTexts() : std::vector<std::string>();
@@ -145,6 +200,43 @@ std::vector<std::string> Policy::ListedNames() const {
   for (const auto& [name, tool] : tools_by_name_) names.push_back(name);
   std::sort(names.begin(), names.end());
   return names;
+}
+
+std::vector<std::string> Policy::UnlistedWords() const {
+  std::set<std::string> words;
+  for (const Rule* rule : unlisted_rules_) words.insert(rule->unlisted->verbs.begin(), rule->unlisted->verbs.end());
+  return {words.begin(), words.end()};
+}
+
+// By name only where a session does not put programs; a bare name comes from text.
+bool Policy::IsPlain(const ExecAct& act) const {
+  const absl::string_view path = act.executable.path;
+  if (!plain_.contains(BaseName(path)) && !plain_.contains(WithoutTarget(BaseName(path)))) return false;
+  if (path.find('/') == path.npos) return true;
+  constexpr std::array<absl::string_view, 9> kSystem = {"/usr/bin", "/usr/sbin",    "/usr/lib", "/usr/lib64", "/usr/libexec",
+                                                        "/bin",     "/sbin",        "/lib",     "/lib64"};
+  return std::any_of(kSystem.begin(), kSystem.end(), [&](absl::string_view folder) { return IsBelow(path, folder); });
+}
+
+std::optional<size_t> Policy::UnlistedProgram(const ExecAct& act) const {
+  if (unlisted_rules_.empty() || act.argv.empty()) return std::nullopt;
+  const std::vector<Candidate> candidates = Candidates(act);
+  if (act.script.empty() && candidates.empty()) return IsPlain(act) ? std::nullopt : std::optional<size_t>(0);
+  if (act.script.empty()) {
+    // What an interpreter is given and nobody describes.
+    if (candidates.size() != 1 || candidates[0].skip > 0) return std::nullopt;
+    const std::optional<size_t> script = ScriptOperand(*candidates[0].tool, act.argv);
+    const bool plain = script.has_value() && plain_.contains(ScriptName(*candidates[0].tool, act.argv[*script]));
+    return plain ? std::nullopt : script;
+  }
+  for (const Candidate& candidate : candidates) {
+    if (candidate.skip > 0 || !candidate.tool->wraps.flag_text.empty()) return std::nullopt;
+  }
+  return ScriptWord(act);
+}
+
+bool Policy::DependsOnArguments(const ExecAct& act) const {
+  return !Candidates(act).empty() || UnlistedProgram(act).has_value();
 }
 
 std::vector<const Rule*> Policy::RulesFor(const ToolModel* tool, absl::string_view command) const {
@@ -196,11 +288,14 @@ std::vector<Policy::Candidate> Policy::Candidates(const ExecAct& act) const {
   } else {
     add(BaseName(act.executable.path), 0);
   }
+  for (size_t i = 0, count = candidates.size(); i < count; ++i) {
+    const absl::Span<const std::string> argv = act.argv;
+    if (const std::optional<size_t> script = ScriptOperand(*candidates[i].tool, argv)) {
+      add(ScriptName(*candidates[i].tool, argv[*script]), *script);
+    }
+  }
   if (!act.script.empty()) {
-    const auto word = std::find(act.argv.begin() + std::min<size_t>(1, act.argv.size()), act.argv.end(), act.script);
-    const size_t skip =
-        word == act.argv.end() ? std::min<size_t>(1, act.argv.size()) : static_cast<size_t>(word - act.argv.begin());
-    add(BaseName(act.script), skip);
+    add(BaseName(act.script), ScriptWord(act));
   }
   return candidates;
 }

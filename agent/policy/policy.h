@@ -2,10 +2,12 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "agent/environment/configuration.h"
@@ -52,6 +54,18 @@ class Policy {
   };
   std::vector<Candidate> Candidates(const ExecAct& act) const;
 
+  // Of what no pack describes: how many words of argv stand before the one that is its argv[0]. None where a pack
+  // describes the program, or says that its words are plain, and for a script that a shell reads: what that starts has an
+  // exec of its own.
+  std::optional<size_t> UnlistedProgram(const ExecAct& act) const;
+  const std::vector<const Rule*>& UnlistedRules() const { return unlisted_rules_; }
+  // In lower case, sorted: of these at least one stands, in any case, in argv[1] and on of every act that such a rule
+  // fits.
+  std::vector<std::string> UnlistedWords() const;
+
+  // False: whatever its arguments, no rule fits this program.
+  bool DependsOnArguments(const ExecAct& act) const;
+
   // Null where no rule and no wrapper has a tool of this name.
   const ToolModel* FindTool(absl::string_view name) const;
   std::vector<std::string> ListedNames() const;  // sorted
@@ -75,12 +89,16 @@ class Policy {
   void HashRules();
   absl::Status CheckRule(const Rule& rule) const;
 
+  bool IsPlain(const ExecAct& act) const;
+
   std::vector<ToolModel> tools_;
   std::vector<Rule> rules_;
+  absl::flat_hash_set<std::string> plain_;
   absl::flat_hash_map<std::string, const ToolModel*> tools_by_name_;
   absl::flat_hash_map<const ToolModel*, ToolRules> rules_by_tool_;
   absl::flat_hash_map<std::string, std::vector<const Rule*>> request_rules_by_host_;
   std::vector<const Rule*> request_rules_;  // of any host
+  std::vector<const Rule*> unlisted_rules_;
   absl::flat_hash_map<std::string, const Rule*> rules_by_id_;
 };
 

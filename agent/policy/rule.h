@@ -64,6 +64,13 @@ struct CallTest {
   std::vector<CallTest> none_of;
 };
 
+// A command line of a program that no pack describes, or a sub-command that its tool's model does not have; see
+// unlisted.h. The options and operands of the rule are then the words as written.
+struct UnlistedTest {
+  std::vector<std::string> verbs;  // in lower case; one of them says what is to be done
+  bool noun = false;               // a word beside the verb says to what
+};
+
 // Where the id of the resource stands.
 struct ResourceSource {
   enum class Kind {
@@ -116,6 +123,7 @@ struct Rule {
   std::string resource_type;
   ResourceSource resource;
   Evidence evidence = Evidence::kNone;
+  std::vector<std::string> folder_options;  // where there are any: without one of them a folder stays (rm)
   std::vector<std::string> techniques;
   std::vector<std::string> references;
   std::vector<std::string> blind_spots;
@@ -123,9 +131,10 @@ struct Rule {
   v1::Verdict verdict = v1::VERDICT_UNSPECIFIED;  // unspecified: by the decision table
   std::vector<std::string> replaces;              // ids of rules that do not count where this one fires
 
-  std::vector<std::string> tools;  // canonical names; empty: any tool that sends requests
+  std::vector<std::string> tools;  // canonical names; empty: any tool that sends requests, or what no pack describes
   CallTest call;
   std::optional<RequestTest> request;
+  std::optional<UnlistedTest> unlisted;
   int conditions = 0;  // how special it is: of two rules with the same verdict the one with more names the act
   std::vector<RuleCase> cases;
   std::string hash;  // hexadecimal; over when it fires and what follows, the models of its tools included

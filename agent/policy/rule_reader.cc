@@ -7,6 +7,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "agent/base/sha256.h"
 #include "agent/base/status.h"
 #include "agent/environment/yaml.h"
@@ -44,7 +45,7 @@ absl::Status InRule(absl::string_view file, absl::string_view id, const absl::St
 }
 
 absl::Status ReadResource(const YamlValue& value, Rule* rule) {
-  HP_ASSIGN_OR_RETURN(const YamlMap map, value.Map({"type", "from", "evidence"}));
+  HP_ASSIGN_OR_RETURN(const YamlMap map, value.Map({"type", "from", "evidence", "folders"}));
   HP_ASSIGN_OR_RETURN(const YamlValue type, map.Get("type"));
   HP_ASSIGN_OR_RETURN(rule->resource_type, type.Text());
   HP_ASSIGN_OR_RETURN(const YamlValue from, map.Get("from"));
@@ -82,6 +83,23 @@ absl::Status ReadResource(const YamlValue& value, Rule* rule) {
     rule->evidence = static_cast<Evidence>(index);
   } else if (rule->resource_type == "path") {
     rule->evidence = Evidence::kPath;
+  }
+  if (map.Has("folders")) {
+    HP_ASSIGN_OR_RETURN(const YamlValue folders, map.Get("folders"));
+    HP_ASSIGN_OR_RETURN(rule->folder_options, folders.Texts());
+    if (rule->evidence != Evidence::kPath) return folders.Error("folders belongs to evidence: path only");
+  }
+  return absl::OkStatus();
+}
+
+// Names divided by white space.
+absl::Status ReadPlain(const YamlMap& map, std::vector<std::string>* out) {
+  if (!map.Has("plain")) return absl::OkStatus();
+  HP_ASSIGN_OR_RETURN(const YamlValue value, map.Get("plain"));
+  HP_ASSIGN_OR_RETURN(const std::string text, value.Text());
+  for (const absl::string_view name : absl::StrSplit(text, absl::ByAnyChar(" \t\n"), absl::SkipEmpty())) {
+    if (name.find('/') != name.npos) return value.Wrong("names of programs without a folder");
+    out->emplace_back(name);
   }
   return absl::OkStatus();
 }
@@ -248,7 +266,7 @@ absl::StatusOr<Rule> ReadRule(absl::string_view name, const YamlValue& value, Ru
 absl::StatusOr<Pack> ReadPack(absl::string_view name, absl::string_view bytes) {
   HP_ASSIGN_OR_RETURN(const YamlNode root, ParseYaml(name, bytes));
   const YamlValue document(name, "", root);
-  HP_ASSIGN_OR_RETURN(const YamlMap map, document.Map({"schema", "family", "title", "mode", "tools", "rules"}));
+  HP_ASSIGN_OR_RETURN(const YamlMap map, document.Map({"schema", "family", "title", "mode", "tools", "plain", "rules"}));
   HP_ASSIGN_OR_RETURN(const YamlValue schema, map.Get("schema"));
   HP_ASSIGN_OR_RETURN(const uint32_t version, schema.Integer(1, 1));
   (void)version;
@@ -271,6 +289,7 @@ absl::StatusOr<Pack> ReadPack(absl::string_view name, absl::string_view bytes) {
       pack.tools.push_back(std::move(tool));
     }
   }
+  HP_RETURN_IF_ERROR(ReadPlain(map, &pack.plain));
   if (map.Has("rules")) {
     HP_ASSIGN_OR_RETURN(const YamlValue rules, map.Get("rules"));
     HP_ASSIGN_OR_RETURN(const std::vector<YamlValue> items, rules.List());

@@ -15,6 +15,7 @@ struct Pack {
   std::string family;
   std::string title;
   std::vector<ToolModel> tools;
+  std::vector<std::string> plain;  // no rule is about them, and their words are no sub-commands; a model counts first
   std::vector<Rule> rules;
 };
 

@@ -1,5 +1,6 @@
 #include "agent/policy/test_reader.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -195,12 +196,35 @@ absl::Status ReadCall(const YamlMap& map, int depth, CallTest* test, int* count)
   return ReadCalls(map, "none_of", depth, &test->none_of, count);
 }
 
+absl::Status ReadUnlisted(const YamlValue& value, UnlistedTest* test, int* count) {
+  HP_ASSIGN_OR_RETURN(const YamlMap map, value.Map({"verb", "noun"}));
+  HP_ASSIGN_OR_RETURN(const YamlValue verb, map.Get("verb"));
+  HP_ASSIGN_OR_RETURN(test->verbs, TextOrTexts(verb));
+  for (const std::string& word : test->verbs) {
+    if (!std::all_of(word.begin(), word.end(), [](char c) { return c >= 'a' && c <= 'z'; })) {
+      return verb.Error(absl::StrCat("wanted verbs in lower-case letters, got \"", word, "\""));
+    }
+  }
+  HP_RETURN_IF_ERROR(map.Optional("noun", &test->noun));
+  *count += test->noun ? 2 : 1;
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status ReadWhen(const YamlValue& value, Rule* rule) {
-  HP_ASSIGN_OR_RETURN(const YamlMap map, value.Map({"tool", "request", "command", "options", "operands", "environment",
-                                                    "cwd", "any_of", "none_of"}));
-  if (!map.Has("tool") && !map.Has("request")) return value.Wrong("a tool or a request");
+  HP_ASSIGN_OR_RETURN(const YamlMap map, value.Map({"tool", "request", "unlisted", "command", "options", "operands",
+                                                    "environment", "cwd", "any_of", "none_of"}));
+  if (!map.Has("tool") && !map.Has("request") && !map.Has("unlisted")) {
+    return value.Wrong("a tool or a request, or unlisted for what no pack describes");
+  }
+  if (map.Has("unlisted")) {
+    if (map.Has("tool") || map.Has("request") || map.Has("command")) {
+      return value.Error("unlisted is about what no pack describes: no tool, request or command stands beside it");
+    }
+    HP_ASSIGN_OR_RETURN(const YamlValue unlisted, map.Get("unlisted"));
+    HP_RETURN_IF_ERROR(ReadUnlisted(unlisted, &rule->unlisted.emplace(), &rule->conditions));
+  }
   if (map.Has("tool")) {
     HP_ASSIGN_OR_RETURN(const YamlValue tool, map.Get("tool"));
     HP_ASSIGN_OR_RETURN(rule->tools, TextOrTexts(tool));
@@ -209,6 +233,7 @@ absl::Status ReadWhen(const YamlValue& value, Rule* rule) {
   if (map.Has("request")) {
     HP_ASSIGN_OR_RETURN(const YamlValue request, map.Get("request"));
     HP_RETURN_IF_ERROR(ReadRequest(request, 0, &rule->request.emplace(), &rule->conditions));
+    if (rule->conditions == 0) return request.Wrong("at least one condition: this fits every request of every tool");
   }
   return absl::OkStatus();
 }

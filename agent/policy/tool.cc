@@ -161,7 +161,7 @@ const std::string* ToolCall::Value(absl::string_view option) const {
 absl::StatusOr<ToolModel> ReadToolModel(const YamlValue& value, absl::string_view family) {
   HP_ASSIGN_OR_RETURN(const YamlMap map, value.Map({"names", "options", "commands", "known", "syntax",
                                                     "stop_at_first_operand", "single_dash_long", "abbreviations",
-                                                    "unknown_options", "globals_first", "git_aliases", "requests", "wraps"}));
+                                                    "unknown_options", "globals_first", "git_aliases", "requests", "wraps", "script"}));
   ToolModel tool;
   tool.family = std::string(family);
   HP_ASSIGN_OR_RETURN(tool.names, ReadNames(map));
@@ -190,6 +190,13 @@ absl::StatusOr<ToolModel> ReadToolModel(const YamlValue& value, absl::string_vie
     HP_ASSIGN_OR_RETURN(const YamlValue wraps, map.Get("wraps"));
     HP_ASSIGN_OR_RETURN(tool.wraps, ReadWraps(wraps));
   }
+  if (map.Has("script")) {
+    HP_ASSIGN_OR_RETURN(const YamlValue script, map.Get("script"));
+    HP_ASSIGN_OR_RETURN(const YamlMap source, script.Map({"unless", "module"}));
+    tool.script.emplace();
+    HP_RETURN_IF_ERROR(source.Optional("unless", &tool.script->unless));
+    HP_RETURN_IF_ERROR(source.Optional("module", &tool.script->module));
+  }
   const ArgvStyle command_style = tool.style;
   const std::vector<OptionSpec> none;
   HP_RETURN_IF_ERROR(ReadCommands(map, tool.globals_first ? none : tool.options, command_style, 0, &tool));
@@ -197,6 +204,20 @@ absl::StatusOr<ToolModel> ReadToolModel(const YamlValue& value, absl::string_vie
   if (!tool.commands.empty() || !tool.known.empty()) own.stop_at_first_operand = true;
   tool.table = std::make_shared<const OptionTable>(tool.options, own);
   return tool;
+}
+
+std::optional<size_t> ScriptOperand(const ToolModel& tool, absl::Span<const std::string> argv) {
+  if (!tool.script.has_value()) return std::nullopt;
+  const ToolCall call = ParseToolCall(tool, argv);
+  const std::vector<std::string>& unless = tool.script->unless;
+  for (const ParsedOption& option : call.options) {  // What stands behind a module's name is the module's.
+    if (std::find(unless.begin(), unless.end(), option.name) != unless.end()) return std::nullopt;
+    if (tool.script->module.empty() || option.name != tool.script->module || !option.value.has_value()) continue;
+    const bool behind = option.index + 1 < argv.size() && argv[option.index + 1] == *option.value;
+    return option.index + (behind ? 1 : 0);
+  }
+  if (call.operands.empty() || call.operands[0].value == "-") return std::nullopt;
+  return call.operands[0].index;
 }
 
 ToolCall ParseToolCall(const ToolModel& tool, absl::Span<const std::string> argv) {

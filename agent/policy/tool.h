@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -33,6 +34,12 @@ struct Wraps {
   }
 };
 
+// Of an interpreter: its first operand is a script, and that is the program.
+struct ScriptSource {
+  std::vector<std::string> unless;  // with one of these options it is none: python -c TEXT
+  std::string module;               // an option whose value names a program instead: python -m NAME
+};
+
 // A tool or one of its sub-commands.
 struct CommandModel {
   std::vector<std::string> names;  // the first one is how it is reported
@@ -54,6 +61,7 @@ struct ToolModel : CommandModel {
   bool git_aliases = false;    // a sub-command that is not known may be an alias of git
   Requests requests = Requests::kNone;
   Wraps wraps;
+  std::optional<ScriptSource> script;
   std::string family;  // the pack it comes from
   std::string hash;    // hexadecimal, of its entry in the pack
 };
@@ -73,6 +81,10 @@ struct ToolCall {
 
 // Reads one entry of `tools:`. Errors as in agent/environment/yaml.h.
 absl::StatusOr<ToolModel> ReadToolModel(const YamlValue& value, absl::string_view family);
+
+// The word of argv that names the script which an interpreter is given; none where the tool is no interpreter, or runs
+// something else. Pure.
+std::optional<size_t> ScriptOperand(const ToolModel& tool, absl::Span<const std::string> argv);
 
 // Divides argv (argv[0] is the program, whatever it is called). Pure; linear in argv.
 ToolCall ParseToolCall(const ToolModel& tool, absl::Span<const std::string> argv);
