@@ -15,7 +15,7 @@ build=(
   libcli11-dev libsqlite3-dev libseccomp-dev libpam0g-dev libssl-dev libgit2-dev libcap-ng-dev libqrencode-dev
   libcurl4-openssl-dev libsystemd-dev
   libgtest-dev libgmock-dev libbenchmark-dev
-  python3 openssl ca-certificates curl wget git iproute2 procps systemd
+  python3 python3-yaml openssl ca-certificates curl wget git iproute2 procps systemd
 )
 tests=(strace gdb make tmux openssh-client dropbear-bin sudo dbus-daemon python3-dbus python3-gi)
 agents=(python3-venv)

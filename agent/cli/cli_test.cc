@@ -725,6 +725,17 @@ TEST_F(CliRecordTest, EventsAreFilteredAndCounted) {
   EXPECT_EQ(JsonLines(Run({"events", "--json", "--state", folder_, "--kind", "exec"}).out).size(), 3u);
 }
 
+TEST_F(CliRecordTest, EventsAreExportedAsASiemReadsThem) {
+  Record("s1", "make=|");
+  EXPECT_THAT(Run({"events", "--format", "cef", "--state", folder_}).out, HasSubstr("CEF:0|Holdpoint|Holdpoint|"));
+  const auto ocsf = JsonLines(Run({"events", "--format", "ocsf", "--state", folder_}).out);
+  ASSERT_EQ(ocsf.size(), 1u);
+  EXPECT_EQ(ocsf[0]["class_uid"], 1007);
+  EXPECT_EQ(JsonLines(Run({"events", "--format", "ecs", "--state", folder_}).out)[0]["process"]["args"][0], "make=|");
+  EXPECT_EQ(Run({"events", "--format", "json", "--state", folder_}).out, Run({"events", "--json", "--state", folder_}).out);
+  EXPECT_EQ(Run({"events", "--format", "leef", "--state", folder_}).code, 2);
+}
+
 TEST_F(CliRecordTest, TheDaemonSaysWhereItsRecordIs) {
   Record("s1", "make");
   ServeReply(0, "", StatusBodies({.state = folder_}));

@@ -3,6 +3,8 @@
 
 #include <CLI/CLI.hpp>
 #include <deque>
+#include <iterator>
+#include <optional>
 
 #include "absl/strings/str_cat.h"
 #include "agent/base/status.h"
@@ -10,8 +12,8 @@
 #include "agent/cli/context.h"
 #include "agent/cli/terminal.h"
 #include "agent/event/body.h"
-#include "agent/event/json.h"
 #include "agent/event/render.h"
+#include "agent/export/format.h"
 #include "agent/spool/reader.h"
 #include "agent/spool/verify.h"
 
@@ -23,7 +25,7 @@ constexpr size_t kFollowedTail = 10;
 
 struct EventOptions {
   bool follow = false;
-  std::string session, kind;
+  std::string session, kind, format;
   size_t last = 0;  // 0: all, or kFollowedTail when following
 };
 
@@ -41,8 +43,8 @@ absl::Status WithHint(absl::Status status, const std::string& spool) {
 class EventPrinter {
  public:
   EventPrinter(const Context& context, const EventOptions& options)
-      : context_(context),
-        options_(options),
+      : options_(options),
+        format_(ParseExportFormat(options.format.empty() && context.json ? "json" : options.format)),
         color_(context.Colored()),
         keep_(options.last != 0 ? options.last
               : options.follow  ? kFollowedTail
@@ -58,7 +60,7 @@ class EventPrinter {
     }
     if (!options_.session.empty() && event.session() != options_.session) return;
     if (!options_.kind.empty() && EventType(event) != options_.kind) return;
-    std::string line = (context_.json ? EventToJson(event) : RenderEvent(event, color_)) + "\n";
+    std::string line = (format_.has_value() ? Export(*format_, event) : RenderEvent(event, color_)) + "\n";
     if (keep_ == 0 || live_) return Print(line);
     tail_.push_back(std::move(line));
     if (tail_.size() > keep_) tail_.pop_front();
@@ -72,8 +74,8 @@ class EventPrinter {
   }
 
  private:
-  const Context& context_;
   const EventOptions& options_;
+  const std::optional<ExportFormat> format_;  // for people where there is none
   const bool color_;
   const size_t keep_;
   bool live_ = false;
@@ -141,6 +143,8 @@ void AddRecord(CLI::App& app, Context& context) {
   events->add_option("-n,--last", options->last, "only the last N (with -f: 10)")->check(CLI::PositiveNumber);
   events->add_option("--session", options->session, "only this session's");
   events->add_option("--kind", options->kind, "only this kind: exec, connect, decision, outcome, ...");
+  events->add_option("--format", options->format, "one line for each, as a SIEM reads it: json, cef, ocsf, ecs")
+      ->check(CLI::IsMember(std::vector<std::string>(std::begin(kExportFormatNames), std::end(kExportFormatNames))));
   events->callback(
       [&context, options] { context.command = [&context, options] { return Events(context, *options); }; });
 

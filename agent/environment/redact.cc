@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "agent/base/utf8.h"
 #include "agent/environment/fingerprint.h"
 #include "agent/environment/secrets.h"
@@ -66,6 +68,18 @@ std::vector<std::string> RedactArgv(absl::string_view key, absl::Span<const std:
 std::string RedactText(absl::string_view key, absl::string_view text, size_t max) {
   const absl::string_view head = text.substr(0, std::min(max + kLookAhead, kMaxScannedText));
   return Replace(key, head, FindSecretsInText(head), max, text.size());
+}
+
+std::string RemoveSecretsOf(absl::string_view key, absl::Span<const std::string> argv, absl::string_view text) {
+  constexpr size_t kShortest = 8;
+  std::string out(text);
+  for (const ArgvSecret& secret : FindSecretsInArgv(argv)) {
+    const absl::string_view value = absl::string_view(argv[secret.word]).substr(secret.span.begin, secret.span.size);
+    if (value.size() >= kShortest && absl::StrContains(out, value)) {
+      out = absl::StrReplaceAll(out, {{value, Mark(key, value)}});
+    }
+  }
+  return out;
 }
 
 std::vector<std::string> SplitRawArgv(absl::string_view raw) {

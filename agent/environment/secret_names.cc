@@ -78,6 +78,11 @@ constexpr Shape kShapes[] = {
     {"glpat-", "gitlab token", 20, Body::kTokenChars},
     {"gldt-", "gitlab token", 20, Body::kTokenChars},
     {"glrt-", "gitlab token", 20, Body::kTokenChars},
+    {"glptt-", "gitlab token", 20, Body::kTokenChars},
+    {"glcbt-", "gitlab token", 20, Body::kTokenChars},
+    {"glsoat-", "gitlab token", 20, Body::kTokenChars},
+    {"glft-", "gitlab token", 20, Body::kTokenChars},
+    {"glagent-", "gitlab token", 20, Body::kTokenChars},
     {"sk-ant-", "anthropic key", 20, Body::kAlnumDash},
     {"sk-", "openai key", 20, Body::kAlnumDash},
     {"sk_live_", "stripe key", 16, Body::kAlnum},
@@ -94,6 +99,9 @@ constexpr Shape kShapes[] = {
     {"xoxp-", "slack token", 10, Body::kAlnumDash},
     {"xoxa-", "slack token", 10, Body::kAlnumDash},
     {"xoxs-", "slack token", 10, Body::kAlnumDash},
+    {"xoxr-", "slack token", 10, Body::kAlnumDash},
+    {"xoxe-", "slack token", 10, Body::kAlnumDash},
+    {"xoxe.", "slack token", 10, Body::kTokenChars},
     {"xapp-", "slack token", 10, Body::kAlnumDash},
     {"npm_", "npm token", 30, Body::kAlnum},
     {"pypi-", "pypi token", 30, Body::kAlnumDash},
@@ -113,6 +121,26 @@ constexpr Shape kShapes[] = {
     {"NRAK-", "new relic key", 20, Body::kAlnum},
     {"r8_", "replicate token", 30, Body::kAlnum},
     {"EAACEdEose0cBA", "facebook token", 10, Body::kAlnum},
+    {"gsk_", "groq key", 30, Body::kAlnum},
+    {"xai-", "xai key", 40, Body::kAlnumDash},
+    {"pplx-", "perplexity key", 30, Body::kAlnum},
+    {"rubygems_", "rubygems key", 40, Body::kHexDigit},
+    {"pul-", "pulumi token", 40, Body::kHexDigit},
+    {"dapi", "databricks token", 32, Body::kHexDigit},
+    {"key-", "mailgun key", 32, Body::kHexDigit},
+    {"SK", "twilio key", 32, Body::kHexDigit},
+    {"sntrys_", "sentry token", 30, Body::kTokenChars},
+    {"sntryu_", "sentry token", 30, Body::kHexDigit},
+    {"ntn_", "notion token", 30, Body::kAlnum},
+    {"figd_", "figma token", 30, Body::kAlnumDash},
+    {"pscale_tkn_", "planetscale token", 30, Body::kAlnumDash},
+    {"pscale_pw_", "planetscale password", 30, Body::kAlnumDash},
+    {"pscale_oauth_", "planetscale token", 30, Body::kAlnumDash},
+    {"fm1r_", "fly token", 40, Body::kTokenChars},
+    {"fm2_", "fly token", 40, Body::kTokenChars},
+    {"nfp_", "netlify token", 30, Body::kAlnum},
+    {"tskey-", "tailscale key", 20, Body::kAlnumDash},
+    {"AGE-SECRET-KEY-1", "age key", 50, Body::kUpperDigit},
 };
 
 // The shortest that any shape takes: most words are shorter.
@@ -137,6 +165,13 @@ bool Holds(Body body, char c) {
       return absl::ascii_isalnum(byte) || c == '-' || c == '_' || c == '.' || c == '=' || c == '+' || c == '/';
   }
   return false;
+}
+
+// "xxxxxxxxxxxxxx.atlasv1.xxxx": the issuer's mark stands in the middle.
+bool IsTerraformToken(absl::string_view word) {
+  const size_t mark = word.find(".atlasv1.");
+  return mark != absl::string_view::npos && mark >= 10 && word.size() - mark >= 40 &&
+         std::all_of(word.begin(), word.end(), [](char c) { return Holds(Body::kTokenChars, c); });
 }
 
 // Three parts of base64url, of which the first is an object: eyJ is {" .
@@ -184,6 +219,7 @@ absl::string_view TokenKind(absl::string_view word) {
     const absl::string_view body = word.substr(shape.prefix.size());
     if (std::all_of(body.begin(), body.end(), [&](char c) { return Holds(shape.body, c); })) return shape.kind;
   }
+  if (IsTerraformToken(word)) return "terraform token";
   return IsJwt(word) ? absl::string_view("jwt") : absl::string_view();
 }
 

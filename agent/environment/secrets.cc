@@ -12,6 +12,7 @@ namespace holdpoint {
 namespace {
 
 constexpr size_t kMaxName = 128;
+constexpr size_t kMinSignature = 20;
 
 bool IsNameChar(char c) {
   return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '-' || c == '.';
@@ -64,6 +65,9 @@ class TextScanner {
       }
     }
     AddPrivateKeys();
+    AddWebhooks();
+    AddMarked();
+    AddNetrc();
     MergeSpans(&spans_);
     return std::move(spans_);
   }
@@ -177,6 +181,59 @@ class TextScanner {
     }
   }
 
+  size_t EndOfRun(size_t i, absl::string_view more) const {
+    while (i < text_.size() &&
+           (absl::ascii_isalnum(static_cast<unsigned char>(text_[i])) || absl::StrContains(more, text_[i]))) {
+      ++i;
+    }
+    return i;
+  }
+
+  // Addresses that are a secret as a whole: who has one may post.
+  void AddWebhooks() {
+    for (const absl::string_view place :
+         {"hooks.slack.com/services/", "hooks.slack.com/workflows/", "hooks.slack.com/triggers/",
+          "discord.com/api/webhooks/", "discordapp.com/api/webhooks/", "webhook.office.com/webhookb2/"}) {
+      for (size_t i = text_.find(place); i != absl::string_view::npos; i = text_.find(place, i + 1)) {
+        const size_t begin = i + place.size();
+        Add(begin, EndOfRun(begin, "-_./+=@") - begin, "webhook");
+      }
+    }
+  }
+
+  // Tokens with their issuer's mark in the middle and characters that no name has.
+  void AddMarked() {
+    for (size_t i = text_.find("Q~"); i != absl::string_view::npos; i = text_.find("Q~", i + 1)) {
+      if (i < 4 || !absl::ascii_isdigit(static_cast<unsigned char>(text_[i - 1]))) continue;
+      const size_t end = EndOfRun(i + 2, "_~.-");
+      if (end - i >= 32) Add(i - 4, end - i + 4, "azure client secret");
+    }
+    for (size_t i = text_.find(":AA"); i != absl::string_view::npos; i = text_.find(":AA", i + 1)) {
+      size_t begin = i;
+      while (begin > 0 && i - begin < 12 && absl::ascii_isdigit(static_cast<unsigned char>(text_[begin - 1]))) --begin;
+      const size_t end = EndOfRun(i + 1, "-_");
+      if (i - begin >= 8 && end - i > 34) Add(begin, end - begin, "telegram token");
+    }
+  }
+
+  // "login NAME password VALUE".
+  void AddNetrc() {
+    constexpr absl::string_view kLogin = "login ", kPassword = "password";
+    for (size_t i = text_.find(kLogin); i != absl::string_view::npos; i = text_.find(kLogin, i + 1)) {
+      size_t at = SkipBlanks(EndOfRun(SkipBlanks(i + kLogin.size()), "-_.@+"));
+      if (text_.substr(at, kPassword.size()) != kPassword) continue;
+      at += kPassword.size();
+      const size_t begin = SkipBlanks(at);
+      if (begin == at) continue;
+      size_t end = begin;
+      while (end < text_.size() && !absl::ascii_isspace(static_cast<unsigned char>(text_[end])) && !IsQuote(text_[end]) &&
+             text_[end] != '\\') {
+        ++end;
+      }
+      if (!IsHarmlessValue(text_.substr(begin, end - begin))) Add(begin, end - begin, "netrc password");
+    }
+  }
+
   // NAME=VALUE, NAME: VALUE, "NAME": "VALUE" with the name at [name_begin, name_end).
   size_t TryValue(size_t name_begin, size_t name_end, absl::string_view name) {
     size_t i = SkipQuote(name_end);
@@ -193,9 +250,12 @@ class TextScanner {
     const bool value_quoted = begin > i;
     // "secret:latest" is an image's tag, not a value.
     if (sign == ':' && !name_quoted && !blank && !value_quoted) return name_end;
-    if (!IsSecretName(name)) return name_end;
+    // Who has a signed address may do what it says.
+    const bool signature = absl::EqualsIgnoreCase(name, "sig") || absl::EndsWithIgnoreCase(name, "signature");
+    if (!IsSecretName(name) && !(signature && sign == '=')) return name_end;
     const bool header = sign == ':' && !name_quoted && !value_quoted;
     const size_t end = value_quoted ? ClosingQuote(begin) : header ? EndOfHeader(begin) : EndOfPlainValue(begin);
+    if (signature && end - begin < kMinSignature) return name_end;
     const absl::string_view kind_of = absl::StartsWith(text_.substr(name_begin), "--") ? "option --"
                                       : header                                         ? "header "
                                                                                        : "value ";

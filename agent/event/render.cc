@@ -227,4 +227,6 @@ std::string RenderEvent(const v1::Envelope& event, bool color) {
   return out;
 }
 
+std::string EventText(const v1::Envelope& event) { return Describe(event).text; }
+
 }  // namespace holdpoint

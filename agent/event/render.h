@@ -11,4 +11,7 @@ namespace holdpoint {
 // only with `color`. Pure.
 std::string RenderEvent(const v1::Envelope& event, bool color);
 
+// What the line says behind time, word and session: what the event is about. Escaped and clipped. Pure.
+std::string EventText(const v1::Envelope& event);
+
 }  // namespace holdpoint

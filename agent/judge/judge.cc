@@ -26,6 +26,14 @@ void AddWords(absl::string_view key, absl::string_view raw_argv, google::protobu
   for (const std::string& word : RedactArgv(key, SplitRawArgv(raw_argv))) *out->Add() = ToValidUtf8(word);
 }
 
+// From the texts of a judgement, which are made from parts of the argv.
+void RemoveSecrets(absl::string_view key, absl::Span<const std::string> argv, v1::Judgement* judgement) {
+  for (std::string* text : {judgement->mutable_summary(), judgement->mutable_reason(),
+                            judgement->has_resource() ? judgement->mutable_resource()->mutable_id() : nullptr}) {
+    if (text != nullptr && !text->empty()) *text = RemoveSecretsOf(key, argv, *text);
+  }
+}
+
 ExecAct ActOf(const v1::ConsultExec& consult) {
   const v1::Process& process = consult.process();
   ExecAct act;
@@ -244,6 +252,7 @@ v1::ExecVerdict Judge::JudgeExec(const v1::ConsultExec& consult, const v1::Facts
                                                  : v1::EXECUTABLE_CLASS_HARMLESS);
   verdict.set_executable_sha256(identity.sha256);
   AddWords(policy_->fingerprint_key, consult.raw_argv(), verdict.mutable_argv());
+  RemoveSecrets(policy_->fingerprint_key, act.argv, &judgement);
   return verdict;
 }
 

@@ -15,6 +15,7 @@ ROOT = pathlib.Path(os.environ.get('HP_SOURCE_DIR', pathlib.Path(__file__).resol
 MAY_INCLUDE = {
     'agent/base': [],
     'agent/event': [],
+    'agent/export': ['agent/event'],
     'agent/spool': ['agent/event'],
     'agent/kernel': ['bpf/shared'],
     'agent/session': [],
@@ -33,7 +34,7 @@ MAY_INCLUDE = {
     'agent/warden': ['agent/kernel/warden.h'],
     'agent/report': [],
     'agent/suggest': ['agent/environment'],
-    'agent/cli': ['agent/report', 'agent/suggest', 'agent/event', 'agent/spool', 'agent/control', 'agent/presence', 'agent/environment', 'agent/judge/check.h',
+    'agent/cli': ['agent/report', 'agent/suggest', 'agent/event', 'agent/export', 'agent/spool', 'agent/control', 'agent/presence', 'agent/environment', 'agent/judge/check.h',
                   'agent/judge', 'agent/policy', 'agent/parse', 'agent/reader'],
     'collector': ['agent/event', 'agent/spool', 'collector'],
 }
@@ -56,7 +57,7 @@ ONLY_IN = {
 }
 
 # These never know the time, a file or the environment of the process.
-PURE = ['agent/policy', 'agent/parse', 'agent/session']
+PURE = ['agent/policy', 'agent/parse', 'agent/session', 'agent/export']
 IMPURE = re.compile(r'\b(getenv|fopen|std::ifstream|absl::Now|Clock::Real|gettimeofday|clock_gettime|::open|open)\(')
 
 
