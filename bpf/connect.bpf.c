@@ -7,8 +7,8 @@
  *         TCP Fast Open (MSG_FASTOPEN) comes through connect; sendmsg is for datagrams that name their address.
  * Events: hp_connect_event, to hp_urgent where refused, else to hp_events. Datagrams that pass: one event a second for
  *         each session and destination.
- * Maps:   reads hp_config, hp_sessions, hp_task or hp_tgid, hp_dest4, hp_dest6, hp_actions; writes hp_connect_pass,
- *         hp_stats, hp_seq.
+ * Maps:   reads hp_config, hp_beat, hp_off, hp_glass, hp_sessions, hp_task or hp_tgid, hp_dest4, hp_dest6, hp_actions;
+ *         writes hp_connect_pass, hp_stats, hp_seq.
  * Kernel: 6.1; task storage in these programs needs a newer one (6.18 has it, 6.12 not).
  * Forged: nothing: the address is the one the kernel will use. A process that leaves the scope's cgroup is not seen.
  */
@@ -97,18 +97,12 @@ static __always_inline bool hp_use_pass(const struct hp_connect_key *to)
 	return false;
 }
 
-/* Break-glass: the gate lets everything to this environment pass for a while, as long as it lives itself. HP_GLASS is
- * the pass of session 0, which nobody has, with the environment in place of the port. */
-static __always_inline bool hp_glass_is_broken(__u16 environment)
+/* Break-glass: everything to this environment passes for a while, as long as the gate lives that writes it down. */
+static __always_inline bool hp_glass_is_broken(__u32 environment)
 {
 	const struct hp_config *config = hp_active_config();
-	struct hp_connect_key key = {.port = environment};
-	struct hp_connect_pass *pass;
 
-	if (!environment || !config)
-		return false;
-	pass = bpf_map_lookup_elem(&hp_connect_pass, &key);
-	return pass && pass->expires_boot_ns > bpf_ktime_get_boot_ns() && hp_beat_is_fresh(config);
+	return config && hp_is_lifted(bpf_map_lookup_elem(&hp_glass, &environment)) && hp_beat_is_fresh(config);
 }
 
 static __always_inline void hp_report(struct bpf_sock_addr *ctx, const struct hp_label *label,
@@ -167,10 +161,12 @@ static __always_inline int hp_judge_connect(struct bpf_sock_addr *ctx, const str
 	to->port = bpf_ntohs((__u16)ctx->user_port);
 	ruling = hp_rule(session->environment, to);
 	if (ruling.action == HP_ACTION_REFUSE) {
-		if (!(session->flags & HP_SESSION_ENFORCE))
+		if (!hp_enforces(session))
 			flags |= HP_FLAG_OBSERVED;
-		else if (hp_use_pass(to) || hp_glass_is_broken(ruling.environment))
+		else if (hp_use_pass(to))
 			flags |= HP_FLAG_APPROVED;
+		else if (hp_glass_is_broken(ruling.environment))
+			flags |= HP_FLAG_APPROVED | HP_FLAG_GLASS;
 		else
 			refused = true;
 	}

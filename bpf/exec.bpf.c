@@ -6,7 +6,7 @@
  * Hooks:  tp_btf/sched_process_exec.
  * Events: hp_exec_event. CANDIDATE, ASK, KILLED and a pass under job control to hp_urgent (the reader is woken);
  *         EXEC and PROGRAM to hp_events (it is not).
- * Maps:   reads hp_config, hp_beat, hp_scope, hp_agents, hp_class, hp_programs; writes hp_task, hp_tgid, hp_sessions, hp_stats, hp_seq.
+ * Maps:   reads hp_config, hp_beat, hp_off, hp_scope, hp_agents, hp_class, hp_programs; writes hp_task, hp_tgid, hp_sessions, hp_stats, hp_seq.
  * Kernel: 6.1 (bpf_loop, task storage in tracing programs).
  * Forged: argv is user memory (the new image's own, nothing has run in it yet; another process with the right to write
  *         to it could). Names and paths can be chosen by who may rename and mount; (device, inode, ctime) cannot,
@@ -414,7 +414,7 @@ static __always_inline void hp_maybe_begin_session(struct hp_config *config, str
 	label.flags = HP_LABEL_CANDIDATE | HP_LABEL_ROOT;
 	if (bpf_map_update_elem(&hp_sessions, &number, &session, BPF_NOEXIST) || !hp_label_set(task, &label, true)) {
 		hp_count(HP_STAT_LABEL_FAILED);
-		if (session.flags & HP_SESSION_ENFORCE)
+		if (hp_enforces(&session))
 			bpf_send_signal(HP_SIGKILL); /* nobody would see what it does */
 		return;
 	}
@@ -449,6 +449,8 @@ static __always_inline struct hp_answer hp_decide(const struct hp_config *config
 		answer.reason = HP_REASON_HARMLESS;
 	} else if (!(session->flags & HP_SESSION_ENFORCE)) {
 		answer.reason = HP_REASON_OBSERVE;
+	} else if (hp_is_off()) {
+		answer.reason = HP_REASON_OFF;
 	} else if (!hp_beat_is_fresh(config)) {
 		if (session->flags & HP_SESSION_FAIL_CLOSED) {
 			answer.reason = HP_REASON_STALE;

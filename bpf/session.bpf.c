@@ -40,7 +40,7 @@ int BPF_PROG(hp_newtask, struct task_struct *task, unsigned long clone_flags)
 	child.state = HP_TASK_RUN;
 	if (!hp_label_set(task, &child, !thread)) {
 		hp_count(HP_STAT_LABEL_FAILED);
-		if (session->flags & HP_SESSION_ENFORCE) {
+		if (hp_enforces(session)) {
 			/* The child cannot be reached from here on every kernel: as one that is held the guards end it when
 			 * it moves. Its parent goes too, for where not even that can be kept. */
 			struct hp_label *stored = bpf_task_storage_get(&hp_task, task, NULL, 0);

@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "agent/base/escape.h"
+#include "agent/base/log.h"
 #include "agent/gate/fail_mode.h"
 
 namespace holdpoint {
@@ -16,10 +17,20 @@ namespace {
 
 constexpr char kConnectRung[] = "connect: cgroup program";
 
-std::string AddressText(const ConnectEvent& event) {
+std::string AddressText(absl::string_view address) {
   char text[INET6_ADDRSTRLEN] = "";
-  inet_ntop(event.address.size() == 4 ? AF_INET : AF_INET6, event.address.data(), text, sizeof(text));
+  inet_ntop(address.size() == 4 ? AF_INET : AF_INET6, address.data(), text, sizeof(text));
   return text;
+}
+std::string AddressText(const ConnectEvent& event) { return AddressText(event.address); }
+
+// As the judge names the resource of a connect.
+std::string WhereText(const hp_connect_key& key) {
+  constexpr size_t kMapped = 12;  // of an IPv4 address in the key
+  static constexpr uint8_t kPrefix[kMapped] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+  absl::string_view address(reinterpret_cast<const char*>(key.address), sizeof(key.address));
+  if (memcmp(key.address, kPrefix, kMapped) == 0) address.remove_prefix(kMapped);
+  return absl::StrCat(AddressText(address), " port ", key.port);
 }
 
 std::string ProtocolName(const ConnectEvent& event) {
@@ -39,6 +50,7 @@ hp_connect_key KeyOf(const ConnectEvent& event) {
 }  // namespace
 
 std::string ConnectDesk::PassedBy(const ConnectEvent& event) {
+  if ((event.head.flags & HP_FLAG_GLASS) != 0) return PassedByGlass(event.environment);
   const hp_connect_key key = KeyOf(event);
   Ticket* approved = core_.tickets.FindApprovedConnect(key);
   if (approved != nullptr && core_.tickets.Use(*approved, core_.clock.Wall())) {
@@ -51,16 +63,36 @@ std::string ConnectDesk::PassedBy(const ConnectEvent& event) {
       return absl::StrCat(ticket->id, " by ", ticket->decided_by);
     }
   }
-  const int number = static_cast<int>(event.environment);
-  if (number != 0 && number <= core_.policy.configured().environments_size()) {
-    const std::string& name = core_.policy.configured().environments(number - 1).name();
-    const auto glass = core_.emergency.glass().find(name);
-    if (glass != core_.emergency.glass().end()) {
-      ++core_.emergency.Acts(name);
-      return absl::StrCat("break-glass of ", name, " by ", glass->second.by);
-    }
-  }
   return "an approval whose ticket is gone";
+}
+
+std::string ConnectDesk::PassedByGlass(uint32_t environment) {
+  const int number = static_cast<int>(environment);
+  if (number == 0 || number > core_.policy.configured().environments_size()) return "break-glass that has ended";
+  const std::string& name = core_.policy.configured().environments(number - 1).name();
+  const auto glass = core_.emergency.glass().find(name);
+  if (glass == core_.emergency.glass().end()) return absl::StrCat("break-glass of ", name, ", which has ended");
+  ++core_.emergency.Acts(name);
+  return absl::StrCat("break-glass of ", name, " by ", glass->second.by);
+}
+
+void ConnectDesk::TakeOver() {
+  const BootTime now = core_.clock.Boot();
+  for (const auto& [key, pass] : core_.kernel.ConnectPasses()) {
+    if (absl::Status forbidden = core_.kernel.ForbidConnects(key); !forbidden.ok()) {
+      LogError("connects to ", WhereText(key), " pass by an approval that nobody knows any more: ", forbidden.message());
+      continue;
+    }
+    if (pass.uses == 0 || pass.expires_boot_ns <= now.ns) continue;
+    v1::Decision decision;
+    decision.set_decision("expire");
+    decision.set_accepted(true);
+    decision.set_scope(pass.uses > 1 ? "session" : "once");
+    decision.mutable_resource()->set_type("address");
+    decision.mutable_resource()->set_id(WhereText(key));
+    decision.set_reason("the daemon began anew: its approvals of connections ended with the one before");
+    core_.ledger.Decision(core_.sessions.Find(key.session), std::move(decision));
+  }
 }
 
 void ConnectDesk::OnConnect(const ConnectEvent& event) {

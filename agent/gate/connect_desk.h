@@ -14,9 +14,14 @@ class ConnectDesk {
 
   void OnConnect(const ConnectEvent& event);
 
+  // At the start: what a daemon before this one let pass is asked about anew, as its tickets are gone. The record has
+  // each that still counted.
+  void TakeOver();
+
  private:
   // What let a connect pass that its tables would have refused.
   std::string PassedBy(const ConnectEvent& event);
+  std::string PassedByGlass(uint32_t environment);
 
   Core core_;
   HoldDesk& holds_;

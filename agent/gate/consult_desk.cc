@@ -200,10 +200,14 @@ void ConsultDesk::Trace(const ConsultPtr& consult, v1::ExecVerdict verdict) {
                   });
 }
 
+bool ConsultDesk::Enforces(const Session& session) const {
+  return core_.policy.Enforces(session.environment) && !core_.emergency.IsOff(core_.clock.Boot());
+}
+
 void ConsultDesk::FailMode(const ConsultPtr& consult, const std::string& why) {
   Session* session = core_.sessions.Find(consult->event.head.session);
   if (session == nullptr) return Pass(consult);
-  const bool closed = core_.policy.FailsClosed(session->environment) && core_.policy.Enforces(session->environment);
+  const bool closed = core_.policy.FailsClosed(session->environment) && Enforces(*session);
   consult->judgement = FailModeJudgement(*session, why, closed);
   consult->process.clear_argv();
   core_.ledger.recorder().CountLoss("judge", "not judged", 1);
@@ -231,7 +235,7 @@ void ConsultDesk::Decide(const ConsultPtr& consult, v1::ExecVerdict verdict) {
     package_runs_.Began(consult->task.id, consult->event.exec_id, session->number, verdict.package_run());
   }
   const bool stops = judgement.verdict() >= v1::VERDICT_HOLD;
-  if (stops && (!consult->stopped || !core_.policy.Enforces(session->environment))) judgement.set_observed_only(true);
+  if (stops && (!consult->stopped || !Enforces(*session))) judgement.set_observed_only(true);
   if (!verdict.server().empty() && on_server && judgement.verdict() <= v1::VERDICT_AUDIT) {
     on_server(*session, consult->process, verdict.server());
   }

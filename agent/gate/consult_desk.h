@@ -69,6 +69,7 @@ class ConsultDesk : private Consults {
   void Decide(const ConsultPtr& consult, v1::ExecVerdict verdict);
   void BelowPackageRun(Consult* consult) const;  // is recorded, not stopped
   void Trace(const ConsultPtr& consult, v1::ExecVerdict verdict);  // adds what it comes from, then decides
+  bool Enforces(const Session& session) const;  // at this moment
   void FailMode(const ConsultPtr& consult, const std::string& why);
   void Kill(const ConsultPtr& consult, bool whole_session);
   void WaitRanOut(const ConsultPtr& consult, bool killed);

@@ -16,8 +16,8 @@ struct Lifted {
   uint64_t acts = 0;       // that passed by it
 };
 
-// Break-glass of environments, and enforcement that is off as a whole. Lives and ends with the daemon: nothing of it is
-// kept. Values; time comes in.
+// Break-glass of environments, and enforcement that is off as a whole, as far as this daemon knows. The kernel has the
+// times, too, and ends each by itself. Values; time comes in.
 class Emergency {
  public:
   static constexpr absl::Duration kMaxGlass = absl::Hours(4);
@@ -35,7 +35,9 @@ class Emergency {
 
   void SwitchOff(Lifted lifted) { off_ = std::move(lifted), is_off_ = true; }
   void SwitchOn() { is_off_ = false; }
+  // Null where enforcement is on; its time may be over.
   const Lifted* off() const { return is_off_ ? &off_ : nullptr; }
+  bool IsOff(BootTime now) const { return is_off_ && now < off_.until; }
 
  private:
   std::map<std::string, Lifted> glass_;  // by environment

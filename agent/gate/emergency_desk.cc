@@ -1,7 +1,6 @@
 #include "agent/gate/emergency_desk.h"
 
 #include <algorithm>
-#include <limits>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -145,13 +144,13 @@ void EmergencyDesk::Begin(const Call& call, const Lifting& lifting) {
   const std::string until = TimeOfDay(lifted.ends);
   LogWarning(lifting.environment.empty() ? "OFF" : absl::StrCat("BREAK-GLASS in ", lifting.environment), " until ", until,
              ", by ", lifted.by, ": ", lifted.reason);
-  Arm(lifting.environment, lifted.until);
+  const BootTime ends = lifted.until;
+  Arm(lifting.environment, ends);
   if (lifting.environment.empty()) {
     core_.emergency.SwitchOff(std::move(lifted));
-    enforcement_changed_();
+    TellKernel("", ends);
     return call->Reply(0, absl::StrCat("nothing is stopped until ", until, "; `holdpoint on` ends it before"));
   }
-  const BootTime ends = lifted.until;
   core_.emergency.Break(lifting.environment, std::move(lifted));
   TellKernel(lifting.environment, ends);
   call->Reply(0, absl::StrCat("break-glass in ", lifting.environment, " until ", until,
@@ -179,15 +178,16 @@ void EmergencyDesk::End(const std::string& environment, v1::Decision event) {
   event.set_accepted(true);
   if (environment.empty()) {
     core_.emergency.SwitchOn();
-    enforcement_changed_();
+    TellKernel("", BootTime{});
     LogWarning("enforcement is on again");
   } else {
     const auto glass = core_.emergency.glass().find(environment);
-    const uint64_t acts = glass == core_.emergency.glass().end() ? 0 : glass->second.acts;
+    const bool ours = glass != core_.emergency.glass().end();  // Else nobody counted.
+    const std::string acts = ours ? absl::StrCat(glass->second.acts, " acts passed") : "";
     core_.emergency.Mend(environment);
     TellKernel(environment, BootTime{});
-    LogWarning("break-glass in ", environment, " has ended; acts that passed by it: ", acts);
-    event.set_reason(absl::StrCat(event.reason(), event.reason().empty() ? "" : "; ", acts, " acts passed"));
+    LogWarning("break-glass in ", environment, " has ended", ours ? ": " : "", acts);
+    if (ours) event.set_reason(absl::StrCat(event.reason(), event.reason().empty() ? "" : "; ", acts));
   }
   core_.ledger.Decision(nullptr, std::move(event));
   core_.ledger.Sync();
@@ -206,11 +206,33 @@ void EmergencyDesk::EndAll(const std::string& why) {
   }
 }
 
+void EmergencyDesk::TakeOver() {
+  const absl::StatusOr<Kernel::LiftedTimes> left = core_.kernel.Lifted();
+  if (!left.ok()) {
+    LogError("what was lifted before can't be seen: ", left.status().message());
+    return;
+  }
+  const BootTime now = core_.clock.Boot();
+  const auto over = [this](const std::string& environment) {
+    v1::Decision event;
+    event.set_decision(environment.empty() ? "on" : "break-glass end");
+    event.set_environment(environment);
+    event.set_reason("the daemon that lifted it was killed, and another one begins");
+    End(environment, std::move(event));
+  };
+  if (now < left->off) over("");
+  for (const auto& [number, until] : left->glass) {
+    if (until < now || static_cast<int>(number) > core_.policy.configured().environments_size()) continue;
+    over(core_.policy.configured().environments(static_cast<int>(number) - 1).name());
+  }
+  TellKernel("", BootTime{});
+}
+
 void EmergencyDesk::OnConfigured() {
   for (uint32_t number = 1; number < HP_ENV_MAX; ++number) {
-    hp_connect_key key{};
-    key.port = static_cast<uint16_t>(number);
-    (void)core_.kernel.AllowConnects(key, hp_connect_pass{.expires_boot_ns = 0, .uses = 0});
+    if (absl::Status told = core_.kernel.SetGlass(number, BootTime{}); !told.ok()) {
+      LogError("what break-glass lifted may hold on in the kernel: ", told.message());
+    }
   }
   std::vector<std::string> gone;
   for (const auto& [name, glass] : core_.emergency.glass()) {
@@ -227,14 +249,12 @@ void EmergencyDesk::OnConfigured() {
 }
 
 void EmergencyDesk::TellKernel(const std::string& environment, BootTime until) {
-  const uint32_t number = core_.policy.NumberOf(environment);
-  if (number == 0) return;
-  hp_connect_key key{};  // Of session 0: HP_GLASS in bpf/connect.bpf.c.
-  key.port = static_cast<uint16_t>(number);
-  const hp_connect_pass pass{.expires_boot_ns = until.ns, .uses = until.ns == 0 ? 0 : uint64_t{std::numeric_limits<int64_t>::max()}};
-  if (absl::Status told = core_.kernel.AllowConnects(key, pass); !told.ok()) {
-    LogError("connects to ", environment, " stay refused in the kernel: ", told.message());
-  }
+  const uint32_t number = environment.empty() ? 0 : core_.policy.NumberOf(environment);
+  if (number == 0 && !environment.empty()) return;
+  const absl::Status told = environment.empty() ? core_.kernel.SetOff(until) : core_.kernel.SetGlass(number, until);
+  if (told.ok()) return;
+  LogError(environment.empty() ? "off" : absl::StrCat("break-glass in ", environment), " does not ",
+           until.ns == 0 ? "end" : "begin", " in the kernel: ", told.message());
 }
 
 void EmergencyDesk::Refuse(const Call& call, v1::Decision event, const absl::Status& why) {

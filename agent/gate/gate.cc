@@ -163,18 +163,10 @@ void Gate::ExpireApprovals() {
   }
 }
 
-void Gate::EnforcementChanged() {
-  policy_ = ActivePolicy(policy_.configured(), policy_.generation(), Observing());
-  session_desk_->Reprogram();
-  if (absl::Status set = kernel_->SetRecognition(true, Observing() ? 0 : HP_SESSION_ENFORCE, 0); !set.ok()) {
-    LogError("new sessions begin as before: ", set.message());
-  }
-}
-
 absl::Status Gate::PutInForce(const v1::Rollout& rollout) {
   HP_ASSIGN_OR_RETURN(v1::Configured configured, judge_->RolloutAndWait(rollout));
   if (!configured.accepted()) return absl::FailedPreconditionError(configured.problem());
-  policy_ = ActivePolicy(std::move(configured), policy_.generation(), Observing());
+  policy_ = ActivePolicy(std::move(configured), policy_.generation(), options_.observe);
   session_desk_->Reprogram();
   return absl::OkStatus();
 }
@@ -282,7 +274,7 @@ absl::Status Gate::MakeDesks() {
     notice_desk_->Watch(call, in_session);
   };
   hooks.enrol = [this](const std::shared_ptr<ControlCall>& call, bool in_session) { enrol_desk_->Handle(call, in_session); };
-  emergency_desk_ = std::make_unique<EmergencyDesk>(core, *presence_desk_, [this] { EnforcementChanged(); });
+  emergency_desk_ = std::make_unique<EmergencyDesk>(core, *presence_desk_);
   hooks.emergency = [this](const std::shared_ptr<ControlCall>& call, bool in_session) {
     emergency_desk_->Handle(call, in_session);
   };
@@ -319,8 +311,12 @@ absl::Status Gate::MakeDesks() {
   rollout_desk_->OnConfigured(nullptr, std::exchange(first_start_, false));
 
   HP_RETURN_IF_ERROR(policy_.Apply(*kernel_));
-  emergency_desk_->OnConfigured();  // What a daemon before this one had lifted is over.
-  if (kernel_->TookOver()) HP_RETURN_IF_ERROR(session_desk_->TakeOver());
+  if (kernel_->TookOver()) {
+    HP_RETURN_IF_ERROR(session_desk_->TakeOver());
+    connect_desk_->TakeOver();
+    emergency_desk_->TakeOver();
+  }
+  emergency_desk_->OnConfigured();
   HP_RETURN_IF_ERROR(kernel_->SetRecognition(
       true, (options_.observe ? 0 : HP_SESSION_ENFORCE), 0));
   HP_RETURN_IF_ERROR(loop_->Add(kernel_->UrgentFd(), [this] { OnUrgent(); }));
@@ -409,7 +405,7 @@ absl::Status Gate::Reload() {
     return configured.status();
   }
   const v1::Configured before = policy_.configured();
-  policy_ = ActivePolicy(*std::move(configured), policy_.generation() + 1, Observing());
+  policy_ = ActivePolicy(*std::move(configured), policy_.generation() + 1, options_.observe);
   rollout_desk_->OnConfigured(&before, false);
   HP_RETURN_IF_ERROR(policy_.Apply(*kernel_));
   tamper_desk_->PolicyLoaded();
@@ -437,7 +433,7 @@ void Gate::OnRecord(absl::Span<const std::byte> record) {
       session_desk_->Adopt(exec->head.session);
       return consult_desk_->OnAsk(std::move(*exec));
     }
-    if (exec->reason == HP_REASON_OBSERVE || exec->reason == HP_REASON_JOB_CONTROL) {
+    if (exec->reason == HP_REASON_OBSERVE || exec->reason == HP_REASON_OFF || exec->reason == HP_REASON_JOB_CONTROL) {
       return consult_desk_->OnObserved(std::move(*exec));
     }
     return consult_desk_->OnPassed(*exec);
@@ -573,7 +569,7 @@ void Gate::StatusReport(std::vector<std::string>* bodies, bool peer_in_session) 
   view.instance = options_.instance;
   int enforcing = 0;
   for (const v1::Environment& environment : policy_.configured().environments()) {
-    enforcing += policy_.Enforces(environment.name()) ? 1 : 0;
+    enforcing += policy_.Enforces(environment.name()) && !emergency_.IsOff(clock_.Boot()) ? 1 : 0;
   }
   const int environments = policy_.configured().environments_size();
   view.mode = options_.observe || enforcing == 0 ? "observe" : enforcing == environments ? "enforce" : "mixed";

@@ -60,9 +60,6 @@ class Gate {
   absl::Status ReadRollout();
   void ReadApprovals();
   void ExpireApprovals();
-  // Every environment is only observed: by the daemon's flag, or switched off for a while.
-  bool Observing() const { return options_.observe || emergency_.off() != nullptr; }
-  void EnforcementChanged();
   void ExpireTickets();
   absl::StatusOr<v1::Configured> Configure();
   absl::Status PutInForce(const v1::Rollout& rollout);

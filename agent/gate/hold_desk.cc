@@ -18,7 +18,7 @@ constexpr size_t kMaxCommand = 1500;  // characters of an argv in a ticket
 constexpr size_t kMaxDirectory = 512;
 constexpr size_t kMaxAncestors = 8;
 constexpr char kSmallLossesRule[] = "intent.small-losses";  // as the judge names it
-constexpr uint64_t kForever = std::numeric_limits<int64_t>::max();  // of a connect's pass: its session ends before
+constexpr uint64_t kForever = std::numeric_limits<int64_t>::max();  // of a connect's pass: its session ends before, or the daemon
 
 }  // namespace
 
@@ -340,7 +340,7 @@ absl::Status HoldDesk::Deny(Ticket& ticket, const std::string& by, const std::st
   ticket.decision_reason = reason;
   const ConsultPtr held = ticket.state == Ticket::State::kHeld ? consults_.Find(ticket.exec_id) : nullptr;
   if (ticket.connect.has_value()) {
-    HP_RETURN_IF_ERROR(core_.kernel.AllowConnects(*ticket.connect, hp_connect_pass{.expires_boot_ns = 0, .uses = 0}));
+    HP_RETURN_IF_ERROR(core_.kernel.ForbidConnects(*ticket.connect));
   }
   ticket.state = Ticket::State::kDenied;
   if (held != nullptr) consults_.Refuse(held, &ticket, WayOut{.kind = RefusalText::Kind::kDenied, .by = by});

@@ -180,6 +180,32 @@ class KernelImpl final : public Kernel {
   absl::Status AllowConnects(const hp_connect_key& key, const hp_connect_pass& pass) override {
     return connect_pass_.Put(key, pass);
   }
+  absl::Status ForbidConnects(const hp_connect_key& key) override { return connect_pass_.Erase(key); }
+  std::vector<std::pair<hp_connect_key, hp_connect_pass>> ConnectPasses() override {
+    std::vector<std::pair<hp_connect_key, hp_connect_pass>> passes;
+    for (const hp_connect_key& key : connect_pass_.Keys()) {
+      if (absl::StatusOr<hp_connect_pass> pass = connect_pass_.Get(key); pass.ok()) passes.emplace_back(key, *pass);
+    }
+    return passes;
+  }
+
+  absl::Status SetOff(BootTime until) override { return off_.Put(0, {.until_boot_ns = until.ns}); }
+  absl::Status SetGlass(uint32_t environment, BootTime until) override {
+    if (environment == 0 || environment >= HP_ENV_MAX) {
+      return absl::InvalidArgumentError(absl::StrCat("environment number ", environment));
+    }
+    return glass_.Put(environment, {.until_boot_ns = until.ns});
+  }
+  absl::StatusOr<LiftedTimes> Lifted() override {
+    LiftedTimes times;
+    HP_ASSIGN_OR_RETURN(const hp_lifted off, off_.Get(0));
+    times.off = BootTime{off.until_boot_ns};
+    for (uint32_t environment = 1; environment < HP_ENV_MAX; ++environment) {
+      HP_ASSIGN_OR_RETURN(const hp_lifted glass, glass_.Get(environment));
+      if (glass.until_boot_ns != 0) times.glass[environment] = BootTime{glass.until_boot_ns};
+    }
+    return times;
+  }
 
   // Nothing may begin to wait before the programs are there, or after they are gone.
   absl::Status SetGuards(bool on) override {
@@ -251,6 +277,8 @@ class KernelImpl final : public Kernel {
   MapView<uint32_t, uint64_t> ours_;
   MapView<uint32_t, uint32_t> actions_;
   MapView<hp_connect_key, hp_connect_pass> connect_pass_;
+  MapView<uint32_t, hp_lifted> off_;
+  MapView<uint32_t, hp_lifted> glass_;
   Dest4 dest4_;
   Dest6 dest6_;
   Ring urgent_;
@@ -291,6 +319,8 @@ absl::Status KernelImpl::OpenMaps() {
   ours_ = {fd("hp_ours"), "hp_ours"};
   actions_ = {fd("hp_actions"), "hp_actions"};
   connect_pass_ = {fd("hp_connect_pass"), "hp_connect_pass"};
+  off_ = {fd("hp_off"), "hp_off"};
+  glass_ = {fd("hp_glass"), "hp_glass"};
   dest4_ = {fd("hp_dest4"), "hp_dest4"};
   dest6_ = {fd("hp_dest6"), "hp_dest6"};
   HP_RETURN_IF_ERROR(urgent_.Open(fd("hp_urgent"), "hp_urgent"));

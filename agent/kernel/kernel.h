@@ -9,6 +9,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -121,6 +122,18 @@ class Kernel {
   virtual absl::Status SetDestinations(const std::vector<DestinationPrefix>& prefixes) = 0;
   virtual absl::Status SetAction(uint32_t session_environment, uint32_t destination_environment, hp_action action) = 0;
   virtual absl::Status AllowConnects(const hp_connect_key& key, const hp_connect_pass& pass) = 0;
+  virtual absl::Status ForbidConnects(const hp_connect_key& key) = 0;
+  virtual std::vector<std::pair<hp_connect_key, hp_connect_pass>> ConnectPasses() = 0;
+
+  // What an owner has lifted, until a time on the boot clock: the kernel ends it then, whoever is alive. BootTime{} ends it
+  // at once.
+  virtual absl::Status SetOff(BootTime until) = 0;                           // nothing is stopped in any session
+  virtual absl::Status SetGlass(uint32_t environment, BootTime until) = 0;  // connects to it pass, with a fresh heartbeat
+  struct LiftedTimes {
+    BootTime off;
+    std::map<uint32_t, BootTime> glass;  // by environment; only those that are not BootTime{}
+  };
+  virtual absl::StatusOr<LiftedTimes> Lifted() = 0;
 
   // The guards that end a held task which something else makes runnable, and what sees a session get out of sight:
   // attached only while a session exists. Off after Open(), except after a takeover that found sessions.

@@ -36,6 +36,19 @@ static __always_inline bool hp_beat_is_fresh(const struct hp_config *config)
 	return beat && *beat && bpf_ktime_get_boot_ns() < *beat + config->stale_after_ns;
 }
 
+static __always_inline bool hp_is_lifted(const struct hp_lifted *lifted)
+{
+	return lifted && lifted->until_boot_ns > bpf_ktime_get_boot_ns();
+}
+
+/* Enforcement is switched off as a whole, for a while. That end needs nobody: it comes also where the gate is dead. */
+static __always_inline bool hp_is_off(void)
+{
+	__u32 zero = 0;
+
+	return hp_is_lifted(bpf_map_lookup_elem(&hp_off, &zero));
+}
+
 /* Number of the next event of this CPU to a ring (HP_SEQ_*); taken for lost events too. */
 static __always_inline __u64 hp_next_seq(__u32 ring)
 {

@@ -34,6 +34,12 @@ static __always_inline struct hp_session *hp_session_of(const struct hp_label *l
 	return session;
 }
 
+/* Whether anything of it may be stopped, refused or killed. */
+static __always_inline bool hp_enforces(const struct hp_session *session)
+{
+	return session->flags & HP_SESSION_ENFORCE && !hp_is_off();
+}
+
 /* The label of a task, or NULL. A thread may still have that of a dissolved session where user space has labelled its
  * process anew. */
 static __always_inline struct hp_label *hp_label_of(struct task_struct *task)

@@ -110,6 +110,20 @@ struct {
 } hp_connect_pass SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct hp_lifted);
+} hp_off SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, HP_ENV_MAX);
+	__type(key, __u32); /* environment */
+	__type(value, struct hp_lifted);
+} hp_glass SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 1 << 20);
 } hp_urgent SEC(".maps");

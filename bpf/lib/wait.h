@@ -24,7 +24,7 @@ static __always_inline void hp_give_up(struct task_struct *task, struct hp_label
 {
 	struct hp_session *session = hp_session_of(label);
 
-	if (session && session->flags & HP_SESSION_FAIL_CLOSED) {
+	if (session && session->flags & HP_SESSION_FAIL_CLOSED && hp_enforces(session)) {
 		bpf_send_signal(HP_SIGKILL);
 		hp_count(HP_STAT_EXEC_KILLED);
 		hp_tell(task, label, HP_SIGKILL, HP_GUARD_WAIT);

@@ -177,6 +177,64 @@ TEST_F(ConnectTest, ApprovalThatRanOutLetsNothingThrough) {
   EXPECT_EQ(TryIn(root), EPERM);
 }
 
+TEST_F(ConnectTest, APassThatIsTakenBackLetsNothingThrough) {
+  Child root = InScope([] { return Connect("127.9.1.1", kPort); });
+  hp_connect_key key{};
+  key.session = Label(root, kEnforce);
+  std::memcpy(key.address, Packed("::ffff:127.9.1.1").data(), sizeof(key.address));
+  key.port = kPort;
+  const BootTime soon = Clock::Real().Boot() + absl::Minutes(1);
+  ASSERT_TRUE(kernel_->AllowConnects(key, {.expires_boot_ns = soon.ns, .uses = 1}).ok());
+  ASSERT_EQ(kernel_->ConnectPasses().size(), 1u);
+  EXPECT_EQ(kernel_->ConnectPasses()[0].first.port, kPort);
+  ASSERT_TRUE(kernel_->ForbidConnects(key).ok());
+  EXPECT_TRUE(kernel_->ConnectPasses().empty());
+  EXPECT_EQ(TryIn(root), EPERM);
+}
+
+TEST_F(ConnectTest, BrokenGlassLetsThroughUntilItsEndAndOnlyThere) {
+  ASSERT_TRUE(kernel_->SetGlass(kProduction, Clock::Real().Boot() + absl::Hours(1)).ok());
+  EXPECT_EQ(Try(kEnforce, [] { return Connect("127.9.1.1", kPort); }), ECONNREFUSED);
+  EXPECT_EQ(gate_->connects[0].head.flags, uint32_t{HP_FLAG_APPROVED | HP_FLAG_GLASS});
+  ASSERT_TRUE(kernel_->SetGlass(kProduction, Clock::Real().Boot()).ok());
+  EXPECT_EQ(Try(kEnforce, [] { return Connect("127.9.1.1", kPort); }), EPERM) << "its time is over";
+  ASSERT_TRUE(kernel_->SetGlass(kProduction, BootTime{}).ok());
+  ASSERT_TRUE(kernel_->SetGlass(kProduction + 1, Clock::Real().Boot() + absl::Hours(1)).ok());
+  EXPECT_EQ(Try(kEnforce, [] { return Connect("127.9.1.1", kPort); }), EPERM) << "another environment";
+  EXPECT_FALSE(kernel_->SetGlass(0, Clock::Real().Boot() + absl::Hours(1)).ok()) << "what is in none has no glass";
+  EXPECT_FALSE(kernel_->SetGlass(HP_ENV_MAX, BootTime{}).ok());
+}
+
+TEST_F(ConnectTest, BrokenGlassIsWholeWithoutAHeartbeat) {
+  ASSERT_TRUE(kernel_->SetGlass(kProduction, Clock::Real().Boot() + absl::Hours(1)).ok());
+  kernel_->Beat(BootTime{0});
+  gate_->beating = false;
+  EXPECT_EQ(Try(kEnforce, [] { return Connect("127.9.1.1", kPort); }), EPERM);
+}
+
+TEST_F(ConnectTest, OffRefusesNothingUntilItsEndAlsoWithoutAGate) {
+  kernel_->Beat(BootTime{0});
+  gate_->beating = false;
+  ASSERT_TRUE(kernel_->SetOff(Clock::Real().Boot() + absl::Hours(1)).ok());
+  EXPECT_EQ(Try(kEnforce, [] { return Connect("127.9.1.1", kPort); }), ECONNREFUSED);
+  EXPECT_EQ(gate_->connects[0].head.flags, uint32_t{HP_FLAG_OBSERVED});
+  ASSERT_TRUE(kernel_->SetOff(Clock::Real().Boot()).ok());
+  EXPECT_EQ(Try(kEnforce, [] { return Connect("127.9.1.1", kPort); }), EPERM);
+}
+
+// What one daemon lifted is found by the next one, which takes it back.
+TEST_F(ConnectTest, WhatIsLiftedIsKnownToTheNextLoad) {
+  const BootTime until = Clock::Real().Boot() + absl::Hours(1);
+  ASSERT_TRUE(kernel_->SetGlass(kProduction, until).ok());
+  ASSERT_TRUE(kernel_->SetOff(until).ok());
+  kernel_.reset();  // Killed: nothing is detached.
+  Open(DefaultOptions());
+  const absl::StatusOr<Kernel::LiftedTimes> lifted = kernel_->Lifted();
+  ASSERT_TRUE(lifted.ok());
+  EXPECT_EQ(lifted->off, until);
+  EXPECT_EQ(lifted->glass, (std::map<uint32_t, BootTime>{{kProduction, until}}));
+}
+
 TEST_F(ConnectTest, RefusalDoesNotNeedAHeartbeat) {
   kernel_->Beat(BootTime{0});
   gate_->beating = false;

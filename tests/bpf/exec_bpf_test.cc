@@ -204,6 +204,34 @@ TEST_F(ExecTest, StaleHeartbeatFailsClosed) {
   EXPECT_EQ(Only("closed").reason, HP_REASON_STALE);
 }
 
+// `off` is a time that the program compares by itself: it holds with nobody alive, and ends with nobody alive.
+TEST_F(ExecTest, OffLetsPassUntilItsEndAlsoWithoutAGate) {
+  gate_->beating = false;
+  kernel_->Beat(BootTime{0});
+  ASSERT_TRUE(kernel_->SetOff(Clock::Real().Boot() + absl::Hours(1)).ok());
+  EXPECT_EQ(RunSession(kEnforce | HP_SESSION_FAIL_CLOSED, [] { return RunProgram({"/bin/true", "off"}); }), 0);
+  EXPECT_EQ(Only("off").head.kind, HP_EVENT_EXEC);
+  EXPECT_EQ(Only("off").reason, HP_REASON_OFF);
+  EXPECT_EQ(Stat(HP_STAT_FAIL_OPEN), 0u);
+
+  ASSERT_TRUE(kernel_->SetOff(Clock::Real().Boot()).ok());  // Over by now.
+  EXPECT_EQ(RunSession(kEnforce | HP_SESSION_FAIL_CLOSED,
+                       [] {
+                         return RunProgram({"/bin/true", "over"}) == SIGKILL ? 0 : 1;
+                       }),
+            0);
+  EXPECT_EQ(Only("over").reason, HP_REASON_STALE);
+}
+
+TEST_F(ExecTest, OffAsksNobodyAndIsOverAtOnceWhereItIsTakenBack) {
+  ASSERT_TRUE(kernel_->SetOff(Clock::Real().Boot() + absl::Hours(1)).ok());
+  EXPECT_EQ(RunSession(kEnforce, [] { return RunProgram({"/bin/true", "off"}); }), 0);
+  EXPECT_EQ(Only("off").reason, HP_REASON_OFF);
+  ASSERT_TRUE(kernel_->SetOff(BootTime{}).ok());
+  EXPECT_EQ(RunSession(kEnforce, [] { return RunProgram({"/bin/true", "on"}); }), 0);
+  EXPECT_EQ(Only("on").head.kind, HP_EVENT_ASK);
+}
+
 TEST_F(ExecTest, HeartbeatGetsStaleByAge) {
   Close();
   Kernel::Options options = DefaultOptions();

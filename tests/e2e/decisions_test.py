@@ -351,6 +351,29 @@ class Off(DecisionTest):
         self.assertEqual([(d['by'], d['presence']) for d in begun], [('dana', 'pam')])
         self.assertEqual(len(self.decisions('on')), 1)
 
+    def test_of_a_killed_daemon_it_goes_on_until_its_end_and_no_longer(self):
+        closed, opened = Shell(self, 'production'), Shell(self)
+        for shell in (closed, opened):
+            self.assertEqual(shell.run('/bin/true'), 'rc=0')  # It has begun.
+        self.assertEqual(self.lift('off', '--for', '10m').returncode, 0)
+        self.gate.kill()
+        for shell, name in ((closed, 'a'), (opened, 'b')):
+            self.assertEqual(shell.run(f'rm {self.path(name)}'), 'rc=0', 'it is off, also with nobody alive')
+        self.gate.start()
+        over = self.decisions('on')[-1]
+        self.assertIn('was killed', over['reason'])
+        self.assertEqual(closed.run(f'rm {self.path("c")}'), 'rc=126', 'the next daemon enforces')
+
+        self.assertEqual(self.lift('off', '--for', '2s').returncode, 0)
+        self.gate.kill()
+        # Nobody is there to end it. What a protected environment gets without a gate, it gets again.
+        self.until('the end of its time', lambda: closed.run(f'rm -f {self.path("c")}') == 'rc=137')
+        self.assertEqual(opened.run(f'rm {self.path("d")}'), 'rc=0', 'this one is open without a gate')
+        self.gate.start()
+        seen = [e['exec']['judgement'] for e in self.gate.events() if e['type'] == 'exec']
+        self.assertGreaterEqual(len([j for j in seen if j.get('observed_only') and j['verdict'] == 'hold']), 2,
+                                'what passed is in the record')
+
     def test_it_ends_by_itself_and_with_the_daemon(self):
         self.assertEqual(self.lift('off', '--for', '1s').returncode, 0)
         self.gate.await_event(lambda e: e['type'] == 'decision' and e['decision']['decision'] == 'on')
@@ -390,6 +413,62 @@ class OneTicket(DecisionTest):
         _, out, err = self.finish(self.session(f'rm {self.path("a")} 2>/dev/null; rm -f {self.path("a")}; echo rc=$?'))
         self.assertEqual(out, 'rc=126\n', err)
         self.assertIn(f'{self.ticket()["ticket"]} asks about another command on the same target', err)
+
+
+class Connects(DecisionTest):
+    """What is asked about a destination: approved for a session, and a thousand of them open at once."""
+
+    PORTS = 1000
+
+    def config(self):
+        return super().config().replace('destinations:', 'destinations:\n  - {cidr: ["127.0.9.0/24"], environment: production}')
+
+    def attempt(self, first, count=1):
+        program = self.world.root / 'connect.py'
+        if not program.exists():
+            program.write_text('import socket, sys\n'
+                               'first, count = map(int, sys.argv[1:])\n'
+                               'codes = {socket.socket().connect_ex(("127.0.9.1", port)) for port in range(first, first + count)}\n'
+                               'raise SystemExit(0 if codes == {111} else max(codes))\n', encoding='ascii')
+        return f'/usr/bin/python3 -I {program} {first} {count}'
+
+    def test_for_a_session_every_connect_passes_and_with_the_daemon_that_ends_declared(self):
+        shell, other = Shell(self), Shell(self)
+        self.assertEqual(shell.run(self.attempt(5432)), 'rc=1')
+        row = self.until('a ticket', lambda: self.gate.lines('holds'))[0]
+        self.assertEqual(self.approve(row['ticket'], '--until', '7d').returncode, 2)
+        done = self.approve(row['ticket'], '--session')
+        self.assertEqual(done.returncode, 0, done.stderr)
+        for _ in range(3):
+            self.assertEqual(shell.run(self.attempt(5432)), 'rc=0')
+        self.assertEqual(shell.run(self.attempt(5433)), 'rc=1', 'another destination')
+        self.assertEqual(other.run(self.attempt(5432)), 'rc=1', 'another session')
+
+        self.gate.kill()
+        self.gate.start()
+        over = [d for d in self.decisions('expire') if d.get('resource', {}).get('type') == 'address']
+        self.assertEqual([(d['scope'], d['resource']['id'], d['accepted']) for d in over],
+                         [('session', '127.0.9.1 port 5432', True)])
+        self.assertIn('began anew', over[0]['reason'])
+        self.assertEqual(shell.run(self.attempt(5432)), 'rc=1', 'it is asked about again')
+        self.gate.kill()
+        self.gate.start()
+        self.assertEqual(len([d for d in self.decisions('expire') if d.get('resource')]), 1, 'said once')
+
+    def test_a_thousand_open_tickets_are_all_listed_and_each_can_be_decided(self):
+        shell = Shell(self)
+        self.assertEqual(shell.run(self.attempt(10000, self.PORTS)), 'rc=1')
+        self.until('every ticket', lambda: self.gate.lines('status')[0]['tickets'] == self.PORTS)
+        rows = self.gate.lines('holds')
+        self.assertEqual({row['resource'] for row in rows}, {f'address 127.0.9.1 port {10000 + n}' for n in range(self.PORTS)})
+        self.assertEqual(len({row['ticket'] for row in rows}), self.PORTS)
+        text = self.gate.cli('holds').stdout
+        self.assertEqual(len([row for row in rows if row['ticket'] in text]), self.PORTS)
+        for row in (rows[0], rows[self.PORTS // 2], rows[-1]):
+            self.assertEqual(self.approve(row['ticket'], '--once').returncode, 0)
+            port = int(row['resource'].split()[-1])
+            self.assertEqual(shell.run(self.attempt(port)), 'rc=0')
+            self.assertEqual(shell.run(self.attempt(port)), 'rc=1', 'once')
 
 
 class Bounds(DecisionTest):

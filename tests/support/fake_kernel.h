@@ -63,6 +63,17 @@ class FakeKernel : public Kernel {
     return absl::OkStatus();
   }
   absl::Status AllowConnects(const hp_connect_key&, const hp_connect_pass&) override { return absl::OkStatus(); }
+  absl::Status ForbidConnects(const hp_connect_key&) override { return absl::OkStatus(); }
+  std::vector<std::pair<hp_connect_key, hp_connect_pass>> ConnectPasses() override { return {}; }
+  absl::Status SetOff(BootTime until) override {
+    lifted.off = until;
+    return absl::OkStatus();
+  }
+  absl::Status SetGlass(uint32_t environment, BootTime until) override {
+    lifted.glass[environment] = until;
+    return absl::OkStatus();
+  }
+  absl::StatusOr<LiftedTimes> Lifted() override { return lifted; }
   absl::Status SetGuards(bool on) override {
     guards = on;
     return absl::OkStatus();
@@ -80,6 +91,7 @@ class FakeKernel : public Kernel {
   std::vector<std::string> agent_names;
   std::vector<DestinationPrefix> destinations;
   std::map<std::pair<uint32_t, uint32_t>, hp_action> actions;
+  LiftedTimes lifted;
   bool guards = false;
 };
 
