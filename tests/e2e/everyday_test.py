@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import unittest
 
-from e2e import fixture_config, gate, isolation, people, world
+from e2e import fixture_config, gate, isolation, packages, people, world
 
 PLACE = None
 DANA = people.Person('dana', 61010, 'a long sentence of dana')
@@ -86,6 +86,28 @@ gdb -q -batch -ex run --args /usr/bin/git --version
 '''
 
 
+# What root does of it, with packages from a repository. Their maintainer scripts do what such scripts do.
+ROOTS = r'''
+apt-get -qq update
+apt-get install -y day
+dpkg -s day
+apt-get install -y --reinstall day
+dpkg -L day-data
+apt-get remove -y day
+apt-get autoremove -y
+apt-get purge -y day
+dpkg -i {deb}
+dpkg -r day-data
+'''
+PLACE_OF_PACKAGES = '/var/lib/apt/hp-day'  # in a folder that the test has put over the system's
+POSTINST = f'''cd {PLACE_OF_PACKAGES}
+rm -f cache.old
+mkdir -p cache
+for i in 1 2 3; do echo $i > cache/$i; done
+find cache -name 2 -delete
+rm -rf {PLACE_OF_PACKAGES}/cache'''
+
+
 def setUpModule():
     global PLACE
     PLACE = isolation.enter()
@@ -134,11 +156,30 @@ class Everyday(unittest.TestCase):
         done = self.run_inside('sh ./.day.sh')
         self.assertEqual((self.stopped(), done.stdout), ([], ''), done.stderr)
         self.assertNotIn('holdpoint:', (self.world.workspace.parent / 'day.log').read_text())
+        self.install_packages()
         counts = self.gate.lines('status')[0]['kernel']
         self.assertEqual(counts['fail_open'], 0)
         self.assertEqual(counts['exec_killed'], 0)
         print(f'execs: {counts["exec_seen"]}, asked: {counts["exec_asked"]} '
               f'({100 * counts["exec_asked"] // counts["exec_seen"]} %)', flush=True)
+
+    def install_packages(self):
+        """The part of the day that needs root: its own session, the same gate."""
+        repository = packages.Repository(self.world)
+        data = repository.add('day-data', POSTINST, [f'{PLACE_OF_PACKAGES[1:]}/data'])
+        repository.add('day', POSTINST, [f'{PLACE_OF_PACKAGES[1:]}/file'], depends='day-data')
+        steps = ROOTS.format(deb=data).strip().splitlines()
+        script = f'export PATH={packages.SYSTEM_PATH} DEBIAN_FRONTEND=noninteractive\n' + '\n'.join(
+            f'{step} >>{self.world.root}/apt.log 2>&1 || echo "$?: {step}"' for step in steps)
+        argv = [self.gate.bin / 'holdpoint', '--run', self.gate.run, 'run', '--env', 'staging', '--', 'sh', '-c', script]
+        done = subprocess.run(list(map(str, self.world.scope.command(argv, uid=0))), cwd=self.world.workspace,
+                              env=self.world.environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              timeout=240, check=False)
+        log = (self.world.root / 'apt.log').read_text()
+        self.assertEqual((self.stopped(), done.stdout), ([], ''), done.stderr + log[-2000:])
+        self.assertNotIn('holdpoint:', log)
+        self.assertIn('Setting up day', log)
+        self.assertIn('package.run', [e['exec']['judgement']['rule'] for e in self.gate.events() if e['type'] == 'exec'])
 
     def test_traced_program_that_is_refused_never_runs_and_its_neighbour_does(self):
         done = self.run_inside(f'for i in $(seq 200); do strace -f -o /dev/null {self.wipe} -a; echo $?; done; '

@@ -3,15 +3,9 @@
 Real apt-get and dpkg, on a database, a repository and a configuration of the test's own.
 """
 
-import hashlib
-import os
-import pathlib
-import subprocess
 import unittest
 
-from e2e import case
-
-SYSTEM_PATH = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+from e2e import case, packages
 
 
 def setUpModule():
@@ -22,48 +16,11 @@ class Packages(case.GateCase):
     HOLD_MS = 1
 
     def config(self):
-        self.packages = self.world.root / 'packages'
-        self.packages.mkdir()
-        self.private('/var/lib/dpkg', 'info', 'updates', 'triggers', 'parts')
-        (pathlib.Path('/var/lib/dpkg') / 'status').touch()
-        self.private('/var/lib/apt', 'lists/partial')
-        self.private('/var/cache/apt', 'archives/partial')
-        self.private('/var/log', 'apt')
-        for one in pathlib.Path('/etc/apt/sources.list.d').glob('*'):
-            one.unlink()
-        self.world.write_etc('apt/sources.list', f'deb [trusted=yes] file:{self.packages} ./')
-        self.deb = self.package('day', f'rm {self.precious}/a')
-        self.outside('apt-get', '-qq', 'update')
+        self.deb = packages.Repository(self.world).add('day', f'rm {self.precious}/a')
         return super().config().replace('limits:', 'limits:\n  consult_ms: 10000')
 
-    def private(self, folder, *inside):
-        """A folder of our own in place of the system's, for the test and what it starts."""
-        ours = self.world.root / 'system' / folder[1:]
-        for name in inside:
-            (ours / name).mkdir(parents=True)
-        self.world.bind(ours, folder)
-
-    def outside(self, *argv):
-        done = subprocess.run(argv, capture_output=True, text=True, check=False)
-        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-
-    def package(self, name, script):
-        """A package without files whose maintainer script does this when it is installed."""
-        tree = self.world.root / 'trees' / name
-        (tree / 'DEBIAN').mkdir(parents=True)
-        control = f'Package: {name}\nVersion: 1\nArchitecture: all\nMaintainer: d <d@example.com>\nDescription: a day\n'
-        (tree / 'DEBIAN/control').write_text(control)
-        (tree / 'DEBIAN/postinst').write_text(f'#!/bin/sh\nset -e\n{script}\n')
-        (tree / 'DEBIAN/postinst').chmod(0o755)
-        deb = self.packages / f'{name}.deb'
-        self.outside('dpkg-deb', '--root-owner-group', '-b', tree, deb)
-        data = deb.read_bytes()
-        (self.packages / 'Packages').write_text(
-            f'{control}Filename: ./{name}.deb\nSize: {len(data)}\nSHA256: {hashlib.sha256(data).hexdigest()}\n')
-        return deb
-
     def run_root(self, shell):
-        return self.finish(self.session(f'export {SYSTEM_PATH}; {shell}', uid=0))
+        return self.finish(self.session(f'export PATH={packages.SYSTEM_PATH}; {shell}', uid=0))
 
     def judged(self, file):
         """The judgements on acts that name this file, with their blind spots."""
