@@ -173,6 +173,36 @@ class Kept(SessionCase):
         self.assertEqual([row['coding_agent'] for row in rows], ['codex'])
         self.assertEqual(self.gate.cli('sessions', 'detach', daemon).returncode, 0)
 
+    def test_two_terminals_of_one_shared_daemon_are_told_apart(self):
+        """As interactive Codex does it: the first terminal leaves a daemon, which runs the tools of every later one."""
+        copy = self.world.home / '.codex/packages/app-server-daemon/releases/0.169.0/bin/codex'
+        copy.parent.mkdir(parents=True)
+        shutil.copy(self.codex, copy)
+        home, jobs, end = self.world.home, self.fifo('jobs'), self.fifo('end')
+        for name in ('own', 'one', 'two'):
+            (home / name).mkdir()
+            (home / name / 'data').write_text('data', encoding='ascii')
+            os.chown(home / name, self.world.uid, self.world.uid)
+        serve = f'exec 3<>{jobs}; while read -r thread name <&3; do CODEX_THREAD_ID=$thread /bin/rm -rf {home}/$name; done'
+        self.run_in_scope(self.codex, '-c', f'setsid {copy} -c {shlex.quote(serve)} >/dev/null 2>&1 </dev/null & :')
+        ours, = (row['id'] for row in self.gate.lines('sessions'))
+        second = self.start_in_scope(self.codex, '-c', f'CODEX_THREAD_ID=t-2 /bin/rm -rf {home}/own; read x < {end}; :')
+        theirs = self.gate.await_event(lambda e: e['type'] == 'session_started' and e['session'] != ours)['session']
+        with open(jobs, 'w', encoding='ascii') as daemon:
+            daemon.write('t-1 one\nt-2 two\n')
+
+        def who(name):
+            event = self.gate.await_event(lambda e: e['type'] == 'exec' and e['exec']['process'].get('argv', [''])[-1].endswith(f'/{name}'))
+            return event['session'], event['exec']['process']['join_keys']['CODEX_THREAD_ID']
+
+        # The kernel says in whose processes it ran, the coding agent's id for whom: the second one's work in the first's daemon.
+        self.assertEqual((who('own'), who('one'), who('two')), ((theirs, 't-2'), (ours, 't-1'), (ours, 't-2')))
+        end.write_text('go\n', encoding='ascii')
+        second.wait()
+        self.gate.await_event(lambda e: e['type'] == 'session_ended' and e['session'] == theirs)
+        row, = self.gate.lines('sessions')
+        self.assertEqual((row['id'], row['join_keys']['CODEX_THREAD_ID'], row['processes']), (ours, 't-1,t-2', 1))
+
     def test_a_tool_shell_below_an_editors_server_and_the_persons_terminal_beside_it(self):
         server = self.script('.vscode-server/server-main.sh', f'''#!/bin/bash
 TERM_PROGRAM=vscode CLAUDECODE=1 /bin/bash -c 'echo person: $(/usr/bin/id -u)'

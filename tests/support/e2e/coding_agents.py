@@ -173,6 +173,21 @@ def ways(name, world):
         folder = path(argv).parents[2]
         return [_node(world).parent / 'npx', '--offline', '--no-install', '--prefix', folder, path(argv).name, *argv[1:]]
 
+    def uvx(argv):
+        """As `uvx mini-swe-agent` does it: a static program that stays, and below it the script of a cached environment."""
+        tool = world.home / '.cache' / 'uv' / 'archive-v0' / 'Kq3xZ0aVbW9' / 'bin' / 'mini-swe-agent'
+        tool.parent.mkdir(parents=True, exist_ok=True)
+        tool.write_text(path(argv).read_text(encoding='utf-8'), encoding='utf-8')
+        tool.chmod(0o755)
+        launcher = world.root / 'bin' / 'uvx'
+        source = launcher.with_suffix('.c')
+        source.write_text('#include <spawn.h>\n#include <sys/wait.h>\nextern char **environ;\n'
+                          'int main(int argc, char **argv) {\n  int child, status = 1;\n  (void)argc;\n'
+                          f'  if (posix_spawn(&child, "{tool}", 0, 0, argv + 1, environ)) return 127;\n'
+                          '  waitpid(child, &status, 0);\n  return WEXITSTATUS(status);\n}\n', encoding='ascii')
+        subprocess.run(['gcc', '-static', '-o', launcher, source], check=True)
+        return [launcher, tool.name, *argv[1:]]
+
     def runtime(argv):
         interpreter = [world.agents / 'mini/bin/python3'] if name == 'mini-swe-agent' else [_node(world)]
         return [*interpreter, path(argv).resolve(), *argv[1:]]
@@ -184,6 +199,7 @@ def ways(name, world):
     found += [('its program', lambda argv: [program(argv), *argv[1:]])] if name in _PROGRAMS else []
     found += [('a copy of another name', renamed)] if name not in ('gemini-cli', 'qwen-code') else []
     if name == 'mini-swe-agent':
+        found.append(('uvx', uvx))
         found.append(('its module', lambda argv: [world.agents / 'mini/bin/python3', '-m', 'minisweagent', *argv[1:]]))
     else:
         found.append(('npx', npx))
