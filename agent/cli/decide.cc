@@ -5,8 +5,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <algorithm>
-
 #include <CLI/CLI.hpp>
 
 #include "absl/cleanup/cleanup.h"
@@ -16,8 +14,8 @@
 #include "agent/cli/ask.h"
 #include "agent/cli/context.h"
 #include "agent/cli/proof.h"
+#include "agent/cli/scope.h"
 #include "agent/cli/terminal.h"
-#include "agent/cli/when.h"
 
 namespace holdpoint {
 namespace {
@@ -26,8 +24,8 @@ constexpr absl::Duration kWaitSlack = absl::Seconds(5);
 constexpr uint64_t kWaitMax = 3600;
 
 struct DecideOptions {
-  std::string ticket, as, reason, until;
-  bool once = false, session = false;
+  std::string ticket, as, reason;
+  ScopeOptions scope;
   ProofOptions proof;
 };
 
@@ -64,23 +62,13 @@ absl::Status ShowTicket(const Context& context, const std::string& ticket) {
 
 absl::StatusOr<int> Decide(const Context& context, const DecideOptions& options, ControlCommand command) {
   const bool approve = command == ControlCommand::kApprove;
-  if (approve && options.once + options.session + !options.until.empty() != 1) {
-    return absl::InvalidArgumentError("say how far the approval goes: --once lets the identical act pass one time; "
-                                      "--session or --until what does the same to the same target");
-  }
+  ControlRequest request{.command = command};
+  absl::Cleanup wipe_request = [&request] { explicit_bzero(request.secret, sizeof(request.secret)); };
+  if (approve) HP_RETURN_IF_ERROR(SetScope(options.scope, !options.proof.signature.empty(), request));
   if (approve && absl::StripAsciiWhitespace(options.reason).empty()) {
     return absl::InvalidArgumentError("--reason: why this may happen belongs into the record");
   }
   const std::string as = options.as.empty() ? Caller() : options.as;
-  ControlRequest request{.command = command, .flags = options.once                 ? kControlOnce
-                                            : options.session             ? kControlSession
-                                            : !options.until.empty()      ? kControlUntil
-                                                                          : 0};
-  absl::Cleanup wipe_request = [&request] { explicit_bzero(request.secret, sizeof(request.secret)); };
-  if (!options.until.empty()) {
-    HP_ASSIGN_OR_RETURN(const absl::Time until, ParseUntil(options.until, absl::Now(), "--until"));
-    request.number = static_cast<uint64_t>(std::max<int64_t>(0, absl::ToUnixSeconds(until)));
-  }
   HP_RETURN_IF_ERROR(SetTicket(request, options.ticket));
   HP_RETURN_IF_ERROR(SetControlText(request.text1, as, "--as"));
   HP_RETURN_IF_ERROR(SetControlText(request.text2, options.reason, "--reason"));
@@ -110,11 +98,7 @@ void AddDecide(CLI::App& app, Context& context, const char* name, const char* te
   auto options = std::make_shared<DecideOptions>();
   CLI::App* decide = app.add_subcommand(name, text);
   decide->add_option("ticket", options->ticket, "for example HP-4K7Q; `holdpoint holds` lists them")->required();
-  if (command == ControlCommand::kApprove) {
-    decide->add_flag("--once", options->once, "the identical act passes one time");
-    decide->add_flag("--session", options->session, "what does the same to the same target passes in this session");
-    decide->add_option("--until", options->until, "the same until a date: 2026-12-31, 12h, 7d");
-  }
+  if (command == ControlCommand::kApprove) AddScopeOptions(*decide, options->scope);
   decide->add_option("--reason", options->reason, "why; part of the record");
   decide->add_option("--as", options->as, "owner who decides (default: who called sudo, else the caller)");
   AddProofOptions(*decide, options->proof, /*with_signature=*/true);

@@ -14,6 +14,7 @@
 #include "agent/cli/mode.h"
 #include "agent/cli/proof.h"
 #include "agent/cli/qr_code.h"
+#include "agent/cli/scope.h"
 #include "agent/cli/terminal.h"
 
 namespace holdpoint {
@@ -88,17 +89,29 @@ absl::StatusOr<int> RemoveCode(const Context& context, const CodeOptions& option
 
 struct ChallengeOptions {
   std::string ticket, as;
-  bool deny = false, once = false;
+  bool deny = false;
+  ScopeOptions scope;
 };
 
 absl::StatusOr<int> ShowChallenge(const Context& context, const ChallengeOptions& options) {
-  ControlRequest request{.command = ControlCommand::kChallenge, .flags = options.deny ? kControlDeny : kControlOnce};
+  ControlRequest request{.command = ControlCommand::kChallenge, .flags = options.deny ? kControlDeny : 0};
+  if (options.deny && !options.scope.None()) {
+    return absl::InvalidArgumentError("--deny closes the ticket, whatever its act is: no --once, --session or --until with it");
+  }
+  ScopeOptions scope = options.scope;
+  if (!options.deny && scope.None()) scope.once = true;
+  if (!options.deny) HP_RETURN_IF_ERROR(SetScope(scope, false, request));
+  const std::string as = options.as.empty() ? CallerName() : options.as;
   HP_RETURN_IF_ERROR(SetControlText(request.ticket, absl::AsciiStrToUpper(options.ticket), "the ticket"));
-  HP_RETURN_IF_ERROR(SetControlText(request.text1, options.as.empty() ? CallerName() : options.as, "--as"));
+  HP_RETURN_IF_ERROR(SetControlText(request.text1, as, "--as"));
   HP_ASSIGN_OR_RETURN(const ControlAnswer answer, Ask(context, request));
   if (answer.exit_code != 0) return Tell(answer);
   HP_ASSIGN_OR_RETURN(const Json shown, ObjectOf(answer));
   Print(context.json ? JsonLine(shown) : absl::StrCat(Safe(TextOf(shown, "challenge")), "\n"));
+  HP_RETURN_IF_ERROR(FlushOutput());
+  const std::string verb = options.deny ? "deny" : "approve", flag = options.deny ? "" : " " + ScopeFlag(request);
+  fprintf(stderr, "to bring what signs it: holdpoint %s %s%s --as %s --reason \"...\" --signature FILE\n", verb.c_str(),
+          Safe(request.ticket).c_str(), flag.c_str(), Safe(as).c_str());
   return 0;
 }
 
@@ -131,7 +144,7 @@ void AddPresence(CLI::App& app, Context& context) {
       "challenge", "What an owner's key signs elsewhere, for approve --signature: ssh-keygen -Y sign -n holdpoint");
   challenge->add_option("ticket", asked->ticket, "for example HP-4K7Q")->required();
   challenge->add_flag("--deny", asked->deny, "to close the ticket, not to let its act pass");
-  challenge->add_flag("--once", asked->once, "the identical act passes one time");
+  AddScopeOptions(*challenge, asked->scope);
   challenge->add_option("--as", asked->as, "owner who decides (default: who called sudo, else the caller)");
   challenge->callback([&context, asked] { context.command = [&context, asked] { return ShowChallenge(context, *asked); }; });
 }

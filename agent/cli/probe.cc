@@ -239,7 +239,7 @@ ProbeResult ProbeEngineSockets(const ProbeHost& host) {
 std::vector<ProbeResult> ProbeAll(const ProbeHost& host) {
   return {ProbeRights(host), ProbeKernel(host),          ProbeBtf(host),
           ProbeCgroup(host), ProbeBpffs(host),           ProbeLsm(host),
-          ProbeYama(host),   ProbeUnprivilegedBpf(host), ProbePam(host, PresenceService(host)),
+          ProbeYama(host),   ProbeUnprivilegedBpf(host), ProbeNamedPam(host),
           ProbeSudo(host),   ProbeRootGroups(host),      ProbeEngineSockets(host),
           ProbeOwnerKeys(host), ProbeConfiguration(host)};
 }

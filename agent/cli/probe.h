@@ -42,8 +42,8 @@ ProbeResult ProbeEngineSockets(const ProbeHost& host);  // whom a container engi
 ProbeResult ProbeOwnerKeys(const ProbeHost& host);      // /etc/holdpoint/presence.d
 ProbeResult ProbeConfiguration(const ProbeHost& host);  // /etc/holdpoint/holdpoint.yaml, SCRAM with an old librdkafka
 
-// The PAM service that the configuration names.
-std::string PresenceService(const ProbeHost& host);
+// The same with the service that presence.d/service names, where only root can have written it.
+ProbeResult ProbeNamedPam(const ProbeHost& host);
 
 std::vector<ProbeResult> ProbeAll(const ProbeHost& host);
 

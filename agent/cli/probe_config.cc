@@ -14,13 +14,6 @@ constexpr char kFile[] = "/etc/holdpoint/holdpoint.yaml";
 
 }  // namespace
 
-std::string PresenceService(const ProbeHost& host) {
-  const absl::StatusOr<std::string> bytes = ReadWholeFile(host.root + kFile);
-  if (!bytes.ok()) return BuiltInConfiguration().presence_service;
-  const absl::StatusOr<Configuration> configuration = LoadConfiguration(kFile, *bytes);
-  return configuration.ok() ? configuration->presence_service : BuiltInConfiguration().presence_service;
-}
-
 ProbeResult ProbeConfiguration(const ProbeHost& host) {
   const absl::StatusOr<std::string> bytes = ReadWholeFile(host.root + kFile);
   if (absl::IsNotFound(bytes.status())) {

@@ -26,6 +26,7 @@
 #include "agent/cli/files.h"
 #include "agent/cli/probe.h"
 #include "agent/presence/owner_key.h"
+#include "agent/presence/service.h"
 
 namespace holdpoint {
 namespace {
@@ -84,6 +85,12 @@ absl::StatusOr<std::string> AskSudo(const char* sudo, const std::string& user) {
   waitpid(child, &status, 0);
   if (!whole) return absl::DeadlineExceededError("sudo -l does not answer");
   return listed;
+}
+
+bool WrittenByOthers(const ProbeHost& host, const std::string& path) {
+  const uid_t root = host.root.empty() ? 0 : geteuid();  // A tree of one's own is one's own.
+  struct stat st {};
+  return stat((host.root + path).c_str(), &st) == 0 && (st.st_uid != root || (st.st_mode & 022) != 0);
 }
 
 absl::Duration BootNow() {
@@ -162,6 +169,20 @@ std::vector<ProbeResult> ProbeSudoOf(const std::vector<std::string>& users) {
   return rows;
 }
 
+ProbeResult ProbeNamedPam(const ProbeHost& host) {
+  const std::string path = absl::StrCat(kKeysFolder, "/", kPresenceServiceFile);
+  const absl::StatusOr<std::string> text = ReadWholeFile(host.root + path);
+  if (absl::IsNotFound(text.status())) return ProbePam(host, "holdpoint");
+  if (!text.ok()) return {"pam service", Level::kWarning, std::string(text.status().message()), "run it with sudo"};
+  if (WrittenByOthers(host, path)) {
+    return {"pam service", Level::kBad, absl::StrCat(path, " could have been written by others than root: no password counts"),
+            absl::StrCat("look at it, then: chown root ", path, "; chmod 644 ", path)};
+  }
+  const absl::StatusOr<std::string> service = ParsePresenceService(*text);
+  if (service.ok()) return ProbePam(host, *service);
+  return {"pam service", Level::kBad, absl::StrCat(path, ": ", service.status().message()), "until then no password counts"};
+}
+
 ProbeResult ProbeOwnerKeys(const ProbeHost& host) {
   const std::string folder = host.root + kKeysFolder;
   const std::unique_ptr<DIR, int (*)(DIR*)> dir(opendir(folder.c_str()), closedir);
@@ -169,7 +190,6 @@ ProbeResult ProbeOwnerKeys(const ProbeHost& host) {
     if (errno == ENOENT) return {"owners' keys", Level::kOk, "none: no decision is signed elsewhere"};
     return {"owners' keys", Level::kWarning, absl::StrCat(kKeysFolder, " cannot be read"), "run it with sudo"};
   }
-  const uid_t root = host.root.empty() ? 0 : geteuid();  // A tree of one's own is one's own.
   std::vector<std::string> files;
   for (const dirent* entry; (entry = readdir(dir.get())) != nullptr && files.size() < kFilesMax;) {
     if (absl::EndsWith(entry->d_name, ".keys") && entry->d_name[0] != '.') files.push_back(entry->d_name);
@@ -178,8 +198,7 @@ ProbeResult ProbeOwnerKeys(const ProbeHost& host) {
   std::map<std::string, std::string> owner_of;  // by the key
   for (const std::string& file : files) {
     const std::string path = absl::StrCat(kKeysFolder, "/", file);
-    struct stat st {};
-    if (stat((host.root + path).c_str(), &st) == 0 && (st.st_uid != root || (st.st_mode & 022) != 0)) {
+    if (WrittenByOthers(host, path)) {
       return {"owners' keys", Level::kBad, absl::StrCat(path, " could have been written by others than root: it does not count"),
               absl::StrCat("look at it, then: chown root ", path, "; chmod 644 ", path)};
     }

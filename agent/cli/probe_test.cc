@@ -51,6 +51,7 @@ ProbeResult ProbeHoldpointPam(const ProbeHost& host) { return ProbePam(host, "ho
 
 const char kMounts[] = "/proc/self/mounts";
 const char kKeyLine[] = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMzcrXQtlNSb/91MbZLloC3wtRF7PrATC3CvDN5SY36F dana\n";
+const char kService[] = "/etc/holdpoint/presence.d/service";
 const char kPam[] = "/etc/pam.d/holdpoint";
 const char kConfiguration[] = "/etc/holdpoint/holdpoint.yaml";
 
@@ -114,6 +115,14 @@ INSTANTIATE_TEST_SUITE_P(
              {{kPam, "account required pam_unix.so\n"}},
              Level::kBad,
              "asks for nothing"},
+        Case{"PamNamedByRoot",
+             ProbeNamedPam,
+             {{kService, "second-factor\n"}, {"/etc/pam.d/second-factor", "auth required pam_unix.so\n"}},
+             Level::kOk,
+             "second-factor"},
+        Case{"PamNamedAndMissing", ProbeNamedPam, {{kService, "second-factor\n"}, {kPam, "auth required pam_unix.so\n"}}, Level::kBad, "nobody can prove"},
+        Case{"PamNamedByNobody", ProbeNamedPam, {{kPam, "auth required pam_unix.so\n"}}, Level::kOk, kPam},
+        Case{"PamNamedWrongly", ProbeNamedPam, {{kService, "../other\n"}}, Level::kBad, "one word"},
         Case{"SudoWithoutPassword",
              ProbeSudo,
              {{"/etc/sudoers.d/ci", "dana ALL=(ALL) NOPASSWD: ALL\n"}},
@@ -245,6 +254,14 @@ TEST(ProbePam, FileThatOthersMayWriteIsBad) {
   const FakeHost fake(std::map<std::string, std::string>{{kPam, "auth required pam_unix.so\n"}});
   ASSERT_EQ(chmod((fake.root() + kPam).c_str(), 0666), 0);
   EXPECT_EQ(ProbePam(fake.host(), "holdpoint").level, Level::kBad);
+}
+
+TEST(ProbePam, ServiceThatOthersMayHaveChosenIsBad) {
+  const FakeHost fake(std::map<std::string, std::string>{{kService, "other\n"}});
+  ASSERT_EQ(chmod((fake.root() + kService).c_str(), 0666), 0);
+  const ProbeResult result = ProbeNamedPam(fake.host());
+  EXPECT_EQ(result.level, Level::kBad);
+  EXPECT_NE(result.detail.find("by others than root"), std::string::npos) << result.detail;
 }
 
 TEST(ProbeAll, SaysSomethingOfThisHostAndOfAnEmptyOne) {

@@ -37,6 +37,7 @@ TicketRow TicketRowOf(const Json& json) {
   row.backups = text("backups");
   row.decided_by = text("decided_by");
   row.decision_reason = text("decision_reason");
+  row.scope = text("scope");
   row.owners = Safe(ListOf(json, "owners"));
   row.rollback = Safe(ListOf(json, "rollback"));
   row.started_by = TextsOf(json, "started_by");

@@ -15,7 +15,7 @@ struct TicketRow {
     bool protected_environment = false;
   };
   std::string ticket, state, environment, summary, reason, rule, session, coding_agent, user, command, working_directory;
-  std::string effect, recoverability, resource, backups, rollback, owners, decided_by, decision_reason;
+  std::string effect, recoverability, resource, backups, rollback, owners, decided_by, decision_reason, scope;
   std::vector<std::string> started_by, blind_spots, deciders, approved_by;
   std::vector<Tag> tags;
   bool protected_environment = false, may_decide = false, two_persons = false;

@@ -189,11 +189,18 @@ class Watch {
     return true;
   }
 
+  static uint32_t FlagOf(WatchModel::Scope scope) {
+    return scope == WatchModel::Scope::kOnce      ? kControlOnce
+           : scope == WatchModel::Scope::kSession ? kControlSession
+                                                  : kControlUntil;
+  }
+
   void Decide(const WatchModel::Wish& wish) {
     std::string secret = model_.TakeSecret();
     absl::Cleanup wipe = [&secret] { explicit_bzero(secret.data(), secret.size()); };
     ControlRequest request{.command = wish.approve ? ControlCommand::kApprove : ControlCommand::kDeny,
-                           .flags = wish.approve ? kControlOnce : 0};
+                           .flags = wish.approve ? FlagOf(wish.scope) : 0,
+                           .number = static_cast<uint64_t>(wish.until)};
     absl::Status set = SetControlText(request.ticket, wish.ticket, "the ticket");
     if (set.ok()) set = SetControlText(request.text1, model_.as(), "--as");
     if (set.ok()) set = SetControlText(request.text2, wish.reason, "the reason");

@@ -9,6 +9,8 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/time/time.h"
+#include "agent/cli/when.h"
 
 namespace holdpoint {
 namespace {
@@ -17,6 +19,7 @@ constexpr size_t kReasonMax = 200;
 constexpr size_t kSecretMax = 127;
 constexpr size_t kMostScrolled = 60;  // lines
 constexpr int64_t kShownAfterItsEnd = 10;  // seconds
+constexpr const char* kScopeNames[] = {"once", "session", "until"};  // by Scope; as the daemon says them
 
 }  // namespace
 
@@ -67,6 +70,7 @@ void WatchModel::Begun() {
 }
 
 bool WatchModel::Ticket(const std::string& change, TicketRow row, int64_t now) {
+  now_ = now;
   if (change == "now") {
     if (!std::exchange(listing_, true)) fresh_.clear();
     fresh_.push_back(std::move(row));
@@ -89,6 +93,7 @@ bool WatchModel::Ticket(const std::string& change, TicketRow row, int64_t now) {
 }
 
 void WatchModel::Tick(int64_t now) {
+  now_ = now;
   const size_t index = chosen_index();
   bool chosen_left = false;
   std::erase_if(gone_, [&](const Gone& gone) {
@@ -125,11 +130,14 @@ WatchModel::Wish WatchModel::PressInList(const Key& key) {
   if (key.what == Key::What::kPageDown || letter == ' ') scrolled_ = std::min<size_t>(scrolled_ + 5, kMostScrolled);
   if (key.what == Key::What::kPageUp) scrolled_ -= std::min<size_t>(scrolled_, 5);
   if (letter == '?' || letter == 'h') mode_ = Mode::kHelp;
-  if (letter == 'a' || letter == 'd') BeginDecision(letter == 'a');
+  if (letter == 'a') BeginDecision(true, Scope::kOnce);
+  if (letter == 's') BeginDecision(true, Scope::kSession);
+  if (letter == 'u') BeginDecision(true, Scope::kUntil);
+  if (letter == 'd') BeginDecision(false, Scope::kOnce);
   return {};
 }
 
-void WatchModel::BeginDecision(bool approve) {
+void WatchModel::BeginDecision(bool approve, Scope scope) {
   const TicketRow* row = chosen();
   message_good_ = false;
   if (row == nullptr) return void(message_ = "nothing waits");
@@ -142,15 +150,40 @@ void WatchModel::BeginDecision(bool approve) {
                             row->deciders.empty() ? "nobody" : absl::StrJoin(row->deciders, ", "));
     return;
   }
+  // Of two persons the second says what the first one said, or nothing would come of both.
+  if (approve && !row->approved_by.empty() && row->scope != kScopeNames[static_cast<int>(scope)]) {
+    message_ = absl::StrCat(row->approved_by[0], " approved ", row->ticket, " for ", row->scope,
+                            ": two persons have to say the same");
+    return;
+  }
   approving_ = approve;
+  scope_ = scope;
   deciding_ = row->ticket;
+  typed_.clear();
+  wrong_.clear();
+  mode_ = scope == Scope::kUntil ? Mode::kUntil : Mode::kReason;
+}
+
+bool WatchModel::NeedsReason() const {
+  const TicketRow* row = deciding();
+  return approving_ && (scope_ != Scope::kOnce || row == nullptr || row->protected_environment);
+}
+
+void WatchModel::EnterDate() {
+  const absl::StatusOr<absl::Time> until =
+      ParseUntil(std::string(absl::StripAsciiWhitespace(typed_)), absl::FromUnixSeconds(now_), "it");
+  wrong_ = !until.ok() ? "Wanted a date such as 2026-12-31, or a time such as 12h or 7d."
+           : absl::ToUnixSeconds(*until) <= now_ ? "That is over already."
+                                                 : "";
+  if (!wrong_.empty()) return;
+  until_ = absl::ToUnixSeconds(*until);
   typed_.clear();
   mode_ = Mode::kReason;
 }
 
 WatchModel::Wish WatchModel::PressInText(const Key& key) {
-  std::string& text = mode_ == Mode::kReason ? typed_ : secret_;
-  const size_t max = mode_ == Mode::kReason ? kReasonMax : kSecretMax;
+  std::string& text = mode_ == Mode::kSecret ? secret_ : typed_;
+  const size_t max = mode_ == Mode::kSecret ? kSecretMax : kReasonMax;
   switch (key.what) {
     case Key::What::kEscape:
     case Key::What::kInterrupt:
@@ -165,18 +198,26 @@ WatchModel::Wish WatchModel::PressInText(const Key& key) {
       text.clear();
       break;
     case Key::What::kText:
-      if (mode_ == Mode::kReason && (key.text < 0x20 || key.text > 0x7e)) break;  // The record's reasons are ASCII.
+      if (mode_ != Mode::kSecret && (key.text < 0x20 || key.text > 0x7e)) break;  // The record's reasons are ASCII.
       if (text.size() < max) text += key.text;
       break;
     case Key::What::kEnter: {
       if (mode_ == Mode::kSecret) {
         if (secret_.empty()) break;
         mode_ = Mode::kBusy;
-        return {.what = Wish::What::kDecide, .approve = approving_, .ticket = deciding_, .reason = reason_};
+        return {.what = Wish::What::kDecide,
+                .approve = approving_,
+                .scope = scope_,
+                .until = scope_ == Scope::kUntil ? until_ : 0,
+                .ticket = deciding_,
+                .reason = reason_};
+      }
+      if (mode_ == Mode::kUntil) {
+        EnterDate();
+        break;
       }
       reason_ = std::string(absl::StripAsciiWhitespace(typed_));
-      const TicketRow* row = deciding();
-      if (approving_ && reason_.empty() && (row == nullptr || row->protected_environment)) break;
+      if (reason_.empty() && NeedsReason()) break;
       mode_ = Mode::kSecret;
       break;
     }
@@ -190,6 +231,7 @@ void WatchModel::EndDecision() {
   explicit_bzero(secret_.data(), secret_.size());
   secret_.clear();
   typed_.clear();
+  wrong_.clear();
   deciding_.clear();
   mode_ = Mode::kList;
 }

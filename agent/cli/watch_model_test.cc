@@ -68,6 +68,58 @@ TEST_F(WatchModelTest, WhatIsProtectedIsNotApprovedWithoutAReason) {
   EXPECT_EQ(model_.mode(), Mode::kSecret);
 }
 
+TEST_F(WatchModelTest, TheKeySaysHowFarAnApprovalGoes) {
+  TicketRow row = Row("HP-0001");
+  row.protected_environment = false;
+  model_.Ticket("opened", row, kNow);
+  WatchModel::Wish wish = Type("a\npass\n");  // Once, and nothing protected: without a reason.
+  EXPECT_EQ(wish.scope, WatchModel::Scope::kOnce);
+  EXPECT_EQ(wish.until, 0);
+  model_.Answered(false, "the password was not accepted");
+  Type("s\n");
+  EXPECT_EQ(model_.mode(), Mode::kReason) << "what is remembered needs a reason";
+  wish = Type("planned\npass\n");
+  EXPECT_EQ(wish.what, Wish::kDecide);
+  EXPECT_EQ(wish.scope, WatchModel::Scope::kSession);
+  EXPECT_EQ(wish.reason, "planned");
+  EXPECT_EQ(wish.until, 0);
+}
+
+TEST_F(WatchModelTest, UntilADateAsksForOneThatIsToCome) {
+  model_.Ticket("opened", Row("HP-0001"), kNow);
+  model_.Tick(kNow + 5);
+  Type("u");
+  EXPECT_EQ(model_.mode(), Mode::kUntil);
+  for (const char* wrong : {"for ever\n", "2001-01-01\n", "\n"}) {
+    Type(wrong);
+    EXPECT_EQ(model_.mode(), Mode::kUntil) << wrong;
+    EXPECT_NE(model_.wrong(), "") << wrong;
+    model_.Press({What::kErase});
+  }
+  Type("2h\n");
+  EXPECT_EQ(model_.mode(), Mode::kReason);
+  EXPECT_EQ(model_.typed(), "");
+  Type("\n");
+  EXPECT_EQ(model_.mode(), Mode::kReason);
+  const WatchModel::Wish wish = Type("planned\npass\n");
+  EXPECT_EQ(wish.scope, WatchModel::Scope::kUntil);
+  EXPECT_EQ(wish.until, kNow + 5 + 7200);
+}
+
+TEST_F(WatchModelTest, OfTwoPersonsTheSecondSaysTheSame) {
+  TicketRow row = Row("HP-0001");
+  row.approved_by = {"lee"};
+  row.scope = "session";
+  model_.Ticket("opened", row, kNow);
+  Type("a");
+  EXPECT_EQ(model_.mode(), Mode::kList);
+  EXPECT_THAT(model_.message(), HasSubstr("lee approved HP-0001 for session"));
+  Type("s");
+  EXPECT_EQ(model_.mode(), Mode::kReason);
+  Type("\x1b" "d");
+  EXPECT_EQ(model_.mode(), Mode::kReason) << "to deny is one person's";
+}
+
 TEST_F(WatchModelTest, ADenialNeedsNoReasonAndAnEmptyPasswordIsNone) {
   model_.Ticket("opened", Row("HP-0001"), kNow);
   Type("d\n\n");

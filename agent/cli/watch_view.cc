@@ -176,6 +176,7 @@ class Picture {
     Field("may decide", absl::StrCat(row.deciders.empty() ? "nobody" : absl::StrJoin(row.deciders, ", "),
                                      row.two_persons ? ", two of them" : "",
                                      row.approved_by.empty() ? "" : "; approved by ", absl::StrJoin(row.approved_by, ", "),
+                                     row.approved_by.empty() || row.scope == "once" ? "" : absl::StrCat(" (", row.scope, ")"),
                                      row.rollback.empty() ? "" : "; rollback: ", row.rollback));
     Field("rule", row.rule, Tone::kDim);
   }
@@ -196,11 +197,13 @@ class Picture {
   void Help() {
     for (const char* line :
          {"", "  up k, down j      choose", "  a                 approve: this one command, one time",
+          "  s                 approve for the session: what loses the same passes in it",
+          "  u                 approve until a date: the same, also in other sessions",
           "  d                 deny: the command stays refused",
           "  space, page keys  more of what is shown below the list", "  ctrl-l            draw again",
           "  q                 leave",
           "", "  A decision asks why, and for your password. To approve in a protected",
-          "  environment needs a reason. Esc decides nothing.", "",
+          "  environment, or for longer than once, needs a reason. Esc decides nothing.", "",
           "  What is held waits until its time is up and is refused then. What was refused",
           "  stays open: once approved, the identical command passes one time."}) {
       Add(line);
@@ -215,17 +218,27 @@ class Picture {
     frame_.lines.push_back(Clip(question + shown, width_));
   }
 
+  std::string HowFar() const {
+    if (!model_.approving() || model_.scope() == WatchModel::Scope::kOnce) return "";
+    if (model_.scope() == WatchModel::Scope::kSession) return " for the session";
+    return absl::FormatTime(" until %Y-%m-%d %H:%M UTC", absl::FromUnixSeconds(model_.until()), absl::UTCTimeZone());
+  }
+
   void Foot() {
     const TicketRow* row = model_.deciding();
     const std::string ticket = row == nullptr ? "" : row->ticket;
     const char* verb = model_.approving() ? "approve" : "deny";
     switch (model_.mode()) {
+      case WatchModel::Mode::kUntil:
+        return Prompt(absl::StrCat(" Until when may ", ticket, " pass? "), model_.typed(),
+                      model_.wrong().empty() ? " Enter goes on, Esc decides nothing. A date such as 2026-12-31, or 12h, 7d."
+                                             : absl::StrCat(" ", model_.wrong()));
       case WatchModel::Mode::kReason:
-        return Prompt(absl::StrCat(" Why ", verb, " ", ticket, "? "), model_.typed(),
+        return Prompt(absl::StrCat(" Why ", verb, " ", ticket, HowFar(), "? "), model_.typed(),
                       absl::StrCat(" Enter goes on, Esc decides nothing. ",
-                                   !model_.approving()                          ? "A reason may be left out."
-                                   : row != nullptr && row->protected_environment ? "A reason is needed: this is protected."
-                                                                                  : "A reason may be left out."));
+                                   !model_.NeedsReason()                       ? "A reason may be left out."
+                                   : model_.scope() != WatchModel::Scope::kOnce ? "A reason is needed: it is remembered."
+                                                                               : "A reason is needed: this is protected."));
       case WatchModel::Mode::kSecret:
         return Prompt(absl::StrCat(" Password of ", model_.as(), ": "), "",
                       absl::StrCat(" To ", verb, " ", ticket, "; a code will do as well. Not shown. Esc decides nothing."));
@@ -241,7 +254,7 @@ class Picture {
       Add(absl::StrCat(" ", model_.message()), model_.message_good() ? Tone::kGood : Tone::kBad);
     }
     Add(model_.mode() == WatchModel::Mode::kHelp ? " any key goes back"
-                                                 : " a approve once   d deny   up/down choose   ? help   q quit",
+                                                 : " a approve once  s for the session  u until a date  d deny  ? help  q quit",
         Tone::kDim);
   }
 

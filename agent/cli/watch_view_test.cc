@@ -111,6 +111,25 @@ TEST(WatchViewTest, AsksForTheReasonAndThenHidesThePassword) {
   EXPECT_THAT(Text(frame), Not(HasSubstr("*")));
 }
 
+TEST(WatchViewTest, SaysHowFarTheApprovalGoesThatItAsksFor) {
+  WatchModel model("dana", "web-1");
+  With(model, {Row()});
+  const auto type = [&model](const std::string& text) {
+    for (const char c : text) model.Press(c == '\n' ? Key{Key::What::kEnter} : c == '\x1b' ? Key{Key::What::kEscape} : Key{Key::What::kText, c});
+  };
+  type("s");
+  WatchFrame frame = RenderWatch(model, 80, 24, kNow, false);
+  EXPECT_EQ(frame.lines[23], " Why approve HP-4K7Q for the session? ");
+  EXPECT_THAT(frame.lines[22], HasSubstr("it is remembered"));
+  type("\x1bu1999-01-01\n");
+  frame = RenderWatch(model, 80, 24, kNow, false);
+  EXPECT_EQ(frame.lines[23], " Until when may HP-4K7Q pass? 1999-01-01");
+  EXPECT_THAT(frame.lines[22], HasSubstr("over already"));
+  model.Press({Key::What::kErase});
+  type("2026-12-31\n");
+  EXPECT_EQ(RenderWatch(model, 80, 24, kNow, false).lines[23], " Why approve HP-4K7Q until 2026-12-31 00:00 UTC? ");
+}
+
 TEST(WatchViewTest, SaysThatNothingWaitsAndThatTheDaemonIsGone) {
   WatchModel model("dana", "web-1");
   model.Begun();

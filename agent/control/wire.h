@@ -44,7 +44,7 @@ enum class ControlCommand : uint32_t {
   kEnrolCode = 41,    // a new secret for codes: number = digits, flag kControlSha256, secret = password or code in use
   kConfirmCode = 42,  // secret = its first code
   kRemoveCode = 43,   // secret = password or code
-  kChallenge = 44,    // what a key would sign: ticket and the rest as in kApprove, or with flag kControlDeny in kDeny
+  kChallenge = 44,    // what a key would sign: ticket, flags and number as in kApprove, or flag kControlDeny for kDeny
   kWatch = 50,      // what waits, then every change of it, packet by packet until the client hangs up
 };
 

@@ -196,7 +196,6 @@ struct Configuration {
   KafkaConfig kafka;
   RecordConfig record;
   NotifyConfig notify;
-  std::string presence_service = "holdpoint";
 
   // Null where there is no such environment.
   const EnvironmentConfig* Find(absl::string_view name) const {

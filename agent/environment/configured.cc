@@ -87,7 +87,6 @@ void FillConfigured(const Configuration& configuration, const CodingAgents& agen
   notify->set_webhook_ca_file(configuration.notify.webhook.ca_file);
   notify->set_webhook_timeout_ms(configuration.notify.webhook.timeout_ms);
   configured->set_record_allowed(configuration.record.allowed_in_full);
-  configured->set_presence_service(configuration.presence_service);
 }
 
 }  // namespace holdpoint

@@ -7,8 +7,8 @@
 namespace holdpoint {
 
 // Fills in what the gate and the kernel need of the configuration: environments, destinations (most specific first:
-// the first that holds an address and port decides, as in DestinationTag), agent_names, limits, kafka,
-// presence_service. Leaves accepted, policy_hash, rules and listed_names to the judge. Pure.
+// the first that holds an address and port decides, as in DestinationTag), agent_names, limits, kafka.
+// Leaves accepted, policy_hash, rules and listed_names to the judge. Pure.
 void FillConfigured(const Configuration& configuration, const CodingAgents& agents, v1::Configured* configured);
 
 }  // namespace holdpoint

@@ -433,13 +433,13 @@ class Loader {
   }
 
   absl::Status LoadPresence(const YamlMap& top) {
-    static const auto* const pattern = new RE2("[a-z][a-z0-9_-]{0,31}");
     if (!top.Has("presence")) return absl::OkStatus();
     HP_ASSIGN_OR_RETURN(const YamlMap map, top.Get("presence")->Map(kPresenceKeys));
     if (!map.Has("service")) return absl::OkStatus();
-    HP_ASSIGN_OR_RETURN(configuration_.presence_service,
-                        Matching(*map.Get("service"), *pattern, "the name of a PAM service"));
-    return absl::OkStatus();
+    HP_ASSIGN_OR_RETURN(const std::string service, map.Get("service")->Scalar());
+    if (service == "holdpoint") return absl::OkStatus();
+    return map.Get("service")->Error(
+        "only holdpoint: another PAM service is named in presence.d/service beside this file, which no other process reads");
   }
 
   absl::Status LoadRecord(const YamlMap& top) {

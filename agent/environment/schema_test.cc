@@ -263,7 +263,7 @@ TEST(SchemaTest, AgreesOnATableOfFiles) {
                           "kafka: {settings: {acks: all}}",
                           "kafka: {settings: {sasl.password.file: x}}",
                           "kafka: {topic: \"a b\"}",
-                          "presence: {service: \"../x\"}",
+                          "presence: {service: other}",
                           "notify: {wall: everybody}",
                           "notify: {webhook: {}}",
                           "notify: {webhook: {url: \"http://hooks.example.com/\"}}",

@@ -13,7 +13,7 @@ struct Challenge {
   std::string ticket = {};
   std::string digest = {};    // of the act, 32 bytes
   std::string decision = {};  // "approve", "deny"
-  std::string scope = {};     // "once"; how far it goes, in words without a blank
+  std::string scope = {};     // "once", "session", "until:2026-12-31T18:00:00Z"; "none" of a denial
   std::string owner = {};     // who decides
   absl::Time expires = {};    // the ticket's end
 };

@@ -8,6 +8,7 @@
 #include "agent/base/escape.h"
 #include "agent/base/status.h"
 #include "agent/control/views.h"
+#include "agent/gate/asked.h"
 #include "agent/gate/hold_view.h"
 #include "agent/gate/notice_desk.h"
 #include "agent/gate/lineage.h"
@@ -17,8 +18,6 @@ namespace holdpoint {
 namespace {
 
 constexpr int kMaxWaitSeconds = 3600;
-constexpr absl::Duration kMaxUntil = absl::Hours(24 * 90);
-constexpr uint64_t kMaxUnixSeconds = 1ull << 40;
 constexpr int kExitUndecided = 75;
 constexpr int kExitNotPermitted = 77;
 constexpr int kExitUnavailable = 69;
@@ -44,24 +43,6 @@ std::pair<int, std::string> WaitAnswer(const Ticket& ticket) {
   }
 }
 
-// How far a decision goes, as a challenge says it. One that has no word of its own is bound by its bits: a signature for
-// one scope is never one for another.
-std::string SignedScope(const ControlRequest& request) {
-  const uint32_t flags = request.flags & ~(kControlCode | kControlSignature | kControlDeny);
-  if ((flags & ~kControlOnce) == 0 && request.number == 0) return "once";
-  return absl::StrCat("flags:", flags, ":", request.number);
-}
-
-// The question that an owner's key answers by its signature.
-Challenge QuestionOf(const Ticket& ticket, const ControlRequest& request, bool approve) {
-  return {.ticket = ticket.id,
-          .digest = ticket.digest,
-          .decision = approve ? "approve" : "deny",
-          .scope = SignedScope(request),
-          .owner = request.text1,
-          .expires = ticket.expires};
-}
-
 // Above the list of what waits: why so little does.
 std::string LiftedLine(const Emergency& emergency) {
   std::vector<std::string> lines;
@@ -72,34 +53,6 @@ std::string LiftedLine(const Emergency& emergency) {
   if (emergency.off() != nullptr) add("OFF, nothing is stopped,", *emergency.off());
   for (const auto& [environment, glass] : emergency.glass()) add("BREAK-GLASS in " + environment, glass);
   return absl::StrJoin(lines, "; ");
-}
-
-const char* ScopeOf(const ControlRequest& request) {
-  return (request.flags & kControlUntil) != 0 ? "until" : (request.flags & kControlSession) != 0 ? "session" : "once";
-}
-
-// Who asks says how far an approval goes; exactly one flag, or nothing for a denial.
-absl::StatusOr<Grant> GrantOf(const ControlRequest& request, absl::Time now) {
-  Grant grant{.reason = EscapeAndClip(request.text2, 255)};
-  switch (request.flags & (kControlOnce | kControlSession | kControlUntil)) {
-    case kControlOnce:
-      return grant;
-    case kControlSession:
-      grant.scope = "session";
-      break;
-    case kControlUntil:
-      grant.scope = "until";
-      grant.until = absl::FromUnixSeconds(static_cast<int64_t>(std::min<uint64_t>(request.number, kMaxUnixSeconds)));
-      if (grant.until <= now || grant.until > now + kMaxUntil) {
-        return absl::InvalidArgumentError(
-            absl::StrCat("--until: a date that is to come, within ", absl::ToInt64Hours(kMaxUntil) / 24, " days"));
-      }
-      break;
-    default:
-      return absl::InvalidArgumentError("say how far the approval goes: --once, --session or --until");
-  }
-  if (grant.reason.empty()) return absl::InvalidArgumentError("what is remembered needs a --reason");
-  return grant;
 }
 
 }  // namespace
@@ -326,7 +279,7 @@ void ControlDesk::Decide(const Call& call, const Peer& peer, bool approve) {
   attempt.peer_in_session = peer.in_session;
   absl::Status may = MayDecide(attempt);
   if (may.ok() && approve) {
-    const absl::StatusOr<Grant> grant = GrantOf(request, core_.clock.Wall());
+    const absl::StatusOr<Grant> grant = GrantAsked(request, core_.clock.Wall());
     may = grant.ok() ? holds_.MayApprove(*ticket, *grant) : grant.status();
     const v1::Environment* environment = core_.policy.Find(ticket->environment);
     if (may.ok() && environment->protected_() && grant->reason.empty()) {
@@ -341,7 +294,7 @@ void ControlDesk::Decide(const Call& call, const Peer& peer, bool approve) {
   }
   const auto owner = std::find_if(attempt.eligible.begin(), attempt.eligible.end(),
                                   [&](const EligibleOwner& one) { return one.user == attempt.as_user; });
-  presence_.Prove(call, *owner, QuestionOf(*ticket, request, approve), [this, call, ticket_id, approve, proved = *owner](absl::StatusOr<PresenceProof> proof) {
+  presence_.Prove(call, *owner, QuestionAsked(*ticket, request, approve), [this, call, ticket_id, approve, proved = *owner](absl::StatusOr<PresenceProof> proof) {
     if (proof.ok()) return Proved(call, ticket_id, proved, *proof, approve);
     RecordDecision(core_.tickets.FindById(ticket_id), ticket_id, *call, approve, &proved, nullptr,
                    std::string(proof.status().message()));
@@ -360,7 +313,12 @@ void ControlDesk::ShowChallenge(const Call& call, const Peer& peer) {
   }
   if (!owner.ok()) return call->Reply(ExitCode(owner.status()), owner.status().message());
   const bool approve = (request.flags & kControlDeny) == 0;
-  call->Reply(0, "", ChallengeBodies(presence_.LineOf(QuestionOf(*ticket, request, approve))));
+  // Nobody signs what would then be refused.
+  const absl::StatusOr<Grant> scope = approve ? ScopeAsked(request, core_.clock.Wall()) : absl::StatusOr<Grant>(Grant());
+  absl::Status may = scope.status();
+  if (may.ok()) may = approve ? holds_.MayApprove(*ticket, *scope) : holds_.MayDeny(*ticket);
+  if (!may.ok()) return call->Reply(ExitCode(may), may.message());
+  call->Reply(0, "", ChallengeBodies(presence_.LineOf(QuestionAsked(*ticket, request, approve))));
 }
 
 void ControlDesk::Proved(const Call& call, const std::string& ticket_id, const EligibleOwner& owner,
@@ -371,7 +329,7 @@ void ControlDesk::Proved(const Call& call, const std::string& ticket_id, const E
   Grant grant{.reason = EscapeAndClip(call->request().text2, 255)};
   absl::Status may = MayDecide(AttemptOn(*ticket, *call, approve));
   if (may.ok() && approve) {
-    absl::StatusOr<Grant> asked = GrantOf(call->request(), core_.clock.Wall());
+    absl::StatusOr<Grant> asked = GrantAsked(call->request(), core_.clock.Wall());
     may = asked.ok() ? holds_.MayApprove(*ticket, *asked) : asked.status();
     if (asked.ok()) grant = *std::move(asked);
   } else if (may.ok()) {

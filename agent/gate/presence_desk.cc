@@ -62,8 +62,7 @@ void PresenceDesk::Prove(const std::shared_ptr<ControlCall>& call, const Eligibl
   }
   HelperRequest proof;
   proof.spec.path = absl::StrCat(core_.options.bin, "/holdpoint-presence");
-  const std::string& service = core_.policy.configured().presence_service();
-  proof.spec.args = {"prove", "--user", owner.user, "--service", service.empty() ? "holdpoint" : service, "--by",
+  proof.spec.args = {"prove", "--user", owner.user, "--by",
                      by_signature ? "signature" : (flags & kControlCode) != 0 ? "code" : "password"};
   for (std::string& arg : PresenceFolderArgs(core_.options)) proof.spec.args.push_back(std::move(arg));
   std::string line;

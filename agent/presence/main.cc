@@ -1,7 +1,7 @@
 // holdpoint-presence: one question about an owner, asked by the daemon, answered by an exit status and one line.
 //
-//   prove --user dana --by password|code|signature --service holdpoint --keys DIR --codes DIR [--challenge TEXT] 3<secret
-//       is dana there? 0 and "pam", "totp" or "key SHA256:...", 77 no, 69 or 78 could not be asked; then why
+//   prove --user dana --by password|code|signature --keys DIR --codes DIR [--challenge TEXT] 3<secret
+//       is dana there? A password is checked with the PAM service that KEYS/service names. 0 and "pam", "totp" or "key SHA256:...", 77 no, 69 or 78 could not be asked; then why
 //   resolve [--keys DIR] [--codes DIR] [-- NAME|%GROUP ...]
 //       who may decide, "USER UID THROUGH METHODS" each
 //   begin-code --user dana --codes DIR --hash sha1|sha256 --digits N --host NAME     the URI of a new secret
@@ -54,8 +54,7 @@ absl::StatusOr<Arguments> Parse(const std::vector<std::string>& args) {
   Arguments parsed{.verb = args[0], .options = {}, .names = {}};
   size_t at = 1;
   for (; at < args.size() && args[at] != "--"; at += 2) {
-    static const char* const kKnown[] = {"--user", "--by",   "--service", "--keys", "--codes",
-                                         "--hash", "--host", "--digits",  "--challenge"};
+    static const char* const kKnown[] = {"--user", "--by", "--keys", "--codes", "--hash", "--host", "--digits", "--challenge"};
     bool known = false;
     for (const char* name : kKnown) known = known || args[at] == name;
     if (!known || at + 1 == args.size()) return usage;
@@ -75,7 +74,6 @@ absl::StatusOr<std::string> Prove(const Arguments& args) {
                 : by == "signature" ? PresenceQuestion::By::kSignature
                                     : PresenceQuestion::By::kPasswordOrCode;
   question.user = args.Of("--user");
-  question.service = args.Of("--service");
   question.challenge = args.Of("--challenge");
   question.folders = {.keys = args.Of("--keys"), .codes = args.Of("--codes")};
   holdpoint::Secret secret;

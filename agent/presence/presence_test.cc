@@ -31,6 +31,7 @@ using ::testing::IsEmpty;
 
 constexpr char kPassword[] = "correct horse battery";
 constexpr char kKeys[] = "/etc/presence.d", kCodes[] = "/etc/codes";
+constexpr char kService[] = "/etc/presence.d/service";
 
 std::string Helper() { return absl::StrCat(getenv("HP_BUILD_DIR"), "/bin/holdpoint-presence"); }
 
@@ -79,7 +80,8 @@ class PresenceTest : public ::testing::Test {
           "root:x:0:\ndana:x:1000:\nops:x:500:dana,locked,nobody-there\nwheel:x:10:locked\nadmin:x:11:lee\n");
     Write("/etc/pam.d/holdpoint", ShippedService());
     std::filesystem::remove_all(kCodes);
-    for (const char* name : {"dana.keys", "locked.keys", "expired.keys"}) unlink(absl::StrCat(kKeys, "/", name).c_str());
+    ASSERT_EQ(chmod(kKeys, 0755), 0);
+    for (const char* name : {"service", "dana.keys", "locked.keys", "expired.keys"}) unlink(absl::StrCat(kKeys, "/", name).c_str());
     Write("/etc/pam.d/other", "auth required pam_permit.so\naccount required pam_permit.so\n");
   }
 
@@ -116,17 +118,15 @@ class PresenceTest : public ::testing::Test {
     EXPECT_EQ(waitpid(child, &ended.wait_status, 0), child);
     return ended;
   }
-  static int Prove(const std::string& user, const std::string& password, const std::string& service = "holdpoint") {
-    return ProveBy("password", user, password, service).exit;
-  }
+  static int Prove(const std::string& user, const std::string& password) { return ProveBy("password", user, password).exit; }
   struct Said {
     int exit = -1;
     std::string line;
   };
   static Said ProveBy(const std::string& by, const std::string& user, const std::string& secret,
-                      const std::string& service = "holdpoint", const std::string& challenge = "") {
-    const Ended ended = Run({"prove", "--user", user, "--by", by, "--service", service, "--keys", kKeys, "--codes", kCodes,
-                             "--challenge", challenge}, secret);
+                      const std::string& challenge = "") {
+    const Ended ended = Run({"prove", "--user", user, "--by", by, "--keys", kKeys, "--codes", kCodes, "--challenge", challenge},
+                            secret);
     const int exit = WIFEXITED(ended.wait_status) ? WEXITSTATUS(ended.wait_status) : -1;
     return {exit, ended.output};
   }
@@ -178,7 +178,36 @@ TEST_F(PresenceTest, WithoutTheServiceFileNothingIsProven) {
   EXPECT_EQ(Prove("dana", kPassword), 69);
 }
 
-TEST_F(PresenceTest, ServiceNameCannotLeaveItsFolder) { EXPECT_EQ(Prove("dana", kPassword, "../pam.d/other"), 2); }
+// Only the file of root names another service: nothing that the daemon passes on does.
+TEST_F(PresenceTest, TheServiceIsTheOneThatRootWroteDown) {
+  Write("/etc/pam.d/second-factor", "auth required pam_deny.so\naccount required pam_unix.so\n");
+  Write(kService, "second-factor\n");
+  EXPECT_EQ(Prove("dana", kPassword), 77);
+  Write("/etc/pam.d/second-factor", ShippedService());
+  Write("/etc/pam.d/holdpoint", "auth required pam_deny.so\naccount required pam_unix.so\n");
+  EXPECT_EQ(Prove("dana", kPassword), 0);
+  EXPECT_EQ(WEXITSTATUS(Run({"prove", "--by", "password", "--user", "dana", "--keys", kKeys, "--service", "other"}, kPassword).wait_status), 2);
+}
+
+TEST_F(PresenceTest, AServiceThatOthersCouldHaveChosenProvesNothing) {
+  Write(kService, "other\n", 0646);
+  const Said written = ProveBy("password", "dana", kPassword);
+  EXPECT_EQ(written.exit, 78);
+  EXPECT_THAT(written.line, HasSubstr("others than root could have written it"));
+  ASSERT_EQ(chmod(kService, 0644), 0);
+  ASSERT_EQ(chown(kService, 1000, 1000), 0);
+  EXPECT_EQ(Prove("dana", kPassword), 78);
+  ASSERT_EQ(unlink(kService), 0);
+  ASSERT_EQ(chmod(kKeys, 0777), 0);
+  EXPECT_EQ(Prove("dana", kPassword), 78) << "anybody could have taken it away";
+}
+
+TEST_F(PresenceTest, ServiceNameCannotLeaveItsFolder) {
+  for (const char* name : {"../pam.d/other", "", "Other", "a b", "two\nlines\n", "1st"}) {
+    Write(kService, name);
+    EXPECT_EQ(Prove("dana", kPassword), 78) << name;
+  }
+}
 
 TEST_F(PresenceTest, MissingModuleIsUnavailableAndNoYes) {
   Write("/etc/pam.d/holdpoint", "auth required pam_not_there.so\naccount required pam_unix.so\n");
@@ -190,7 +219,7 @@ TEST_F(PresenceTest, AlarmEndsTheHelperThoughItsParentIgnoredIt) {
   Write("/etc/look", "#!/bin/sh\nkill -ALRM $PPID\nexit 1\n", 0755);
   Write("/etc/pam.d/holdpoint", "auth required pam_exec.so quiet /etc/look\naccount required pam_unix.so\n");
   signal(SIGALRM, SIG_IGN);
-  const Ended ended = Run({"prove", "--by", "password", "--service", "holdpoint", "--user", "dana"}, kPassword);
+  const Ended ended = Run({"prove", "--by", "password", "--keys", kKeys, "--user", "dana"}, kPassword);
   signal(SIGALRM, SIG_DFL);
   ASSERT_TRUE(WIFSIGNALED(ended.wait_status));
   EXPECT_EQ(WTERMSIG(ended.wait_status), SIGALRM);
@@ -199,7 +228,7 @@ TEST_F(PresenceTest, AlarmEndsTheHelperThoughItsParentIgnoredIt) {
 TEST_F(PresenceTest, WrongUseIsToldApart) {
   EXPECT_EQ(WEXITSTATUS(Run({}, "").wait_status), 2);
   EXPECT_EQ(WEXITSTATUS(Run({"prove", "--user", "dana"}, "x").wait_status), 2);
-  EXPECT_EQ(WEXITSTATUS(Run({"prove", "--by", "password", "--service", "holdpoint", "--user", ""}, "x").wait_status), 2);
+  EXPECT_EQ(WEXITSTATUS(Run({"prove", "--by", "password", "--user", ""}, "x").wait_status), 2);
   EXPECT_EQ(WEXITSTATUS(Run({"prove", "--by", "code", "--user", "../etc/passwd"}, "x").wait_status), 2);
   EXPECT_EQ(WEXITSTATUS(Run({"prove", "--nonsense", "x"}, "x").wait_status), 2);
 }
@@ -372,15 +401,15 @@ TEST_F(PresenceTest, AKeyProvesWhatItSigned) {
   const std::string signature =
       "ssh-sha512.3INEVFAkPKS4N0te.FO5bsVKWA-JVd3W854Csl10fh4jnB4HuuDgrZq2vODll1LtmgDL-B6r0QD5qbS-hntpZIStFqZu5i2YTRR33Cg";
   const std::string keys = absl::StrCat(kKeys, "/dana.keys");
-  EXPECT_EQ(ProveBy("signature", "dana", signature, "holdpoint", challenge).exit, 69) << "no key is known";
+  EXPECT_EQ(ProveBy("signature", "dana", signature, challenge).exit, 69) << "no key is known";
   Write(keys, "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMzcrXQtlNSb/91MbZLloC3wtRF7PrATC3CvDN5SY36F\n");
-  EXPECT_EQ(ProveBy("signature", "dana", signature, "holdpoint", challenge).line,
+  EXPECT_EQ(ProveBy("signature", "dana", signature, challenge).line,
             "key SHA256:3INEVFAkPKS4N0teKKOkjDQgzLYSJxKWTBqCLmDitB8");
-  EXPECT_EQ(ProveBy("signature", "dana", signature, "holdpoint", challenge + "X").exit, 77);
+  EXPECT_EQ(ProveBy("signature", "dana", signature, challenge + "X").exit, 77);
   EXPECT_EQ(ProveBy("signature", "dana", signature).exit, 77) << "there is nothing to sign";
-  EXPECT_EQ(ProveBy("signature", "lee", signature, "holdpoint", challenge).exit, 69);
+  EXPECT_EQ(ProveBy("signature", "lee", signature, challenge).exit, 69);
   ASSERT_EQ(chmod(keys.c_str(), 0666), 0);
-  EXPECT_EQ(ProveBy("signature", "dana", signature, "holdpoint", challenge).exit, 78) << "others could have written it";
+  EXPECT_EQ(ProveBy("signature", "dana", signature, challenge).exit, 78) << "others could have written it";
 }
 
 TEST(EligibleOwners, ReadsOnlyItsOwnLines) {

@@ -8,6 +8,7 @@
 #include "agent/presence/key_proof.h"
 #include "agent/presence/pam.h"
 #include "agent/presence/root_file.h"
+#include "agent/presence/service.h"
 #include "agent/presence/totp_store.h"
 
 namespace holdpoint {
@@ -48,7 +49,8 @@ absl::StatusOr<std::string> ByPasswordOrCode(const PresenceQuestion& question, c
     if (proven.ok()) return proven;
     code = proven.status();
   }
-  const absl::Status password = CheckPassword(question.service, question.user, secret);
+  HP_ASSIGN_OR_RETURN(const std::string service, ReadPresenceService(question.folders.keys));
+  const absl::Status password = CheckPassword(service, question.user, secret);
   if (password.ok()) {
     if (maybe_code) HP_RETURN_IF_ERROR(codes.Forgive(question.user));
     return "pam";

@@ -10,7 +10,7 @@ namespace holdpoint {
 
 // Where what an owner can prove with is kept. Only holdpoint-presence reads either.
 struct PresenceFolders {
-  std::string keys = {};   // OWNER.keys, written by the administrator
+  std::string keys = {};   // OWNER.keys, and the name of the PAM service; written by the administrator
   std::string codes = {};  // OWNER.totp, written here
 };
 
@@ -19,7 +19,6 @@ struct PresenceQuestion {
   enum class By { kPasswordOrCode, kCode, kSignature };
   By by = By::kPasswordOrCode;
   std::string user = {};
-  std::string service = {};    // of PAM
   std::string challenge = {};  // what a signature has to be over; empty: none counts
   PresenceFolders folders = {};
 };

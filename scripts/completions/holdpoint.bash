@@ -28,7 +28,7 @@ _holdpoint() {
       run) words='--env --owner --agent --' ;;
       approve) words="--once --session --until --reason --as --password-fd --code --signature $(_holdpoint_column "$1" holds ticket)" ;;
       deny) words="--reason --as --password-fd --code --signature $(_holdpoint_column "$1" holds ticket)" ;;
-      challenge) words="--deny --once --as $(_holdpoint_column "$1" holds ticket)" ;;
+      challenge) words="--deny --once --session --until --as $(_holdpoint_column "$1" holds ticket)" ;;
       presence) words='enroll-totp remove-totp --as --hash --digits --password-fd --code --confirm-fd' ;;
       watch) words='--as --quiet' ;;
       wait) words="--seconds $(_holdpoint_column "$1" holds ticket)" ;;

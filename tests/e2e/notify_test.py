@@ -612,6 +612,46 @@ class Watch(NotifyCase):
         self.assertIn(self.LEAVE, watch.shown)
         self.assertEqual(termios.tcgetattr(watch.slave), watch.modes)
 
+    def decide(self, watch, keys, asks, reason='planned'):
+        """Presses `keys`, is asked why in these words, and gives reason and password."""
+        watch.press(keys)
+        at = watch.wait_for(asks)
+        watch.press(reason + '\r')
+        at = watch.wait_for('Password of dana:', at)
+        watch.press(DANA.password + '\r')
+        return at
+
+    def test_approves_for_the_session_with_another_key(self):
+        session = self.session(f'rm {self.precious}/a; echo data >{self.precious}/a; rm {self.precious}/a; rm {self.precious}/b')
+        ticket = self.gate.await_hold()['ticket']
+        watch = self.watch()
+        watch.wait_for(f'> {ticket}')
+        at = self.decide(watch, 's', f'Why approve {ticket} for the session?')
+        watch.wait_for(f'{ticket} approved', at)
+        other = self.gate.await_hold(wanted=lambda row: row['ticket'] != ticket)
+        self.assertIn('/b', other['summary'], 'the same was removed twice; another target is another question')
+        self.deny(other['ticket'])
+        self.assertEqual(self.finish(session)[0], 126)
+        self.assertFalse((self.precious / 'a').exists())
+        self.assertEqual([row['scope'] for row in self.gate.lines('approvals')], ['session'])
+
+    def test_approves_until_a_date_that_it_asks_for(self):
+        session, ticket = self.hold()
+        watch = self.watch()
+        watch.wait_for(f'> {ticket}')
+        watch.press('u')
+        at = watch.wait_for(f'Until when may {ticket} pass?')
+        watch.press('some day\r')
+        at = watch.wait_for('Wanted a date such as', at)
+        watch.press('\x15')
+        at = self.decide(watch, '2h\r', f'Why approve {ticket} until 20')
+        watch.wait_for(f'{ticket} approved', at)
+        self.assertEqual(self.finish(session)[0], 0)
+        row, = self.gate.lines('approvals')
+        self.assertEqual(row['scope'], 'until')
+        self.assertAlmostEqual(row['until'] - row['since'], 7200, delta=case.BOUND)
+        self.assertEqual(self.finish(self.session(f'echo data >{self.precious}/a; rm {self.precious}/a'))[0], 0)
+
     def test_denies(self):
         session, ticket = self.hold()
         watch = self.watch()

@@ -266,6 +266,64 @@ class Keys(PresenceTest):
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertTrue(self.again(session))
 
+    def passes(self, session, name='a'):
+        """The file is there again, and the session tries once more."""
+        self.file(name)
+        return self.again(session, name)
+
+    def waits_thrice(self):
+        """A session that was refused, and tries three times more."""
+        fifo, again = self.fifo('a'), f'read x < {self.world.root}/again-a; rm {self.precious}/a; echo rc=$?; '
+        session = self.waiting(f'rm {self.precious}/a; echo rc=$?; {again * 3}')
+        session.proceed()
+        self.assertEqual(session.process.stdout.readline(), 'rc=126\n', fifo)
+        return session, self.gate.lines('holds')[-1]['ticket']
+
+    def decide(self, ticket, signature, *scope):
+        return self.gate.cli('approve', ticket, *scope, '--reason', 'signed', '--as', 'dana', '--signature', signature)
+
+    def test_a_signature_for_one_scope_is_none_for_another(self):
+        key = self.key('dana')
+        self.knows(DANA, key.with_suffix('.pub').read_text())
+        session, ticket = self.waits_thrice()
+        not_this = 'no key of dana has signed this challenge'
+        once, wide = self.challenge(ticket, '--once'), self.challenge(ticket, '--session')
+        self.assertIn(' scope=session ', wide)
+        until = self.gate.cli('challenge', ticket, '--as', 'dana', '--until', '2h')
+        date = re.search(' scope=until:([^ ]+) ', until.stdout)[1]
+        self.assertIn(f'approve {ticket} --until {date} --as dana', until.stderr)
+        signed = {name: self.sign(text, key) for name, text in (('once', once), ('session', wide), ('until', until.stdout))}
+        scopes = {'once': ['--once'], 'session': ['--session'], 'until': ['--until', date]}
+        for name, scope in scopes.items():
+            for other, signature in signed.items():
+                if other != name:
+                    self.refused(self.decide(ticket, signature, *scope), not_this)
+        later = date.replace(date[:4], str(int(date[:4]) + 1))
+        self.refused(self.decide(ticket, signed['until'], '--until', later), 'within 90 days', code=2)
+        self.refused(self.decide(ticket, signed['until'], '--until', '2h'), 'the date that was signed', code=2)
+        self.refused(self.decide(ticket, signed['until'], '--until', date[:-3] + '59Z'), not_this)
+        self.assertFalse(self.again(session), 'nothing of that let it pass')
+
+        done = self.decide(ticket, signed['session'], '--session')
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertTrue(self.passes(session) and self.passes(session), 'each time, in this session')
+        decision = next(d for d in self.decisions(ticket) if d.get('accepted'))
+        self.assertEqual((decision['presence'], decision['scope'], decision['challenge'] + '\n'), ('key', 'session', wide))
+
+    def test_a_signature_until_a_date_approves_until_then(self):
+        key = self.key('dana')
+        self.knows(DANA, key.with_suffix('.pub').read_text())
+        session, ticket = self.waits()
+        self.refused(self.gate.cli('challenge', ticket, '--as', 'dana', '--until', '100d'), 'within 90 days', code=2)
+        self.assertEqual(self.gate.cli('challenge', ticket, '--as', 'dana', '--deny', '--session').returncode, 2)
+        text = self.challenge(ticket, '--until', '2h')
+        date = re.search(' scope=until:([^ ]+) ', text)[1]
+        done = self.decide(ticket, self.sign(text, key), '--until', date)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertTrue(self.again(session))
+        self.assertEqual([row['scope'] for row in self.gate.lines('approvals')], ['until'])
+        self.refused(self.gate.cli('challenge', ticket, '--as', 'dana', '--session'), "can't be approved", code=69)
+
     def test_a_denial_is_signed_as_well(self):
         key = self.key('dana')
         self.knows(DANA, key.with_suffix('.pub').read_text())
@@ -358,6 +416,40 @@ class Methods(PresenceTest):
         done = self.approve(ticket, '--signature', self.sign(self.challenge(ticket), key))
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertTrue(self.again(session))
+
+
+class Service(PresenceTest):
+    """Which PAM service a password is checked with: what root wrote beside the keys, and nothing else."""
+
+    def names(self, text, mode=0o644):
+        path = self.gate.config.parent / 'presence.d' / 'service'
+        path.parent.mkdir(exist_ok=True, mode=0o755)
+        path.write_text(text, encoding='ascii')
+        path.chmod(mode)
+
+    def test_only_roots_file_chooses_it(self):
+        self.world.write_etc('pam.d/nobody-passes', 'auth required pam_deny.so\naccount required pam_unix.so')
+        self.world.write_etc('pam.d/everybody-passes', 'auth required pam_permit.so\naccount required pam_permit.so')
+        session, ticket = self.waits()
+        self.names('nobody-passes\n')
+        self.refused(self.approve(ticket, password=DANA.password), 'the password of dana was not accepted')
+        self.names('everybody-passes\n', mode=0o666)
+        self.refused(self.approve(ticket, password='anything'), 'others than root could have written it', code=69)
+        self.names('../pam.d/everybody-passes\n')
+        self.refused(self.approve(ticket, password='anything'), 'the name of a PAM service', code=69)
+        self.assertFalse([d for d in self.decisions(ticket) if d.get('accepted')])
+        self.names('holdpoint\n')
+        self.assertEqual(self.approve(ticket, password=DANA.password).returncode, 0)
+        self.assertTrue(self.again(session))
+
+    def test_the_configuration_that_the_judge_reads_cannot_choose_it(self):
+        self.world.write_etc('pam.d/everybody-passes', 'auth required pam_permit.so\naccount required pam_permit.so')
+        self.gate.config.write_text(self.config() + '\npresence: {service: everybody-passes}\n')
+        done = self.gate.cli('reload')
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn('presence.d/service', done.stderr)
+        _, ticket = self.waits()
+        self.refused(self.approve(ticket, password='anything'), 'the password of dana was not accepted')
 
 
 class Passwordless(PresenceTest):
