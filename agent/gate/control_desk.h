@@ -1,16 +1,15 @@
 #pragma once
 
 #include <functional>
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "agent/control/decide.h"
 #include "agent/control/server.h"
+#include "agent/gate/approvals_desk.h"
+#include "agent/gate/asker.h"
 #include "agent/gate/core.h"
-#include "agent/gate/hold_desk.h"
-#include "agent/gate/presence_desk.h"
+#include "agent/gate/decision_desk.h"
 #include "agent/gate/session_desk.h"
 
 namespace holdpoint {
@@ -29,47 +28,24 @@ class ControlDesk {
     std::function<void(const std::shared_ptr<ControlCall>& call, bool peer_in_session)> enrol;
     std::function<void(const std::shared_ptr<ControlCall>& call, bool peer_in_session)> emergency;
   };
-  ControlDesk(Core core, SessionDesk& sessions, HoldDesk& holds, PresenceDesk& presence, Hooks hooks);
+  ControlDesk(Core core, SessionDesk& sessions, DecisionDesk& decisions, ApprovalsDesk& approvals, Hooks hooks);
 
   void Handle(std::shared_ptr<ControlCall> call);
-  // Where the ticket is decided, whoever waits for it is answered.
-  void OnTicket(const Ticket& ticket);
 
  private:
   using Call = std::shared_ptr<ControlCall>;
-  struct Peer {
-    uint32_t uid = 0;
-    SessionNumber session = 0;  // whose label it carries
-    bool in_session = false;
-  };
 
-  Peer PeerOf(const ControlCall& call);
-  bool MaySee(const Peer& peer, SessionNumber session, uint32_t session_uid) const;
-  bool MaySee(const Peer& peer, const Ticket& ticket) const;
-  void Sessions(const Call& call, const Peer& peer);
-  void Holds(const Call& call, const Peer& peer);
+  void Sessions(const Call& call, const Asker& asker);
+  void Holds(const Call& call, const Asker& asker);
   void Run(const Call& call);
-  void Approvals(const Call& call, const Peer& peer);
-  void RemoveApproval(const Call& call, const Peer& peer);
-  DecisionAttempt AttemptOn(const Ticket& ticket, const ControlCall& call, bool approve) const;
-  void Decide(const Call& call, const Peer& peer, bool approve);
-  void ShowChallenge(const Call& call, const Peer& peer);
-  void Proved(const Call& call, const std::string& ticket_id, const EligibleOwner& owner,
-              const PresenceProof& proof, bool approve);
-  void KeepEligible(Ticket& ticket) const;
-  void Wait(const Call& call, const Peer& peer);
-  void KillSession(const Call& call, const Peer& peer);
-  void Detach(const Call& call, const Peer& peer);
-  // Accepted where there is a proof.
-  void RecordDecision(const Ticket* ticket, const std::string& ticket_id, const ControlCall& call, bool approve,
-                      const EligibleOwner* owner, const PresenceProof* proof, const std::string& refused_because);
+  void KillSession(const Call& call, const Asker& asker);
+  void Detach(const Call& call, const Asker& asker);
 
   Core core_;
   SessionDesk& sessions_;
-  HoldDesk& holds_;
-  PresenceDesk& presence_;
+  DecisionDesk& decisions_;
+  ApprovalsDesk& approvals_;
   Hooks hooks_;
-  std::multimap<std::string, std::weak_ptr<ControlCall>> waiting_;  // by ticket
 };
 
 }  // namespace holdpoint

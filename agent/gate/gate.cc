@@ -140,29 +140,6 @@ void Gate::ReadApprovals() {
   ledger_->Daemon("approvals damaged", read.status().message());
 }
 
-void Gate::ExpireApprovals() {
-  const std::vector<Approval> gone = approvals_.Expire(clock_.Wall(), [this](SessionNumber number) {
-    const Session* session = sessions_->Find(number);
-    return session != nullptr && session->state != SessionState::kEnded;
-  });
-  bool kept = false;
-  for (const Approval& approval : gone) {
-    kept = kept || approval.scope == Approval::Scope::kUntil;
-    v1::Decision decision;
-    decision.set_decision("expire");
-    decision.set_accepted(true);
-    decision.set_approval(approval.id);
-    decision.set_scope(ApprovalScopeName(approval.scope));
-    decision.set_environment(approval.environment);
-    decision.set_rule(approval.rule);
-    ledger_->Decision(sessions_->Find(approval.session), std::move(decision));
-  }
-  if (!kept) return;
-  if (absl::Status written = approvals_.Write(ApprovalsPath(options_.state)); !written.ok()) {
-    LogWarning("approvals that ran out stay in their file, where they count for nothing: ", written.message());
-  }
-}
-
 absl::Status Gate::PutInForce(const v1::Rollout& rollout) {
   HP_ASSIGN_OR_RETURN(v1::Configured configured, judge_->RolloutAndWait(rollout));
   if (!configured.accepted()) return absl::FailedPreconditionError(configured.problem());
@@ -281,13 +258,15 @@ absl::Status Gate::MakeDesks() {
   hooks.reload = [this] { return Reload(); };
   hooks.status = [this](std::vector<std::string>* bodies, bool in_session) { StatusReport(bodies, in_session); };
   hooks.doctor = [this](std::vector<std::string>* bodies) { DoctorReport(bodies); };
-  control_desk_ = std::make_unique<ControlDesk>(core, *session_desk_, consult_desk_->holds(), *presence_desk_, std::move(hooks));
+  decision_desk_ = std::make_unique<DecisionDesk>(core, consult_desk_->holds(), *presence_desk_);
+  approvals_desk_ = std::make_unique<ApprovalsDesk>(core);
+  control_desk_ = std::make_unique<ControlDesk>(core, *session_desk_, *decision_desk_, *approvals_desk_, std::move(hooks));
   notice_desk_ = std::make_unique<NoticeDesk>(core);
   notice_desk_->on_notice = [this, core](const std::string& change, const Ticket& ticket) {
     if (notifier_->wanted()) notifier_->Send(NoticeOf(core, change, ticket));
   };
   consult_desk_->holds().on_ticket = [this](const Ticket& ticket) {
-    control_desk_->OnTicket(ticket);
+    decision_desk_->OnTicket(ticket);
     notice_desk_->OnTicket(ticket);
   };
 
@@ -511,7 +490,7 @@ void Gate::SlowTick() {
   if (kernel_losses_.Declare(*kernel_, *recorder_)) session_desk_->EventsLost();
   notifier_->Tick();
   ExpireTickets();
-  ExpireApprovals();
+  approvals_desk_->Expire();
   ledger_->Sync();
   loop_->At(clock_.Boot() + kSlow, [this] { SlowTick(); });
 }

@@ -59,7 +59,6 @@ class Gate {
 
   absl::Status ReadRollout();
   void ReadApprovals();
-  void ExpireApprovals();
   void ExpireTickets();
   absl::StatusOr<v1::Configured> Configure();
   absl::Status PutInForce(const v1::Rollout& rollout);
@@ -112,6 +111,8 @@ class Gate {
   std::unique_ptr<NotifierLink> notifier_;
   std::unique_ptr<NoticeDesk> notice_desk_;
   std::unique_ptr<EmergencyDesk> emergency_desk_;
+  std::unique_ptr<DecisionDesk> decision_desk_;
+  std::unique_ptr<ApprovalsDesk> approvals_desk_;
   std::unique_ptr<ControlDesk> control_desk_;
   std::unique_ptr<ControlServer> control_;
   UniqueFd signals_;

@@ -6,11 +6,11 @@
 #include <string>
 #include <vector>
 
-#include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "agent/base/fd.h"
 #include "agent/gate/core.h"
 #include "agent/gate/running_program.h"
+#include "agent/gate/session_killer.h"
 #include "agent/kernel/decode.h"
 
 namespace holdpoint {
@@ -18,7 +18,7 @@ namespace holdpoint {
 // Sessions from the first exec of a coding agent to the end of its last process.
 class SessionDesk {
  public:
-  explicit SessionDesk(Core core) : core_(core) {}
+  explicit SessionDesk(Core core) : core_(core), killer_(core) {}
 
   // Called when a session has left kCandidate: what waited for it may go on.
   std::function<void(SessionNumber)> on_known;
@@ -98,21 +98,12 @@ class SessionDesk {
   void Enrich(const ExecEvent& event);
   void End(SessionNumber number, const std::string& reason);
   void WriteStarted(const Session& session, const v1::Process& process, const v1::SessionVerdict& verdict);
-  void KillRound();
   void Program(const Session& session, uint32_t extra_flags);
   void Guards();
 
-  struct Killing {
-    int rounds = 0;
-    int alive = 0;  // in the last round
-    absl::flat_hash_set<ProcessId> killed;
-    std::vector<std::function<void(absl::StatusOr<int>)>> done;
-  };
-
   Core core_;
   std::map<SessionNumber, std::vector<ExecEvent>> nested_;  // in candidates, until those are known
-  std::map<SessionNumber, Killing> killing_;
-  EventLoop::TimerId kill_timer_ = 0;
+  SessionKiller killer_;
   bool guards_on_ = false;
   BootTime reconciled_;
   BootTime reconcile_not_before_;

@@ -50,7 +50,7 @@ ONLY_IN = {
     r'<security/pam_': ['agent/presence'],
     # NSS loads what a host configures. base/become only gives up groups, and the gate reads one file by fgetpwent.
     r'<(pwd|grp)\.h>': ['agent/base/become.cc', 'agent/presence', 'agent/cli', 'agent/judge', 'agent/reader',
-                         'agent/gate/session_desk.cc'],
+                         'agent/gate/session_facts.cc'],
     r'<sqlite3\.h>': ['collector/store'],
     r'<sys/ptrace\.h>': ['agent/response'],
     r'<qrencode\.h>': ['agent/cli'],

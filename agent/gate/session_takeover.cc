@@ -1,0 +1,84 @@
+// The sessions of a daemon before this one.
+#include "agent/gate/session_desk.h"
+
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "agent/base/status.h"
+#include "agent/gate/kept_session.h"
+#include "agent/gate/session_facts.h"
+
+namespace holdpoint {
+
+absl::Status SessionDesk::TakeOver() {
+  HP_ASSIGN_OR_RETURN(std::vector<Kernel::LabelledTask> tasks, core_.kernel.LabelledTasks());
+  using Known = std::map<SessionNumber, hp_session>;
+  HP_ASSIGN_OR_RETURN(Known known, core_.kernel.Sessions());
+  std::set<SessionNumber> alive;
+  for (const Kernel::LabelledTask& task : tasks) {
+    if (task.label.session != 0) alive.insert(task.label.session);
+  }
+  for (const auto& [number, entry] : known) {
+    if (!alive.contains(number) || (entry.flags & HP_SESSION_DISSOLVED) != 0) {
+      HP_RETURN_IF_ERROR(core_.kernel.EraseSession(number));
+      ForgetSession(core_.options.run, number);
+      alive.erase(number);
+    }
+  }
+  for (const SessionNumber number : alive) {
+    absl::StatusOr<v1::SessionStarted> kept = ReadKeptSession(core_.options.run, number);
+    if (!kept.ok()) {
+      Adopt(number);
+      continue;
+    }
+    Session session;
+    session.number = number;
+    session.state = SessionState::kConfirmed;
+    session.root = ProcessId{static_cast<pid_t>(kept->root().tgid()), kept->root().start_boot_ns()};
+    session.uid = kept->root().uid();
+    session.coding_agent = kept->coding_agent();
+    session.recognised_by = kept->recognised_by();
+    session.owner = kept->owner();
+    session.workspace = kept->workspace();
+    session.git_branch = kept->git_branch();
+    session.git_remote = kept->git_remote();
+    session.guards_off.assign(kept->guards_off().begin(), kept->guards_off().end());
+    session.environment = kept->environment().environment();
+    session.environment_source = kept->environment().source();
+    session.environment_number = core_.policy.NumberOf(session.environment);
+    session.unattended = kept->unattended();
+    session.user = kept->user();
+    session.found_at_start = true;
+    session.started = kept->started_unix_ns() == 0 ? core_.clock.Wall() : absl::FromUnixNanos(kept->started_unix_ns());
+    session.started_boot = core_.clock.Boot();
+    for (const auto& [key, value] : kept->join_keys()) session.join_keys[key] = value;
+    HP_ASSIGN_OR_RETURN(Session * added, core_.sessions.Add(std::move(session)));
+    Program(*added, 0);
+    v1::SessionVerdict verdict;
+    *verdict.mutable_environment() = kept->environment();
+    WriteStarted(*added, kept->root(), verdict);
+  }
+  for (const Kernel::LabelledTask& task : tasks) {
+    core_.sessions.ProcessSeen(task.label.session, task.id);
+    if (task.label.state != HP_TASK_HELD && task.label.state != HP_TASK_OWNED) continue;
+    // Stopped by the daemon that is gone, in the moment before it was traced: nobody remembers why. It ends.
+    absl::StatusOr<UniqueFd> pidfd = OpenPidfd(task.id);
+    if (!pidfd.ok()) continue;
+    syscall(SYS_pidfd_send_signal, pidfd->get(), SIGKILL, nullptr, 0);
+    v1::Outcome outcome;
+    outcome.set_exec_id(task.label.exec_id);
+    outcome.set_what("killed");
+    outcome.set_detail("it was held when the gate ended");
+    outcome.mutable_process()->set_tgid(static_cast<uint32_t>(task.id.tgid));
+    core_.ledger.Outcome(core_.sessions.Find(task.label.session), std::move(outcome), "takeover");
+  }
+  Guards();
+  return absl::OkStatus();
+}
+
+}  // namespace holdpoint
