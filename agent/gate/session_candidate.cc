@@ -8,6 +8,7 @@
 #include "agent/base/log.h"
 #include "agent/gate/facts.h"
 #include "agent/gate/session_facts.h"
+#include "agent/response/proc.h"
 
 namespace holdpoint {
 namespace {

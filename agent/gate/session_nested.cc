@@ -10,6 +10,7 @@
 #include "agent/gate/facts.h"
 #include "agent/gate/kept_session.h"
 #include "agent/gate/session_facts.h"
+#include "agent/response/proc.h"
 
 namespace holdpoint {
 namespace {

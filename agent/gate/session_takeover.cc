@@ -12,6 +12,7 @@
 #include "agent/base/status.h"
 #include "agent/gate/kept_session.h"
 #include "agent/gate/session_facts.h"
+#include "agent/response/proc.h"
 
 namespace holdpoint {
 

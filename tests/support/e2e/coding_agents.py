@@ -1,11 +1,17 @@
 """How each real coding agent is started against the scripted model: argv, environment, files in its home."""
 
 import dataclasses
+import fcntl
 import json
 import os
 import pathlib
+import pty
+import select
 import shutil
+import signal
+import struct
 import subprocess
+import termios
 import time
 
 from . import model_server
@@ -50,7 +56,8 @@ def _codex(world, model):
     config = home / 'config.toml'
     config.write_text(
         'model = "scripted"\nmodel_provider = "local"\n[model_providers.local]\nname = "local"\n'
-        f'base_url = "{model.url}/v1"\nenv_key = "LOCAL_KEY"\nwire_api = "responses"\n', encoding='utf-8')
+        f'base_url = "{model.url}/v1"\nenv_key = "LOCAL_KEY"\nwire_api = "responses"\n'
+        f'[projects."{world.workspace}"]\ntrust_level = "trusted"\n', encoding='utf-8')
     for path in (home, config):
         os.chown(path, world.uid, world.uid)
     node = _node(world)
@@ -231,3 +238,52 @@ def run(name, world, steps, meanwhile=None, prefix=(), change=list):
         output.seek(0)
         text = output.read().decode('utf-8', 'replace')
     return Run(process.returncode, text, model, finished)
+
+
+# The same at a terminal: its own screen, and the task as the first message.
+AT_A_TERMINAL = {
+    'codex': lambda argv: [argv[0], '--dangerously-bypass-approvals-and-sandbox', _TASK],
+    'gemini-cli': lambda argv: [*argv[:-2], '-i', _TASK],
+}
+# What a program asks its terminal, and what a plain one answers.
+_ANSWERS = {b'\x1b[6n': b'\x1b[1;1R', b'\x1b[c': b'\x1b[?62;c', b'\x1b[?u': b'\x1b[?0u',
+            b'\x1b]10;?': b'\x1b]10;rgb:ffff/ffff/ffff\x1b\\', b'\x1b]11;?': b'\x1b]11;rgb:0000/0000/0000\x1b\\'}
+
+
+class AtATerminal:
+    """The coding agent `name` on a terminal of 120 columns and 40 lines, in the world's scope, as the world's user."""
+
+    def __init__(self, name, world, steps):
+        self.steps = steps
+        self.shown = b''
+        log = world.root / f'{name}-{time.monotonic_ns()}.jsonl'
+        log.touch()
+        self.model = model_server.ModelServer(steps, log)
+        argv, environment = {**AGENTS, **SLOW}[name](world, self.model)
+        argv = list(map(str, world.scope.command(AT_A_TERMINAL[name](argv), world.uid)))
+        environment = {**world.environment(), **environment, 'TERM': 'xterm-256color'}
+        self.pid, self.terminal = pty.fork()
+        if self.pid == 0:
+            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack('HHHH', 40, 120, 0, 0))
+            os.chdir(world.workspace)
+            os.execve(argv[0], argv, environment)
+
+    def until_told(self):
+        """Until the model knows what became of every step; gives that."""
+        deadline = time.monotonic() + _TIMEOUT
+        while len(told := self.model.tool_results()) < len(self.steps):
+            if not select.select([self.terminal], [], [], 0.2)[0]:
+                if time.monotonic() > deadline:
+                    raise AssertionError(f'it did not get there: {told} {self.shown[-3000:]!r}')
+                continue
+            got = os.read(self.terminal, 65536)
+            self.shown += got
+            for question, answer in _ANSWERS.items():
+                os.write(self.terminal, answer * got.count(question))
+        return told
+
+    def close(self):
+        os.close(self.terminal)
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+        self.model.close()
