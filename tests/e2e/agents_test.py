@@ -161,5 +161,65 @@ class HoweverItIsStarted(AgentCase):
                 self.assertEqual([s['coding_agent'] for s in started], [AGENT], started)
 
 
+class AtATerminal(AgentCase):
+    """With a screen of its own, as people use it; twice, one after the other."""
+
+    def start(self, *steps):
+        running = coding_agents.AtATerminal(AGENT, self.world, list(steps))
+        self.addCleanup(running.close)
+        return running
+
+    def acts_on(self, target):
+        """(session, the coding agent's own ids) of what was refused there."""
+        return [(e['session'], e['exec']['process'].get('join_keys', {})) for e in self.gate.events()
+                if e['type'] == 'exec' and e['exec']['process'].get('argv', [''])[-1] == str(target)]
+
+    def test_the_tools_of_two_terminals_are_refused_and_told_apart(self):
+        targets = [self.file(name) for name in ('first', 'second')]
+        for target in targets:
+            told = self.start(f'rm {target}; echo rc=$?').until_told()
+            self.assert_refused(told[0])
+            self.assertTrue(target.exists())
+        acts = [self.acts_on(target) for target in targets]
+        self.assertEqual([len(one) for one in acts], [1, 1], acts)
+        (first, first_ids), (second, second_ids) = acts[0][0], acts[1][0]
+        started = [e['session'] for e in self.gate.events() if e['type'] == 'session_started']
+        self.assertEqual(len(set(started)), 2, 'a terminal is a session')
+        self.assertEqual({s['coding_agent'] for s in self.bodies('session_started')}, {AGENT})
+        self.assertEqual(first, started[0])
+        if first_ids:  # One daemon runs the tools of both, in the session that it came from: whose it was, its ids say.
+            self.assertEqual(second, first)
+            self.assertFalse(set(first_ids.values()) & set(second_ids.values()), (first_ids, second_ids))
+        else:
+            self.assertEqual(second, started[1])
+
+    def assert_refused(self, told):
+        self.assertIn('holdpoint: REFUSED', told)
+        self.assertIn('rc=126', told)
+
+
+class InItsSandbox(AgentCase):
+    """Codex starts a tool under bwrap, as process 1 of new user, mount, pid and network namespaces."""
+
+    def test_a_tool_in_new_namespaces_is_in_the_session_and_refused(self):
+        target, inside = self.file('target'), self.world.workspace / 'inside'
+        _, told = self.drive([f'readlink /proc/self/ns/user /proc/self/ns/pid >{inside}; rm {target}; echo rc=$?'],
+                             change=coding_agents.sandboxed)
+        self.assertIn('holdpoint: REFUSED', told[0])
+        self.assertIn('rc=126', told[0])
+        self.assertTrue(target.exists())
+        ours = [os.readlink(f'/proc/self/ns/{kind}') for kind in ('user', 'pid')]
+        there = inside.read_text(encoding='ascii').split()
+        self.assertTrue(all(a != b for a, b in zip(ours, there)), (ours, there))
+        self.assertEqual([s['coding_agent'] for s in self.bodies('session_started')], ['codex'])
+        refused = [e for e in self.gate.events() if e['type'] == 'exec' and e['exec']['process'].get('argv') == ['rm', str(target)]]
+        self.assertTrue(refused and all(e['exec']['process']['join_keys'].get('CODEX_THREAD_ID') for e in refused), refused)
+
+
+if AGENT not in coding_agents.AT_A_TERMINAL:
+    del AtATerminal
+if AGENT != 'codex':
+    del InItsSandbox
+
 if __name__ == '__main__':
     unittest.main(verbosity=2)

@@ -240,6 +240,12 @@ def run(name, world, steps, meanwhile=None, prefix=(), change=list):
     return Run(process.returncode, text, model, finished)
 
 
+def sandboxed(argv):
+    """Codex with its own sandbox around each tool."""
+    return [word for word in argv if word != '--dangerously-bypass-approvals-and-sandbox'][:-1] + [
+        '-s', 'workspace-write', argv[-1]]
+
+
 # The same at a terminal: its own screen, and the task as the first message.
 AT_A_TERMINAL = {
     'codex': lambda argv: [argv[0], '--dangerously-bypass-approvals-and-sandbox', _TASK],
