@@ -94,8 +94,9 @@ TERM_PROGRAM=vscode CLAUDECODE=1 /bin/bash -c {shlex.quote(person)} &
 wait
 ''')
         self.server = self.start_in_scope(server)
-        for _ in range(2):
-            ready.read_text(encoding='ascii')
+        with open(os.open(ready, os.O_RDWR), encoding='ascii') as both:  # One who opens it to write always finds a reader.
+            for _ in range(2):
+                both.readline()
 
     def test_the_coding_agent_is_a_session_with_what_it_has_started_and_nothing_else_is(self):
         started = self.await_body('session_started')
