@@ -47,7 +47,7 @@ absl::Status CheckService(const std::string& service) {
   if (service.empty() || service.size() > 64 || !std::all_of(service.begin(), service.end(), [](unsigned char c) {
         return absl::ascii_isalnum(c) || c == '-' || c == '_';
       })) {
-    return absl::InvalidArgumentError("--service: a name of letters, digits, - and _ is wanted");
+    return absl::InvalidArgumentError("the PAM service: a name of letters, digits, - and _ is wanted");
   }
   const std::string file = absl::StrCat("/etc/pam.d/", service);
   if (access(file.c_str(), R_OK) != 0) {
