@@ -27,6 +27,12 @@ absl::string_view ChainFindingName(ChainFinding::Kind kind) {
   return "unknown";
 }
 
+bool IsStandIn(const v1::Envelope& event) {
+  const v1::Tombstone& tombstone = event.tombstone();
+  return event.has_tombstone() && tombstone.run_id().empty() && tombstone.first_sequence() == event.sequence() &&
+         tombstone.last_sequence() == event.sequence();
+}
+
 ChainLink LinkOf(const v1::Envelope& event, absl::string_view record) {
   const Sha256Digest hash = Sha256(record);
   return {event.sequence(), event.previous_hash(),

@@ -82,6 +82,10 @@ class ChainChecker {
   std::vector<ChainFinding> findings_;
 };
 
+// A record that only stands for one that its receiver found too large: a tombstone for its own sequence. It is no link
+// of the chain; the hash in it is that of the record.
+bool IsStandIn(const v1::Envelope& event);
+
 absl::string_view ChainFindingName(ChainFinding::Kind kind);
 
 // The link of a record as it was stored.

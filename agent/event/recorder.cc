@@ -37,11 +37,12 @@ bool ParseRecord(absl::string_view record, v1::Envelope* event) {
 Recorder::Recorder(v1::StreamId stream, const Clock& clock, RecordSink& sink)
     : stream_(std::move(stream)), clock_(clock), sink_(sink) {}
 
-absl::StatusOr<uint64_t> Recorder::Record(v1::Envelope event) {
+absl::StatusOr<uint64_t> Recorder::Record(v1::Envelope event, const Complete& complete) {
   absl::MutexLock lock(&mutex_);
   // A failure here shows again in Append below: the event then joins the unwritten range.
   DeclareUnwritten().IgnoreError();
   DeclareLosses().IgnoreError();
+  if (complete) complete(head_, event);
   auto sequence = Append(event);
   DeclareEvictions().IgnoreError();
   return sequence;

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <string>
 #include <utility>
@@ -51,7 +52,12 @@ class Recorder {
   //
   // Errors: those of the sink (the event is lost and counted; go on gating), kInvalidArgument without exactly one body
   // or when the record exceeds kMaxRecordBytes (counted as a loss; no sequence is used).
-  absl::StatusOr<uint64_t> Record(v1::Envelope event);
+  absl::StatusOr<uint64_t> Record(v1::Envelope event) { return Record(std::move(event), nullptr); }
+
+  // The same for an event that speaks of the chain itself: `complete` is called with the head before it, and nothing is
+  // recorded in between. It calls nothing of the recorder.
+  using Complete = std::function<void(const Head& head, v1::Envelope& event)>;
+  absl::StatusOr<uint64_t> Record(v1::Envelope event, const Complete& complete);
 
   // Everything recorded so far is on stable storage when this returns OK. Called before a hold is released.
   absl::Status Sync();
