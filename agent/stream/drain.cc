@@ -14,8 +14,8 @@ namespace {
 
 constexpr absl::Duration kSaveEvery = absl::Milliseconds(200);
 constexpr absl::Duration kIdleWait = absl::Seconds(1);
-constexpr absl::Duration kFirstBackoff = absl::Seconds(1);
 constexpr absl::Duration kLongestBackoff = absl::Seconds(30);
+constexpr size_t kKinds = 64;      // of trouble that are counted apart
 constexpr int kFeedAtOnce = 1000;  // records between two looks at the delivery reports
 
 }  // namespace
@@ -28,33 +28,37 @@ absl::Status Drain::Run() {
                                    [&](const StreamDir& stream) { return stream.run_id == it->first; });
     it = there ? std::next(it) : saved_.next_sequence.erase(it);
   }
-  absl::Duration backoff = kFirstBackoff;
+  absl::Duration backoff = options_.first_pause;
   for (;;) {
-    const uint64_t before = delivered_;
-    HP_ASSIGN_OR_RETURN(const End end, RunOneProducer());
+    const uint64_t before = counts_.delivered;
+    HP_ASSIGN_OR_RETURN(const End end, RunOneSink());
     if (end == End::kDone) return absl::OkStatus();
-    Tell(absl::StrCat("starting over from the spool: ", restart_.message()));
-    if (delivered_ > before) backoff = kFirstBackoff;
+    ++counts_.restarts;
+    OnTrouble(restart_.message(), absl::StrCat("records wait in the spool: ", restart_.message()));
+    if (counts_.delivered > before) backoff = options_.first_pause;
     if (WaitFor(nullptr, nullptr, backoff)) return absl::OkStatus();
     backoff = std::min(backoff * 2, kLongestBackoff);
   }
 }
 
-absl::StatusOr<Drain::End> Drain::RunOneProducer() {
+absl::StatusOr<Drain::End> Drain::RunOneSink() {
   tracker_ = std::make_unique<DeliveryTracker>(saved_);
   pending_record_.clear();
   restart_ = absl::OkStatus();
+  auto made = options_.make_sink(
+      {.delivered = [this](uint64_t number, const absl::Status& status) { OnDelivered(number, status); },
+       .trouble = [this](absl::string_view kind, absl::string_view text) { OnTrouble(kind, text); }});
+  if (absl::IsInvalidArgument(made.status())) return made.status();
+  if (!made.ok()) {
+    restart_ = made.status();
+    return End::kRestart;
+  }
+  const std::unique_ptr<Sink> sink = *std::move(made);
   HP_ASSIGN_OR_RETURN(const auto reader, SpoolReader::Open(options_.spool_dir, {.from = saved_}));
   reader->wait_fd();  // Watch before the first look, so that nothing falls between.
-  HP_ASSIGN_OR_RETURN(
-      const auto producer,
-      Producer::Create(options_.settings, options_.topic,
-                       {.delivered = [this](uint64_t number, const absl::Status& s) { OnDelivered(number, s); },
-                        .trouble = [this](rd_kafka_resp_err_t code, absl::string_view t) { OnTrouble(code, t); }}));
   for (;;) {
-    HP_ASSIGN_OR_RETURN(const bool more, Feed(*reader, *producer));
-    producer->ClearWake();
-    producer->Poll();
+    HP_ASSIGN_OR_RETURN(const bool more, Feed(*reader, *sink));
+    sink->Poll();
     for (const std::string& notice : reader->TakeNotices()) LogWarning(notice);
     if (!restart_.ok()) {
       HP_RETURN_IF_ERROR(SaveCursor(true));
@@ -64,26 +68,30 @@ absl::StatusOr<Drain::End> Drain::RunOneProducer() {
     HP_RETURN_IF_ERROR(SaveCursor(all_delivered));
     if (all_delivered && options_.once) return End::kDone;
     const bool can_feed = more && pending_record_.empty();
-    if (WaitFor(producer.get(), reader.get(), can_feed ? absl::ZeroDuration() : kIdleWait)) {
-      if (told_.empty()) producer->Flush(absl::Seconds(2));
+    if (WaitFor(sink.get(), reader.get(), can_feed ? absl::ZeroDuration() : kIdleWait)) {
+      if (told_.empty()) sink->Flush(absl::Seconds(2));
       HP_RETURN_IF_ERROR(SaveCursor(true));
       return End::kDone;
     }
   }
 }
 
-// Hands records to the producer until its queue is full or nothing is left. False: nothing is left for now.
-absl::StatusOr<bool> Drain::Feed(SpoolReader& reader, Producer& producer) {
+// Hands records to the sink until it has no room or nothing is left. False: nothing is left for now.
+absl::StatusOr<bool> Drain::Feed(SpoolReader& reader, Sink& sink) {
   for (int i = 0; i < kFeedAtOnce && restart_.ok(); ++i) {
+    SpoolReader::Record record;
     if (pending_record_.empty()) {
-      SpoolReader::Record record;
       HP_ASSIGN_OR_RETURN(const bool found, reader.Next(&record));
       if (!found) return false;
-      pending_record_.assign(record.bytes.data(), record.bytes.size());
       pending_number_ = tracker_->Add(record.run_id, record.sequence);
+    } else {
+      record.bytes = pending_record_;
     }
-    const absl::Status status = producer.Produce(pending_number_, pending_record_);
-    if (absl::IsUnavailable(status)) return true;  // The queue is full: the delivery reports make room.
+    const absl::Status status = sink.Put(pending_number_, record.bytes);
+    if (absl::IsUnavailable(status)) {  // No room: the delivery reports make some.
+      if (pending_record_.empty()) pending_record_.assign(record.bytes.data(), record.bytes.size());
+      return true;
+    }
     if (!status.ok()) OnDelivered(pending_number_, status);
     pending_record_.clear();
   }
@@ -92,60 +100,45 @@ absl::StatusOr<bool> Drain::Feed(SpoolReader& reader, Producer& producer) {
 
 void Drain::OnDelivered(uint64_t number, const absl::Status& status) {
   if (absl::IsOutOfRange(status)) {
-    // It would block the stream for ever. The gap is found by whoever verifies the topic.
-    LogError("a record is larger than the brokers take and stays in the spool only: ", status.message(),
-             "; raise message.max.bytes of topic ", options_.topic);
-    ++skipped_;
+    // It would block the stream for ever.
+    LogError("a record stays in the spool only: ", status.message());
+    ++counts_.undeliverable;
   } else if (!status.ok()) {
     if (restart_.ok()) restart_ = status;
     return;
   }
   if (!told_.empty() && status.ok()) {
     told_.clear();
-    LogInfo("the brokers take records again");
+    LogInfo("records are delivered again");
   }
   const uint64_t before = tracker_->delivered();
   tracker_->Delivered(number);
-  delivered_ += tracker_->delivered() - before;
+  counts_.delivered += tracker_->delivered() - before;
 }
 
-void Drain::OnTrouble(rd_kafka_resp_err_t code, absl::string_view text) {
-  if (code == RD_KAFKA_RESP_ERR__FATAL) {
-    if (restart_.ok()) restart_ = absl::AbortedError(text);
-    return;
-  }
-  // Each broker and each attempt has its own text: say the first of a kind. All that means "cannot be reached" is one.
-  const bool unreachable = code == RD_KAFKA_RESP_ERR__TRANSPORT || code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN ||
-                           code == RD_KAFKA_RESP_ERR__RESOLVE || code == RD_KAFKA_RESP_ERR__TIMED_OUT;
-  const std::string kind = unreachable ? "brokers cannot be reached" : rd_kafka_err2str(code);
-  if (!told_.insert(kind).second) return;
-  LogWarning("no delivery for now, records wait in the spool: ", kind, ": ", text);
-  if (code == RD_KAFKA_RESP_ERR__AUTHENTICATION) {
-    const std::string trap = ScramTrap(rd_kafka_version(), options_.settings);
-    if (!trap.empty()) LogWarning(trap);
-  }
-}
-
-void Drain::Tell(const std::string& text) {
-  if (told_.insert(text).second) LogWarning(text);
+void Drain::OnTrouble(absl::string_view kind, absl::string_view sentence) {
+  const bool known = counts_.trouble.size() < kKinds || counts_.trouble.contains(std::string(kind));
+  ++counts_.trouble[known ? std::string(kind) : "other"];
+  if (told_.emplace(kind).second) LogWarning(sentence);
 }
 
 absl::Status Drain::SaveCursor(bool now) {
-  if (tracker_->cursor().next_sequence == saved_.next_sequence) return absl::OkStatus();
+  if (counts_.delivered == saved_delivered_) return absl::OkStatus();
   const BootTime time = Clock::Real().Boot();
   if (!now && time - last_save_ < kSaveEvery) return absl::OkStatus();
   HP_RETURN_IF_ERROR(WriteCursor(options_.cursor_path, tracker_->cursor()));
   saved_ = tracker_->cursor();
+  saved_delivered_ = counts_.delivered;
   last_save_ = time;
+  if (options_.progress) options_.progress(counts_);
   return absl::OkStatus();
 }
 
 // Waits for delivery reports, new records, the end of `timeout`, or the stop: then true.
-bool Drain::WaitFor(Producer* producer, SpoolReader* reader, absl::Duration timeout) {
-  const bool unsaved = tracker_->cursor().next_sequence != saved_.next_sequence;
-  if (unsaved) timeout = std::min(timeout, kSaveEvery);
+bool Drain::WaitFor(Sink* sink, SpoolReader* reader, absl::Duration timeout) {
+  if (counts_.delivered != saved_delivered_) timeout = std::min(timeout, kSaveEvery);
   pollfd fds[3] = {{options_.stop_fd, POLLIN, 0},
-                   {producer != nullptr ? producer->wait_fd() : -1, POLLIN, 0},
+                   {sink != nullptr ? sink->wait_fd() : -1, POLLIN, 0},
                    // A full queue waits for reports, not for records.
                    {reader != nullptr && pending_record_.empty() ? reader->wait_fd() : -1, POLLIN, 0}};
   poll(fds, 3, static_cast<int>(absl::ToInt64Milliseconds(timeout)));

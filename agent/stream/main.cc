@@ -1,31 +1,51 @@
 // holdpoint-stream: drains the spool to Kafka. The only process of the host agent with a network.
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
+#include <sys/epoll.h>
 #include <sys/file.h>
-#include <sys/signalfd.h>
 #include <sys/prctl.h>
+#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <cstdio>
+#include <fstream>
+#include <iterator>
+#include <nlohmann/json.hpp>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "agent/base/fd.h"
 #include "agent/base/log.h"
 #include "agent/base/status.h"
 #include "agent/base/version.h"
+#include "agent/stream/check.h"
 #include "agent/stream/drain.h"
 #include "agent/stream/drop_rights.h"
+#include "agent/stream/producer.h"
+#include "agent/stream/registry.h"
+#include "agent/stream/tls_files.h"
 
 namespace holdpoint {
 namespace {
+
+constexpr absl::Duration kCheckPatience = absl::Seconds(10);
 
 struct Flags {
   std::string state = "/var/lib/holdpoint";
   std::string brokers;
   std::string topic = "holdpoint.events.v1";
+  std::string heartbeats_topic = "holdpoint.heartbeats.v1";
+  std::string decisions_topic = "holdpoint.decisions.v1";
   std::vector<std::string> settings;
+  std::string wire_form = "protobuf";
+  std::string registry_url, registry_ca, registry_certificate, registry_key, registry_user, registry_password_file;
+  bool registry_read_only = false;
   bool once = false;
+  bool check = false;
   bool with_parent = false;
   uid_t uid = kStreamUid;
 };
@@ -52,10 +72,111 @@ absl::StatusOr<UniqueFd> StopSignals() {
   return fd;
 }
 
-absl::Status Run(const Flags& flags) {
+// One descriptor that is readable when any of them is.
+absl::StatusOr<UniqueFd> AnyOf(std::initializer_list<int> fds) {
+  UniqueFd any(epoll_create1(EPOLL_CLOEXEC));
+  if (!any.ok()) return ErrnoStatus("epoll_create1");
+  for (const int fd : fds) {
+    epoll_event event{};
+    event.events = EPOLLIN;
+    if (fd >= 0 && epoll_ctl(any.get(), EPOLL_CTL_ADD, fd, &event) != 0) return ErrnoStatus("epoll_ctl");
+  }
+  return any;
+}
+
+absl::StatusOr<std::string> ReadPem(const char* key, const std::string& path, bool secret) {
+  if (path.empty()) return std::string();
+  std::ifstream file(path, std::ios::binary);
+  struct stat about {};
+  if (!file || stat(path.c_str(), &about) != 0) return ErrnoStatus(absl::StrCat("kafka.registry.", key, ": ", path));
+  if (secret && (about.st_mode & 077) != 0) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("kafka.registry.", key, ": ", path, ": others than its owner may read it: chmod 600"));
+  }
+  return std::string{std::istreambuf_iterator<char>(file), {}};
+}
+
+absl::StatusOr<RegistryOptions> ReadRegistry(const Flags& flags) {
+  RegistryOptions options{.url = flags.registry_url,
+                          .ca_pem = {},
+                          .certificate_pem = {},
+                          .key_pem = {},
+                          .user = flags.registry_user,
+                          .password = {},
+                          .register_schema = !flags.registry_read_only};
+  HP_ASSIGN_OR_RETURN(options.ca_pem, ReadPem("ca_file", flags.registry_ca, false));
+  HP_ASSIGN_OR_RETURN(options.certificate_pem, ReadPem("certificate_file", flags.registry_certificate, false));
+  HP_ASSIGN_OR_RETURN(options.key_pem, ReadPem("key_file", flags.registry_key, true));
+  HP_ASSIGN_OR_RETURN(options.password, ReadPem("password_file", flags.registry_password_file, true));
+  absl::StripAsciiWhitespace(&options.password);
+  return options;
+}
+
+// Everything that needs rights is in here, read before they are given up.
+struct Setup {
+  KafkaOptions kafka;
+  TlsFiles files;
+  bool confluent = false;
+  RegistryOptions registry;
+};
+
+absl::StatusOr<Setup> ReadSetup(const Flags& flags) {
+  Setup setup;
   KafkaSettings settings;
   for (const std::string& setting : flags.settings) HP_RETURN_IF_ERROR(AddKafkaSetting(setting, &settings));
-  if (const std::string trap = ScramTrap(rd_kafka_version(), settings); !trap.empty()) LogWarning(trap);
+  setup.kafka.settings = ProducerSettings(flags.brokers, settings, KafkaFeatures());
+  HP_RETURN_IF_ERROR(CheckIdentity(setup.kafka.settings, KafkaFeatures()));
+  HP_ASSIGN_OR_RETURN(setup.files, TlsFiles::Read(&setup.kafka.settings));
+  setup.kafka.authorities = setup.files.authorities();
+  setup.kafka.certificate = setup.files.certificate();
+  setup.kafka.certificate_ends = setup.files.certificate_ends();
+  const auto topic = [](const std::string& name) { return KafkaTopic{.name = name == "off" ? "" : name}; };
+  setup.kafka.events.name = flags.topic;
+  setup.kafka.heartbeats = topic(flags.heartbeats_topic);
+  setup.kafka.decisions = topic(flags.decisions_topic);
+  setup.confluent = flags.wire_form == "confluent";
+  if (setup.confluent) {
+    HP_ASSIGN_OR_RETURN(setup.registry, ReadRegistry(flags));
+  }
+  return setup;
+}
+
+absl::Status FindSchemas(const Setup& setup, KafkaOptions* kafka) {
+  if (!setup.confluent) return absl::OkStatus();
+  for (KafkaTopic* topic : {&kafka->events, &kafka->heartbeats, &kafka->decisions}) {
+    if (topic->name.empty()) continue;
+    HP_ASSIGN_OR_RETURN(topic->schema_id, SchemaId(setup.registry, absl::StrCat(topic->name, "-value")));
+  }
+  return absl::OkStatus();
+}
+
+// What `holdpoint doctor` shows: one JSON object a line.
+int Check(const Flags& flags) {
+  std::vector<CheckRow> rows;
+  absl::StatusOr<Setup> setup = ReadSetup(flags);
+  if (setup.ok()) {
+    if (absl::Status found = FindSchemas(*setup, &setup->kafka); !found.ok()) {
+      rows.push_back({"schema registry", "bad", std::string(found.message()), "records wait in the spool"});
+    } else if (setup->confluent) {
+      rows.push_back({"schema registry", "ok", absl::StrCat(flags.registry_url, " has the schema"), ""});
+    }
+    for (CheckRow& row : CheckKafka(setup->kafka, kCheckPatience, absl::Now())) rows.push_back(std::move(row));
+  } else {
+    rows.push_back({"kafka", "bad", std::string(setup.status().message()), "records wait in the spool"});
+  }
+  bool bad = false;
+  for (const CheckRow& row : rows) {
+    bad = bad || row.level == "bad";
+    const nlohmann::json line = {
+        {"check", row.check}, {"level", row.level}, {"detail", row.detail}, {"advice", row.advice}};
+    std::printf("%s\n", line.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace).c_str());
+  }
+  return bad ? 1 : 0;
+}
+
+absl::Status Run(const Flags& flags) {
+  HP_ASSIGN_OR_RETURN(Setup setup, ReadSetup(flags));
+  if (const std::string trap = ScramTrap(rd_kafka_version(), setup.kafka.settings); !trap.empty()) LogWarning(trap);
 
   HP_ASSIGN_OR_RETURN(const UniqueFd stop, StopSignals());  // Before librdkafka's threads: they inherit the mask.
   const std::string dir = absl::StrCat(flags.state, "/stream");
@@ -66,15 +187,26 @@ absl::Status Run(const Flags& flags) {
   if (flags.with_parent && (prctl(PR_SET_PDEATHSIG, SIGTERM) != 0 || getppid() != parent)) {
     return absl::UnavailableError("the gate that started this has ended");
   }
+  HP_ASSIGN_OR_RETURN(const UniqueFd ends, AnyOf({stop.get(), setup.files.changed_fd()}));
   Drain drain({.spool_dir = absl::StrCat(flags.state, "/spool"),
                .cursor_path = CursorPath(flags.state),
-               .topic = flags.topic,
-               .settings = ProducerSettings(flags.brokers, settings, KafkaFeatures()),
+               .make_sink = [&setup](Sink::Reports reports) -> absl::StatusOr<std::unique_ptr<Sink>> {
+                 HP_RETURN_IF_ERROR(FindSchemas(setup, &setup.kafka));
+                 return KafkaSink::Create(setup.kafka, std::move(reports));
+               },
                .once = flags.once,
-               .stop_fd = stop.get()});
+               .stop_fd = ends.get()});
   const absl::Status status = drain.Run();
-  LogInfo(drain.delivered(), " records delivered to ", flags.topic);
-  return status;
+  LogInfo(drain.counts().delivered, " records delivered to ", flags.topic,
+          drain.counts().undeliverable > 0
+              ? absl::StrCat(", of these ", drain.counts().undeliverable, " only as stand-ins: too large")
+              : "");
+  HP_RETURN_IF_ERROR(status);
+  pollfd changed{setup.files.changed_fd(), POLLIN, 0};
+  if (poll(&changed, 1, 0) == 1) {
+    return absl::UnavailableError("certificate, key or authorities were renewed: started again, they are read");
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -88,18 +220,38 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", std::string(holdpoint::Version()));
   app.add_option("--state", flags.state, "state directory of holdpointd")->capture_default_str();
   app.add_option("--brokers", flags.brokers, "host:port[,host:port...]")->required();
-  app.add_option("--topic", flags.topic, "topic for the events")->capture_default_str();
+  app.add_option("--topic", flags.topic, "topic for every record")->capture_default_str();
+  app.add_option("--heartbeats-topic", flags.heartbeats_topic, "topic for copies of heartbeats, or off")
+      ->capture_default_str();
+  app.add_option("--decisions-topic", flags.decisions_topic, "topic for copies of decisions, or off")
+      ->capture_default_str();
   app.add_option("--set", flags.settings, "a property of librdkafka, NAME=VALUE, or NAME.file=PATH (repeatable)");
+  auto* registry = app.add_option("--registry-url", flags.registry_url, "schema registry with Confluent's interface");
+  app.add_option("--wire-form", flags.wire_form, "protobuf, or confluent: framed with a schema's id")
+      ->check(CLI::IsMember({"protobuf", "confluent"}))
+      ->capture_default_str();
+  app.add_option("--registry-ca", flags.registry_ca, "PEM file of its authority")->needs(registry);
+  app.add_option("--registry-certificate", flags.registry_certificate, "PEM file of this host's certificate")->needs(registry);
+  app.add_option("--registry-key", flags.registry_key, "PEM file of its key, root's alone")->needs(registry);
+  app.add_option("--registry-user", flags.registry_user, "user for basic authentication")->needs(registry);
+  app.add_option("--registry-password-file", flags.registry_password_file, "file of the password, root's alone")
+      ->needs(registry);
+  app.add_flag("--registry-read-only", flags.registry_read_only, "the schema must be there: register nothing");
   app.add_option("--uid", flags.uid, "started as root: user and group to become")
       ->check(CLI::Range(1u, 4'000'000'000u))
       ->capture_default_str();
   app.add_flag("--with-parent", flags.with_parent, "end when the process ends that started this one");
   app.add_flag("--once", flags.once, "end when everything in the spool is delivered");
+  app.add_flag("--check", flags.check, "try connection, topics and rights, say what is found, deliver nothing");
   try {
     app.parse(argc, argv);
+    if (flags.wire_form == "confluent" && flags.registry_url.empty()) {
+      throw CLI::RequiresError("--wire-form confluent", "--registry-url");
+    }
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
+  if (flags.check) return holdpoint::Check(flags);
   const absl::Status status = holdpoint::Run(flags);
   if (!status.ok()) holdpoint::LogError(status.message());
   return holdpoint::ExitCode(status);

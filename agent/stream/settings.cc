@@ -1,5 +1,7 @@
 #include "agent/stream/settings.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <fstream>
 #include <iterator>
@@ -41,11 +43,33 @@ bool IsOneOf(absl::string_view name, const absl::string_view (&names)[N]) {
   return std::find(std::begin(names), std::end(names), name) != std::end(names);
 }
 
-absl::StatusOr<std::string> ReadValue(absl::string_view path) {
+absl::StatusOr<std::string> ReadValue(absl::string_view path, bool secret) {
   std::ifstream file{std::string(path)};
   if (!file) return ErrnoStatus(path);
+  struct stat about {};
+  if (stat(std::string(path).c_str(), &about) != 0) return ErrnoStatus(path);
+  if (secret && (about.st_mode & 077) != 0) {
+    return absl::FailedPreconditionError(
+        absl::StrFormat("%s holds a secret and others than its owner may use it (mode %04o): chmod 600 %s", path,
+                        about.st_mode & 07777, path));
+  }
   const std::string text{std::istreambuf_iterator<char>(file), {}};
   return std::string(absl::StripAsciiWhitespace(text));
+}
+
+bool OnThisHost(absl::string_view brokers) {
+  for (absl::string_view broker : absl::StrSplit(brokers, ',')) {
+    const absl::string_view host = broker.substr(0, broker.rfind(':'));
+    if (host != "localhost" && host != "[::1]" && !absl::StartsWith(host, "127.")) return false;
+  }
+  return true;
+}
+
+std::string ValueOf(const KafkaSettings& settings, std::initializer_list<const char*> names) {
+  for (const char* name : names) {
+    if (const auto it = settings.find(name); it != settings.end()) return absl::AsciiStrToLower(it->second);
+  }
+  return "";
 }
 
 }  // namespace
@@ -65,7 +89,7 @@ absl::Status AddKafkaSetting(absl::string_view text, KafkaSettings* settings) {
   }
   std::string value(parts[1]);
   if (absl::ConsumeSuffix(&name, ".file")) {
-    HP_ASSIGN_OR_RETURN(value, ReadValue(parts[1]));
+    HP_ASSIGN_OR_RETURN(value, ReadValue(parts[1], IsOneOf(name, kSecret)));
   } else if (IsOneOf(name, kSecret)) {
     return absl::InvalidArgumentError(
         absl::StrCat(name, " is a secret and a command line is public: write it into a file and set ", name, ".file"));
@@ -93,12 +117,40 @@ KafkaSettings ProducerSettings(absl::string_view brokers, const KafkaSettings& s
       {"log.connection.close", "false"},
       {"socket.keepalive.enable", "true"},
   };
+  if (!OnThisHost(brokers)) all["security.protocol"] = "ssl";
   for (const auto& [name, value] : settings) all[name] = value;
   all["bootstrap.servers"] = std::string(brokers);
   all["enable.idempotence"] = "true";
   all["acks"] = "all";
   all["message.timeout.ms"] = "0";  // Never give up: the record is in the spool and stays there.
   return all;
+}
+
+absl::Status CheckIdentity(const KafkaSettings& settings, absl::string_view features) {
+  const std::string protocol = ValueOf(settings, {"security.protocol"});
+  const std::string mechanism = ValueOf(settings, {"sasl.mechanism", "sasl.mechanisms"});
+  if (protocol == "sasl_plaintext" && !OnThisHost(ValueOf(settings, {"bootstrap.servers"}))) {
+    return absl::FailedPreconditionError(
+        "kafka: security.protocol sasl_plaintext would show the password to the network: write sasl_ssl");
+  }
+  if (protocol == "ssl" &&
+      ValueOf(settings, {"ssl.certificate.location", "ssl.certificate.pem", "ssl.keystore.location"}).empty()) {
+    return absl::FailedPreconditionError(
+        "kafka: TLS, and nothing says who this host is: write ssl.certificate.location and ssl.key.location (a certificate "
+        "of this host's own), or security.protocol sasl_ssl with sasl.mechanism; plaintext is for brokers on a network "
+        "that is trusted");
+  }
+  if (protocol == "sasl_ssl" && mechanism.empty()) {
+    return absl::FailedPreconditionError(
+        "kafka: security.protocol sasl_ssl wants sasl.mechanism: PLAIN, OAUTHBEARER or, with librdkafka 2.6.1 or newer, "
+        "SCRAM-SHA-512");
+  }
+  if (mechanism == "oauthbearer" && ValueOf(settings, {"sasl.oauthbearer.method"}) == "oidc" &&
+      !absl::StrContains(features, "oauthbearer_oidc")) {
+    return absl::FailedPreconditionError(
+        "kafka: this host's librdkafka was built without OIDC and gets no OAUTHBEARER tokens: use a certificate or PLAIN");
+  }
+  return absl::OkStatus();
 }
 
 std::string ScramTrap(int librdkafka_version, const KafkaSettings& settings) {

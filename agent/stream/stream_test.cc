@@ -1,5 +1,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 // clang-format off: the mock header wants the other one first.
 #include <librdkafka/rdkafka.h>
 #include <librdkafka/rdkafka_mock.h>
@@ -13,6 +14,7 @@
 #include "agent/event/recorder.h"
 #include "agent/spool/spool.h"
 #include "agent/stream/drain.h"
+#include "agent/stream/producer.h"
 #include "agent/stream/settings.h"
 #include "agent/stream/tracker.h"
 
@@ -73,6 +75,40 @@ TEST(SettingsTest, SecretsComeFromAFileAndAreNeverShown) {
   EXPECT_EQ(AddKafkaSetting(absl::StrCat("sasl.password.file=", name), &settings).code(), absl::StatusCode::kNotFound);
 }
 
+TEST(SettingsTest, ASecretThatOthersMayReadIsRefused) {
+  char name[] = "/tmp/holdpoint-settings-XXXXXX";
+  close(mkstemp(name));
+  std::ofstream(name) << "hunter2";
+  chmod(name, 0640);
+  KafkaSettings settings;
+  const absl::Status status = AddKafkaSetting(absl::StrCat("sasl.password.file=", name), &settings);
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(status.message(), HasSubstr("chmod 600"));
+  EXPECT_TRUE(AddKafkaSetting(absl::StrCat("client.id.file=", name), &settings).ok());  // No secret.
+  unlink(name);
+}
+
+TEST(SettingsTest, AwayFromThisHostTlsWithACertificateIsTheDefault) {
+  EXPECT_EQ(ProducerSettings("kafka-1:9093", {}, "").at("security.protocol"), "ssl");
+  EXPECT_EQ(ProducerSettings("127.0.0.1:1,kafka-1:9093", {}, "").at("security.protocol"), "ssl");
+  EXPECT_FALSE(ProducerSettings("127.0.0.1:9092,localhost:9093", {}, "").contains("security.protocol"));
+  EXPECT_EQ(ProducerSettings("k:1", {{"security.protocol", "plaintext"}}, "").at("security.protocol"), "plaintext");
+
+  const auto check = [](const KafkaSettings& settings) {
+    return std::string(CheckIdentity(ProducerSettings("k:1", settings, ""), "sasl_oauthbearer").message());
+  };
+  EXPECT_THAT(check({}), HasSubstr("ssl.certificate.location"));
+  EXPECT_EQ(check({{"ssl.certificate.location", "/host.pem"}}), "");
+  EXPECT_EQ(check({{"security.protocol", "plaintext"}}), "");
+  EXPECT_THAT(check({{"security.protocol", "sasl_plaintext"}, {"sasl.mechanism", "PLAIN"}}), HasSubstr("sasl_ssl"));
+  EXPECT_THAT(check({{"security.protocol", "SASL_SSL"}}), HasSubstr("wants sasl.mechanism"));
+  EXPECT_EQ(check({{"security.protocol", "sasl_ssl"}, {"sasl.mechanisms", "PLAIN"}}), "");
+  const KafkaSettings oidc = {
+      {"security.protocol", "sasl_ssl"}, {"sasl.mechanism", "OAUTHBEARER"}, {"sasl.oauthbearer.method", "oidc"}};
+  EXPECT_THAT(check(oidc), HasSubstr("without OIDC"));
+  EXPECT_TRUE(CheckIdentity(ProducerSettings("k:1", oidc, ""), "oauthbearer_oidc").ok());
+}
+
 TEST(SettingsTest, ScramTrapIsNamedForOldLibrariesOnly) {
   const KafkaSettings scram = {{"sasl.mechanisms", "SCRAM-SHA-512"}};
   EXPECT_THAT(ScramTrap(0x020002ff, scram), HasSubstr("librdkafka 2.0.2"));
@@ -117,15 +153,24 @@ class DrainTest : public testing::Test {
     }
   }
 
+  // Drains to `brokers`, the topic kTopic, with copies where those have a topic.
+  DrainOptions ToBrokers(const std::string& brokers, const KafkaSettings& extra = {}) {
+    KafkaOptions kafka;
+    kafka.settings = ProducerSettings(brokers, extra, KafkaFeatures());
+    kafka.events.name = kTopic;
+    kafka.heartbeats.name = heartbeats_;
+    return {.spool_dir = spool_, .cursor_path = cursor_, .make_sink = [kafka](Sink::Reports reports) {
+              return absl::StatusOr<std::unique_ptr<Sink>>(KafkaSink::Create(kafka, std::move(reports)));
+            }};
+  }
+
   absl::Status DrainOnce(uint64_t* delivered, KafkaSettings extra = {}) {
-    const std::string brokers = rd_kafka_mock_cluster_bootstraps(mock_);
-    Drain drain({.spool_dir = spool_,
-                 .cursor_path = cursor_,
-                 .topic = kTopic,
-                 .settings = ProducerSettings(brokers, extra, KafkaFeatures()),
-                 .once = true});
+    DrainOptions options = ToBrokers(rd_kafka_mock_cluster_bootstraps(mock_), extra);
+    options.once = true;
+    Drain drain(std::move(options));
     const absl::Status status = drain.Run();
-    *delivered = drain.delivered();
+    *delivered = drain.counts().delivered;
+    counts_ = drain.counts();
     return status;
   }
 
@@ -135,8 +180,8 @@ class DrainTest : public testing::Test {
     int32_t partition;
   };
 
-  // Everything in the topic.
-  std::vector<Message> Consume() {
+  // Everything in a topic of three partitions.
+  std::vector<Message> Consume(const char* topic = kTopic) {
     rd_kafka_conf_t* conf = rd_kafka_conf_new();
     char error[256];
     rd_kafka_conf_set(conf, "bootstrap.servers", rd_kafka_mock_cluster_bootstraps(mock_), error, sizeof(error));
@@ -146,7 +191,7 @@ class DrainTest : public testing::Test {
     rd_kafka_poll_set_consumer(consumer);
     rd_kafka_topic_partition_list_t* list = rd_kafka_topic_partition_list_new(3);
     for (int32_t p = 0; p < 3; ++p) {
-      rd_kafka_topic_partition_list_add(list, kTopic, p)->offset = RD_KAFKA_OFFSET_BEGINNING;
+      rd_kafka_topic_partition_list_add(list, topic, p)->offset = RD_KAFKA_OFFSET_BEGINNING;
     }
     rd_kafka_assign(consumer, list);
     rd_kafka_topic_partition_list_destroy(list);
@@ -181,7 +226,8 @@ class DrainTest : public testing::Test {
     return all;
   }
 
-  std::string root_, spool_, cursor_;
+  std::string root_, spool_, cursor_, heartbeats_;
+  DrainCounts counts_;
   rd_kafka_t* host_;
   rd_kafka_mock_cluster_t* mock_;
 };
@@ -243,8 +289,23 @@ TEST_F(DrainTest, RecordTooLargeForTheBrokerDoesNotBlockWhatFollows) {
   }
   uint64_t delivered = 0;
   ASSERT_TRUE(DrainOnce(&delivered, {{"message.max.bytes", "4000"}}).ok());
-  EXPECT_EQ(Consume().size(), 4u);
+  EXPECT_EQ(counts_.undeliverable, 1u);
   EXPECT_EQ(ReadCursor(cursor_)->Next("b"), 3u);
+
+  const std::vector<Message> all = Consume();
+  ASSERT_EQ(all.size(), 5u);
+  int stand_ins = 0;
+  for (const Message& m : all) {
+    v1::Envelope event;
+    ASSERT_TRUE(event.ParseFromString(m.value));
+    if (!event.has_tombstone()) continue;
+    ++stand_ins;
+    EXPECT_EQ(event.sequence(), 1u);
+    EXPECT_EQ(event.tombstone().first_sequence(), 1u);
+    EXPECT_EQ(event.tombstone().last_sequence(), 1u);
+    EXPECT_EQ(event.tombstone().last_hash().size(), 32u);
+  }
+  EXPECT_EQ(stand_ins, 1);
 }
 
 TEST_F(DrainTest, StopsWhileTheBrokersAreAwayAndKeepsTheCursor) {
@@ -252,13 +313,11 @@ TEST_F(DrainTest, StopsWhileTheBrokersAreAwayAndKeepsTheCursor) {
   int stop[2];
   ASSERT_EQ(pipe(stop), 0);
   close(stop[1]);  // Hang-up: stop at the first look.
-  Drain drain({.spool_dir = spool_,
-               .cursor_path = cursor_,
-               .topic = kTopic,
-               .settings = ProducerSettings("127.0.0.1:1", {}, KafkaFeatures()),
-               .stop_fd = stop[0]});
+  DrainOptions options = ToBrokers("127.0.0.1:1");
+  options.stop_fd = stop[0];
+  Drain drain(std::move(options));
   EXPECT_TRUE(drain.Run().ok());
-  EXPECT_EQ(drain.delivered(), 0u);
+  EXPECT_EQ(drain.counts().delivered, 0u);
   EXPECT_TRUE(ReadCursor(cursor_)->next_sequence.empty());
   close(stop[0]);
 }
@@ -269,6 +328,73 @@ TEST_F(DrainTest, UnknownPropertyIsSaidByName) {
   const absl::Status status = DrainOnce(&delivered, {{"no.such.thing", "1"}});
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(status.message(), HasSubstr("no.such.thing"));
+}
+
+TEST_F(DrainTest, HeartbeatsAreCopiedIntoTheirTopicAndStayInTheEvents) {
+  heartbeats_ = "heartbeats";
+  rd_kafka_mock_topic_create(mock_, "heartbeats", 3, 1);
+  WriteRun("a", 5);
+  {
+    auto spool = Spool::Open(spool_, "b");
+    v1::StreamId stream;
+    stream.set_run_id("b");
+    Recorder recorder(stream, Clock::Real(), **spool);
+    for (uint64_t n = 1; n <= 3; ++n) {
+      v1::Envelope event;
+      event.mutable_heartbeat()->set_sequence(n);
+      ASSERT_TRUE(recorder.Record(event).ok());
+    }
+  }
+  uint64_t delivered = 0;
+  ASSERT_TRUE(DrainOnce(&delivered).ok());
+  EXPECT_EQ(delivered, 8u);
+  EXPECT_EQ(Consume().size(), 8u);
+  EXPECT_EQ(Consume("heartbeats").size(), 3u);
+}
+
+// A receiver that does what the test says.
+class FakeSink final : public Sink {
+ public:
+  FakeSink(Reports reports, std::function<absl::Status(uint64_t, absl::string_view)> take)
+      : reports_(std::move(reports)), take_(std::move(take)) {}
+  absl::Status Put(uint64_t number, absl::string_view bytes) override {
+    const absl::Status status = take_(number, bytes);
+    if (absl::IsUnavailable(status)) return status;
+    reports_.delivered(number, status);
+    return absl::OkStatus();
+  }
+  void Poll() override {}
+  int wait_fd() const override { return -1; }
+  void Flush(absl::Duration) override {}
+
+ private:
+  Reports reports_;
+  std::function<absl::Status(uint64_t, absl::string_view)> take_;
+};
+
+TEST_F(DrainTest, ASinkOfNoUseIsMadeAnewAndBeginsBehindTheLastThatWasFreed) {
+  WriteRun("a", 10);
+  int sinks = 0;
+  std::vector<uint64_t> taken;
+  DrainOptions options{.spool_dir = spool_, .cursor_path = cursor_, .make_sink = {}, .once = true};
+  options.first_pause = absl::Milliseconds(1);
+  options.make_sink = [&](Sink::Reports reports) -> absl::StatusOr<std::unique_ptr<Sink>> {
+    if (++sinks == 2) return absl::UnavailableError("the registry does not answer");
+    return std::make_unique<FakeSink>(std::move(reports), [&](uint64_t, absl::string_view bytes) {
+      v1::Envelope event;
+      EXPECT_TRUE(ParseRecord(bytes, &event));
+      if (sinks == 1 && event.sequence() == 5) return absl::AbortedError("the disk of the other side is full");
+      taken.push_back(event.sequence());
+      return absl::OkStatus();
+    });
+  };
+  Drain drain(std::move(options));
+  ASSERT_TRUE(drain.Run().ok());
+  EXPECT_EQ(sinks, 3);
+  EXPECT_THAT(taken, testing::ElementsAre(1, 2, 3, 4, 5, 6, 7, 8, 9, 10));
+  EXPECT_EQ(drain.counts().restarts, 2u);
+  EXPECT_EQ(drain.counts().delivered, 10u);
+  EXPECT_EQ(drain.counts().trouble.at("the registry does not answer"), 1u);
 }
 
 }  // namespace

@@ -5,7 +5,8 @@
 namespace holdpoint {
 
 uint64_t DeliveryTracker::Add(absl::string_view run_id, uint64_t sequence) {
-  waiting_.push_back({std::string(run_id), sequence});
+  if (runs_.empty() || runs_.back().id != run_id) runs_.push_back({std::string(run_id), nullptr});
+  waiting_.push_back({sequence, static_cast<uint32_t>(runs_.size() - 1)});
   return first_number_ + waiting_.size() - 1;
 }
 
@@ -14,8 +15,9 @@ void DeliveryTracker::Delivered(uint64_t number) {
   waiting_[number - first_number_].done = true;
   while (!waiting_.empty() && waiting_.front().done) {
     const Entry& entry = waiting_.front();
-    uint64_t& next = cursor_.next_sequence[entry.run_id];
-    next = std::max(next, entry.sequence + 1);
+    Run& run = runs_[entry.run];
+    if (run.next == nullptr) run.next = &cursor_.next_sequence[run.id];
+    *run.next = std::max(*run.next, entry.sequence + 1);
     waiting_.pop_front();
     ++first_number_;
     ++delivered_;

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <deque>
 #include <string>
+#include <vector>
 
 #include "absl/strings/string_view.h"
 #include "agent/spool/cursor.h"
@@ -15,7 +16,7 @@ class DeliveryTracker {
  public:
   explicit DeliveryTracker(Cursor start) : cursor_(std::move(start)) {}
 
-  // Returns the record's number, for Delivered().
+  // Returns the record's number, for Delivered(); each is one more than the last.
   uint64_t Add(absl::string_view run_id, uint64_t sequence);
   void Delivered(uint64_t number);
 
@@ -25,11 +26,16 @@ class DeliveryTracker {
 
  private:
   struct Entry {
-    std::string run_id;
     uint64_t sequence;
+    uint32_t run;  // index in runs_
     bool done = false;
   };
+  struct Run {
+    std::string id;
+    uint64_t* next;  // in cursor_, whose nodes stay where they are
+  };
   std::deque<Entry> waiting_;
+  std::vector<Run> runs_;      // in the order in which they came; the last one is the one that is read
   uint64_t first_number_ = 0;  // of waiting_.front()
   uint64_t delivered_ = 0;
   Cursor cursor_;

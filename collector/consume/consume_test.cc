@@ -13,6 +13,7 @@
 #include "agent/event/recorder.h"
 #include "agent/spool/spool.h"
 #include "agent/stream/drain.h"
+#include "agent/stream/producer.h"
 #include "collector/consume/kafka_source.h"
 #include "collector/consume/spool_source.h"
 #include "collector/store/query.h"
@@ -59,10 +60,14 @@ class ConsumeTest : public testing::Test {
   }
 
   void DrainToTopic(const std::string& cursor) {
+    KafkaOptions kafka;
+    kafka.settings = ProducerSettings(brokers_, {}, KafkaFeatures());
+    kafka.events.name = "events";
     Drain drain({.spool_dir = spool_,
                  .cursor_path = root_ + "/" + cursor,
-                 .topic = "events",
-                 .settings = ProducerSettings(brokers_, {}, KafkaFeatures()),
+                 .make_sink = [&kafka](Sink::Reports reports) {
+                   return absl::StatusOr<std::unique_ptr<Sink>>(KafkaSink::Create(kafka, std::move(reports)));
+                 },
                  .once = true});
     ASSERT_TRUE(drain.Run().ok());
   }

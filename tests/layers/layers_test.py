@@ -45,7 +45,7 @@ ONLY_IN = {
     r'<(librdkafka/.*|rdkafka(cpp)?\.h)>': ['agent/stream', 'collector'],
     r'<yaml-cpp/': ['agent/environment', 'agent/policy', 'agent/judge'],
     r'<git2': ['agent/reader'],
-    r'<curl/': ['agent/notify'],
+    r'<curl/': ['agent/notify', 'agent/stream/registry.cc'],
     r'<systemd/': ['agent/notify', 'agent/cli'],
     r'<security/pam_': ['agent/presence'],
     # NSS loads what a host configures. base/become only gives up groups, and the gate reads one file by fgetpwent.
