@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "absl/time/clock.h"
 #include "agent/base/fd.h"
 #include "agent/base/log.h"
 #include "agent/base/status.h"
@@ -19,6 +20,7 @@
 #include "collector/consume/consume.h"
 #include "collector/consume/kafka_source.h"
 #include "collector/consume/spool_source.h"
+#include "collector/consume/topic_reader.h"
 #include "collector/print.h"
 #include "collector/store/query.h"
 #include "collector/store/store.h"
@@ -39,6 +41,8 @@ struct Flags {
   bool json = false;
   EventFilter filter;
   std::string verdict;
+  std::vector<std::string> copies, keys;
+  double late_minutes = 5;
 };
 
 absl::StatusOr<UniqueFd> StopSignals() {
@@ -130,6 +134,30 @@ absl::StatusOr<bool> RunVerify(const Flags& flags) {
   return PrintVerification(query, flags.json);
 }
 
+// From the topics alone: no database, no consumer group.
+absl::StatusOr<bool> RunVerifyTopic(Flags& flags) {
+  TopicVerifierOptions options{.topic = flags.kafka.topic,
+                               .keys = {},
+                               .now = absl::Now(),
+                               .late = absl::Minutes(flags.late_minutes)};
+  for (const std::string& path : flags.keys) {
+    std::ifstream file(path);
+    if (!file) return ErrnoStatus(path);
+    absl::StatusOr<HeartbeatPublicKey> key =
+        HeartbeatPublicKey::Parse(std::string{std::istreambuf_iterator<char>(file), {}});
+    if (!key.ok()) return absl::InvalidArgumentError(absl::StrCat(path, ": ", key.status().message()));
+    options.keys.push_back(*std::move(key));
+  }
+  TopicReaderOptions reader{.brokers = flags.kafka.brokers, .topics = {flags.kafka.topic}, .settings = {}};
+  reader.topics.insert(reader.topics.end(), flags.copies.begin(), flags.copies.end());
+  HP_ASSIGN_OR_RETURN(reader.settings, KafkaProperties(flags.settings));
+  TopicVerifier verifier(std::move(options));
+  HP_RETURN_IF_ERROR(ReadTopics(
+      reader, [&verifier](const TopicMessage& message) { verifier.Add(message); },
+      [&verifier](const std::string& topic, int32_t partition) { verifier.BeginIsGone(topic, partition); }));
+  return PrintTopicReport(verifier.Finish(), flags.json);
+}
+
 int Exit(const absl::Status& status) {
   if (!status.ok()) LogError(status.message());
   return ExitCode(status);
@@ -176,9 +204,22 @@ int main(int argc, char** argv) {
   events->add_flag("--json", flags.json, "one JSON object a line");
 
   CLI::App* verify =
-      app.add_subcommand("verify", "check every stream: gaps, chain, forgeries; exit status 1 with findings");
+      app.add_subcommand("verify", "check every stream: gaps, chain, order, signatures; exit status 1 with findings");
   add_db(verify);
   verify->add_flag("--json", flags.json, "one JSON object a line");
+  auto* brokers = verify->add_option("--brokers", flags.kafka.brokers,
+                                     "from the topic alone, without a database: host:port[,host:port...]");
+  verify->add_option("--topic", flags.kafka.topic, "the topic that has every record")->needs(brokers)->capture_default_str();
+  verify->add_option("--copies", flags.copies, "a topic with copies, such as holdpoint.heartbeats.v1 (repeatable)")
+      ->needs(brokers);
+  verify->add_option("--key", flags.keys,
+                     "public key of a host's heartbeats, a file (repeatable); without any, a host's first key is believed")
+      ->needs(brokers);
+  verify->add_option("--late", flags.late_minutes, "minutes that later records may be there before one")
+      ->needs(brokers)
+      ->capture_default_str();
+  verify->add_option("--set", flags.settings, "a property of librdkafka, NAME=VALUE or NAME.file=PATH (repeatable)")
+      ->needs(brokers);
 
   try {
     app.parse(argc, argv);
@@ -189,7 +230,7 @@ int main(int argc, char** argv) {
   if (ingest->parsed()) return Exit(RunIngest(flags));
   if (sessions->parsed()) return Exit(RunSessions(flags));
   if (events->parsed()) return Exit(RunEvents(flags));
-  const absl::StatusOr<bool> whole = RunVerify(flags);
+  const absl::StatusOr<bool> whole = flags.kafka.brokers.empty() ? RunVerify(flags) : RunVerifyTopic(flags);
   if (!whole.ok()) return Exit(whole.status());
   return *whole ? 0 : kFindings;
 }

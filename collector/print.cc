@@ -117,4 +117,41 @@ absl::StatusOr<bool> PrintVerification(Query& query, bool json) {
   return findings.empty();
 }
 
+bool PrintTopicReport(const TopicReport& report, bool json) {
+  for (const TopicRun& run : report.runs) {
+    const auto own = std::count_if(report.findings.begin(), report.findings.end(),
+                                   [&](const TopicFinding& f) { return f.run_id == run.run_id; });
+    if (json) {
+      PutLine(absl::StrCat("{\"run_id\":", JsonString(run.run_id), ",\"host\":", JsonString(run.host),
+                           ",\"host_id\":", JsonString(run.host_id), ",\"records\":", run.records,
+                           ",\"first_sequence\":", run.first_sequence, ",\"last_sequence\":", run.last_sequence,
+                           ",\"repeated\":", run.repeated, ",\"declared_missing\":", run.declared_missing,
+                           ",\"attested_to\":", run.attested_to, ",\"key\":", JsonString(run.key),
+                           ",\"ended\":", run.ended ? "true" : "false", ",\"findings\":", own, "}"));
+      continue;
+    }
+    PutLine(absl::StrCat(
+        "run ", run.run_id, " of ", run.host, ": ", run.records, " records (", run.first_sequence, " to ",
+        run.last_sequence, "), ", own > 0 ? absl::StrCat(own, " FINDINGS") : "chain whole",
+        run.attested_to > 0 ? absl::StrCat(", vouched for up to ", run.attested_to, " by ", run.key) : ", not signed",
+        run.ended ? ", ended" : "", run.repeated > 0 ? absl::StrCat(", ", run.repeated, " sent again") : "",
+        run.declared_missing > 0 ? absl::StrCat(", ", run.declared_missing, " accounted for by tombstones") : ""));
+    for (const auto& [reason, count] : run.losses) {
+      PutLine(absl::StrCat("  lost on the host: ", EscapeAndClip(reason, kCellMax), " ", count));
+    }
+  }
+  for (const TopicFinding& f : report.findings) {
+    const absl::string_view kind = TopicFindingName(f.kind);
+    if (json) {
+      PutLine(absl::StrCat("{\"finding\":", JsonString(kind), ",\"run_id\":", JsonString(f.run_id),
+                           ",\"first_sequence\":", f.first, ",\"last_sequence\":", f.last,
+                           ",\"text\":", JsonString(f.text), "}"));
+    } else {
+      PutLine(absl::StrCat(kind, f.run_id.empty() ? "" : " in run ", f.run_id, ": ", EscapeForTerminal(f.text)));
+    }
+  }
+  if (!json) PutLine(report.ok() ? absl::StrCat("no findings in ", report.messages, " messages") : "THE TOPIC IS NOT WHOLE");
+  return report.ok();
+}
+
 }  // namespace holdpoint

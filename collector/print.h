@@ -4,6 +4,7 @@
 
 #include "absl/status/statusor.h"
 #include "collector/store/query.h"
+#include "collector/verify/topic_verifier.h"
 
 namespace holdpoint {
 
@@ -13,5 +14,6 @@ absl::Status PrintSessions(Query& query, bool json);
 absl::Status PrintEvents(Query& query, const EventFilter& filter, bool json, bool color);
 // True where there are no findings.
 absl::StatusOr<bool> PrintVerification(Query& query, bool json);
+bool PrintTopicReport(const TopicReport& report, bool json);
 
 }  // namespace holdpoint

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "agent/base/log.h"
+#include "agent/event/framing.h"
 
 namespace holdpoint {
 namespace {
@@ -123,7 +124,10 @@ absl::StatusOr<RecordSource::Got> KafkaSource::Next(absl::Duration timeout, Item
   }
   told_.clear();
   ended_.erase(message_->partition);
-  item->record = {static_cast<const char*>(message_->payload), message_->len};
+  if (message_->payload == nullptr && absl::string_view(static_cast<const char*>(message_->key), message_->key_len) == kProbeKey) {
+    return Got::kNothing;
+  }
+  item->record = UnframeRecord({static_cast<const char*>(message_->payload), message_->len});
   item->position = {kSource, topic_, message_->partition, message_->offset + 1};
   to_commit_[message_->partition] = message_->offset + 1;
   return Got::kRecord;

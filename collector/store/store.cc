@@ -7,9 +7,11 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "agent/base/escape.h"
 #include "agent/base/sha256.h"
 #include "agent/base/status.h"
 #include "agent/event/body.h"
+#include "agent/event/chain.h"
 #include "agent/event/recorder.h"
 #include "agent/spool/layout.h"
 #include "collector/store/schema.h"
@@ -17,6 +19,7 @@
 namespace holdpoint {
 namespace {
 
+constexpr size_t kReasonShown = 200;
 // SQLite's integers are signed.
 constexpr uint64_t kMaxSequence = std::numeric_limits<int64_t>::max();
 
@@ -158,6 +161,12 @@ absl::Status Store::InsertOne(absl::string_view record, const Position& position
   if (const std::string why = WhyNotARecord(event); !why.empty()) return Reject(position, why);
 
   HP_ASSIGN_OR_RETURN(const int64_t stream, StreamId(event.stream()));
+  if (IsStandIn(event)) {
+    HP_RETURN_IF_ERROR(TakeDeclarations(event));
+    return AddFinding(event.stream().run_id(), "undelivered", event.sequence(), event.sequence(),
+                      absl::StrCat("record ", event.sequence(), " stays on its host, only its hash is here: ",
+                                   EscapeAndClip(event.tombstone().reason(), kReasonShown)));
+  }
   const Sha256Digest digest = Sha256(record);
   const absl::string_view hash(reinterpret_cast<const char*>(digest.data()), digest.size());
   HP_RETURN_IF_ERROR(insert_event_->Bind(0, stream)
