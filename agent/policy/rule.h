@@ -69,6 +69,7 @@ struct CallTest {
 struct UnlistedTest {
   std::vector<std::string> verbs;  // in lower case; one of them says what is to be done
   bool noun = false;               // a word beside the verb says to what
+  bool options = false;            // the name of an option may say it: sync --delete
 };
 
 // Where the id of the resource stands.

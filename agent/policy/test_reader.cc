@@ -197,7 +197,7 @@ absl::Status ReadCall(const YamlMap& map, int depth, CallTest* test, int* count)
 }
 
 absl::Status ReadUnlisted(const YamlValue& value, UnlistedTest* test, int* count) {
-  HP_ASSIGN_OR_RETURN(const YamlMap map, value.Map({"verb", "noun"}));
+  HP_ASSIGN_OR_RETURN(const YamlMap map, value.Map({"verb", "noun", "options"}));
   HP_ASSIGN_OR_RETURN(const YamlValue verb, map.Get("verb"));
   HP_ASSIGN_OR_RETURN(test->verbs, TextOrTexts(verb));
   for (const std::string& word : test->verbs) {
@@ -206,6 +206,7 @@ absl::Status ReadUnlisted(const YamlValue& value, UnlistedTest* test, int* count
     }
   }
   HP_RETURN_IF_ERROR(map.Optional("noun", &test->noun));
+  HP_RETURN_IF_ERROR(map.Optional("options", &test->options));
   *count += test->noun ? 2 : 1;
   return absl::OkStatus();
 }

@@ -1,6 +1,7 @@
 #include "agent/policy/unlisted.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 #include <vector>
 
@@ -46,6 +47,24 @@ std::vector<std::string> Parts(absl::string_view word) {
   return parts;
 }
 
+// The first part, the last one, and the second one where the first says only how.
+bool HasVerb(const UnlistedTest& test, const std::vector<std::string>& parts) {
+  constexpr std::array<absl::string_view, 6> kHow = {"batch", "bulk", "mass", "force", "permanently", "schedule"};
+  const auto is_verb = [&](const std::string& part) {
+    return std::find(test.verbs.begin(), test.verbs.end(), part) != test.verbs.end();
+  };
+  if (parts.empty()) return false;
+  if (is_verb(parts.front()) || is_verb(parts.back())) return true;
+  return parts.size() > 1 && std::find(kHow.begin(), kHow.end(), parts.front()) != kHow.end() && is_verb(parts[1]);
+}
+
+bool OptionSpeaks(const UnlistedTest& test, const ParsedOption& option) {
+  constexpr std::array<absl::string_view, 8> kNot = {"no", "not", "never", "skip", "without", "keep", "if", "cap"};
+  if (option.name.size() > kMaxWordLength || option.value == "false") return false;
+  const std::vector<std::string> parts = Parts(option.name);
+  return !parts.empty() && std::find(kNot.begin(), kNot.end(), parts.front()) == kNot.end() && HasVerb(test, parts);
+}
+
 // "Delete" alone is a key or the first word of a sentence; "delete" and "DELETE" are commands.
 bool IsWrittenAsCommand(absl::string_view word) {
   const auto lower = [](char c) { return absl::ascii_islower(static_cast<unsigned char>(c)); };
@@ -77,6 +96,10 @@ ToolCall ParseUnlisted(absl::Span<const std::string> argv) {
 }
 
 bool Speaks(const UnlistedTest& test, const ToolCall& call) {
+  if (test.options && std::any_of(call.options.begin(), call.options.end(),
+                                  [&](const ParsedOption& option) { return OptionSpeaks(test, option); })) {
+    return true;
+  }
   size_t counted = 0, seen = 0;
   size_t next_option = 0;  // in call.options, which are in order
   for (const ParsedOperand& operand : call.operands) {
@@ -94,10 +117,7 @@ bool Speaks(const UnlistedTest& test, const ToolCall& call) {
     const bool has_noun = seen > 0 || parts.size() > 1;
     ++seen;
     if (parts.empty() || (test.noun && !has_noun) || (parts.size() == 1 && !IsWrittenAsCommand(operand.value))) continue;
-    const auto is_verb = [&](const std::string& part) {
-      return std::find(test.verbs.begin(), test.verbs.end(), part) != test.verbs.end();
-    };
-    if (is_verb(parts.front()) || is_verb(parts.back())) return true;
+    if (HasVerb(test, parts)) return true;
   }
   return false;
 }

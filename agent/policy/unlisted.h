@@ -17,8 +17,9 @@ namespace holdpoint {
 ToolCall ParseUnlisted(absl::Span<const std::string> argv);
 
 // Whether one of the words that say what is to be done is one of the test's verbs, or begins or ends with one:
-// "delete", "delete-cluster", "apps:destroy", "TerminateInstances". What looks like a path, a file, a number or a
-// sentence says nothing, and ends the search unless an option stands before it. Pure.
+// "delete", "delete-cluster", "batch-delete-image", "apps:destroy", "TerminateInstances"; where the test wants them also
+// an option ("--delete-excluded", not "--no-delete"). What looks like a path, a file, a number or a sentence says nothing,
+// and ends the search unless an option stands before it. Pure.
 bool Speaks(const UnlistedTest& test, const ToolCall& call);
 
 }  // namespace holdpoint

@@ -13,7 +13,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 
 bool Says(const std::vector<std::string>& argv, bool noun = false) {
-  return Speaks({.verbs = {"delete", "drop"}, .noun = noun}, ParseUnlisted(argv));
+  return Speaks({.verbs = {"delete", "drop"}, .noun = noun, .options = false}, ParseUnlisted(argv));
 }
 
 TEST(UnlistedTest, OptionsHaveTheirNameAsWrittenAndOnlyAnAttachedValue) {
@@ -45,12 +45,25 @@ TEST(UnlistedTest, WhatStandsBehindAnOptionMayBeItsValueAndIsNotCounted) {
 }
 
 TEST(UnlistedTest, AWordMayHoldNounAndVerb) {
-  for (const char* word : {"delete-db", "db:drop", "db_delete", "deleteDb", "DeleteDBCluster", "dbDelete", "DROP-all"}) {
+  for (const char* word : {"delete-db", "db:drop", "db_delete", "deleteDb", "DeleteDBCluster", "dbDelete", "DROP-all", "batch-delete-db", "force_drop_db"}) {
     EXPECT_TRUE(Says({"x", word})) << word;
     EXPECT_TRUE(Says({"x", word}, true)) << word;
   }
   for (const char* word : {"deleted", "undelete", "db-delete-log", "Delete", "dropbox", "delete.sql", "./delete", "delete=1", "rm"}) {
     EXPECT_FALSE(Says({"x", word})) << word;
+  }
+}
+
+TEST(UnlistedTest, AnOptionSaysItWhereTheRuleWantsThat) {
+  const auto says = [](const std::string& option, bool options) {
+    return Speaks({.verbs = {"delete"}, .noun = false, .options = options}, ParseUnlisted(std::vector<std::string>{"x", "sync", "a", option}));
+  };
+  for (const char* option : {"--delete", "-delete", "--delete-excluded", "--force-delete", "--delete=true"}) {
+    EXPECT_TRUE(says(option, true)) << option;
+    EXPECT_FALSE(says(option, false)) << option;
+  }
+  for (const char* option : {"--no-delete", "--skip-delete", "--cap-delete", "--delete=false", "--deleted", "-d", "--if-delete"}) {
+    EXPECT_FALSE(says(option, true)) << option;
   }
 }
 
