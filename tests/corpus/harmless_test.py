@@ -38,7 +38,8 @@ class Harmless(unittest.TestCase):
         self.addCleanup(bystander.wait)
         self.addCleanup(bystander.kill)
         commands = ['rm -rf /', 'rm -rf --no-preserve-root /*', 'dd if=/dev/zero of=/dev/sda', 'find / -delete', BUILTINS,
-                    f'echo hello > /dev/tcp/127.0.0.1/{listener.getsockname()[1]}', 'ls /', 'cat README.md && no-such-thing']
+                    f'echo hello > /dev/tcp/127.0.0.1/{listener.getsockname()[1]}', 'ls /', 'cat README.md && no-such-thing',
+                    'parallel rm -rf {} ::: ../other ~lee/notes', 'parallel ls ::: ../other ~lee/notes']
         seen = {}
 
         def look(template, when):
@@ -53,12 +54,15 @@ class Harmless(unittest.TestCase):
         by_command = dict(zip(commands, results))
         for command in commands[:2]:
             self.assertIn(by_command[command]['verdict'], ('hold', 'refuse'), by_command[command])
+        self.assertIn(by_command[commands[-2]]['verdict'], ('hold', 'refuse'), by_command[commands[-2]])
+        self.assertEqual((by_command[commands[-1]]['verdict'], by_command[commands[-1]]['lost']), ('allow', ''))
         self.assertEqual((by_command['ls /']['verdict'], by_command['ls /']['lost']), ('allow', ''))
 
     def test_a_word_that_is_called_becomes_a_program_of_its_own(self):
         called = rows.called('sudo -n X=1 apt install; find . -exec rm {} + && echo $(git x) | xargs -n 1 foo')
         self.assertLessEqual({'sudo', 'apt', 'find', 'rm', 'git', 'xargs', 'foo'}, called)
-        self.assertEqual(rows.named('rm -rf ~/x/y.txt /etc/foo src/a plain --opt'), {'~/x/y.txt', '/etc/foo', 'src/a'})
+        self.assertEqual(rows.named('rm -rf ~/x/y.txt /etc/foo src/a plain --opt ../b ~lee/c'),
+                         {'~/x/y.txt', '/etc/foo', 'src/a', '../b', '~lee/c'})
 
 
 if __name__ == '__main__':

@@ -11,7 +11,7 @@ _CALLED = r'\s*(?:[A-Za-z_][A-Za-z0-9_]*=\S*\s+)*([A-Za-z0-9_.~/+@-]+)'
 _BEFORE = [re.compile(r'''(?=(?:^|[;|&(`{!\n'"]|\$\(|<\(|>\()''' + _CALLED + ')'),
            re.compile(r'(?=\b(?:sudo|doas|env|xargs|exec|time|nohup|nice|ionice|timeout|stdbuf|setsid|watch|command|builtin|eval|then|'
                       r'do|else|parallel|busybox|toybox|-exec|-execdir|-ok|-okdir)\b(?:\s+-\S*|\s+\d+[smhd]?)*\s' + _CALLED + ')')]
-_PATH = re.compile(r'(?:^|[\s=\'"(:@])((?:~?/|\.{0,2}/)?[A-Za-z0-9_.+-][A-Za-z0-9_.+/-]*/?)(?=$|[\s\'");|&>])')
+_PATH = re.compile(r'(?:^|[\s=\'"(:@])((?:~[a-z0-9_-]*/|\.{0,2}/)?[A-Za-z0-9_.+-][A-Za-z0-9_.+/-]*/?)(?=$|[\s\'");|&>])')
 
 
 @dataclasses.dataclass

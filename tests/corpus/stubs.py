@@ -64,6 +64,8 @@ class Template:
         through = self._compile('through.c')
         for name in ('sudo', 'doas'):
             shutil.copy2(through, self.bin / name)
+        shutil.copy2(HERE / 'parallel.sh', self.bin / 'parallel')
+        (self.bin / 'parallel').chmod(0o755)
 
     def _compile(self, name, *flags):
         target = self.folder.parent / pathlib.Path(name).stem
@@ -104,16 +106,24 @@ class Template:
             subprocess.run(['chown', '-R', '--no-dereference', f'{self.uid}:{self.uid}', self.folder / folder], check=True)
 
     def _file(self, word):
-        if len(word) > PATH_MAX or '..' in word.split('/') or word.rstrip('/') in ('', '.', '~'):
+        if len(word) > PATH_MAX or word.rstrip('/') in ('', '.', '~'):
             return None
-        if word.startswith('~/'):
-            word = '/home/dev/' + word[2:]
-        if not word.startswith('/'):
-            word = '/work/shop/' + word
+        if word.startswith('~'):
+            name, _, rest = word[1:].partition('/')
+            word = f'/home/{self._person(name or "dev")}/{rest}'
+        word = os.path.normpath(os.path.join('/work/shop', word))
         parts = word.strip('/').split('/')
         if parts[0] in ('proc', 'sys', 'dev', 'hp', 'bin', 'sbin', 'lib', 'lib64') or parts[:2] in (['usr', 'bin'], ['usr', 'lib'], ['usr', 'lib64']):
             return None
         return self.folder.joinpath(*parts)
+
+    def _person(self, name):
+        """Somebody of this name has an account."""
+        passwd = self.folder / 'etc' / 'passwd'
+        text = passwd.read_text()
+        if f'\n{name}:' not in f'\n{text}':
+            passwd.write_text(f'{text}{name}:x:{self.uid + 1}:{self.uid + 1}::/home/{name}:/bin/bash\n')
+        return name
 
     def _place(self, word):
         """Where a word that is called would be; None for what no program can be."""
