@@ -9,6 +9,7 @@
 #include "agent/reader/answer_request.h"
 #include "agent/reader/git_facts.h"
 #include "agent/reader/path_facts.h"
+#include "agent/reader/plan_facts.h"
 #include "agent/reader/safe_file.h"
 
 namespace holdpoint {
@@ -36,6 +37,9 @@ v1::Facts LookHere(const ExecAct& act, const v1::FactsWanted& wanted) {
     v1::ContentFact* fact = facts.add_contents();
     reader::ReadContent(files, wanted.content_of(i), std::min(reader::kMaxContentBytes, left), fact);
     left -= std::min(left, fact->content().size());
+  }
+  for (int i = 0; i < std::min(wanted.plans_size(), reader::kMaxPlans); ++i) {
+    reader::DescribePlan(files, wanted.plans(i), facts.add_plans());
   }
   if (wanted.git_state()) {
     git.Names(act.cwd, facts.mutable_git());

@@ -14,6 +14,7 @@
 #include "agent/gate/fail_mode.h"
 #include "agent/gate/lineage.h"
 #include "agent/response/proc.h"
+#include "agent/response/sys.h"
 
 namespace holdpoint {
 namespace {
@@ -28,6 +29,16 @@ constexpr size_t kMaxUndescribed = 4096;
 constexpr absl::Duration kDescribeWait = absl::Milliseconds(50);
 constexpr char kPassRung[] = "exec: passed in the kernel";
 constexpr char kKernelKillRung[] = "exec: killed at sched_process_exec";
+
+// The session that a running process is labelled with by the kernel; 0: none. Nothing where there is no such process.
+std::optional<SessionNumber> LabelOf(Kernel& kernel, uint32_t pid) {
+  const UniqueFd pidfd = sys::PidfdOpen(static_cast<pid_t>(pid));
+  if (!pidfd.ok()) return std::nullopt;
+  const absl::StatusOr<hp_label> label = kernel.Label(pidfd.get());
+  if (absl::IsNotFound(label.status())) return 0;
+  if (!label.ok()) return std::nullopt;
+  return label->session;
+}
 
 const char* OutcomeName(ResponseResult::What what) {
   switch (what) {
@@ -156,7 +167,8 @@ void ConsultDesk::Ask(const ConsultPtr& consult, const Session& session, OpenedP
   if (consult->judgement.verdict() == v1::VERDICT_UNSPECIFIED) consult->argv = std::move(argv_now);
   JudgeLink::FactsSource facts;
   if (consult->stopped) {
-    facts = FactsAbout(core_.loop, core_.clock, absl::StrCat(core_.options.bin, "/holdpoint-reader"), consult->task);
+    facts = FactsAbout(core_.loop, core_.clock, absl::StrCat(core_.options.bin, "/holdpoint-reader"), consult->task, std::nullopt,
+                       [this](uint32_t pid) { return LabelOf(core_.kernel, pid); });
   }
   core_.judge.Ask(std::move(question), budget, std::move(facts), std::move(answered));
 }

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -16,6 +17,7 @@ namespace {
 constexpr size_t kMaxFactsBytes = 4 << 20;
 constexpr int kPidfdAs = 5;
 constexpr int kExecutableAs = 6;
+constexpr int kMaxLabels = 16;
 
 std::string Problem(absl::string_view what) {
   v1::Facts facts;
@@ -23,15 +25,31 @@ std::string Problem(absl::string_view what) {
   return facts.SerializeAsString();
 }
 
+// What the kernel says of the processes that are asked about, as a message of its own.
+std::string Labels(const v1::FactsWanted& wanted, const SessionOfPid& session_of) {
+  v1::Facts facts;
+  for (int i = 0; session_of != nullptr && i < std::min(wanted.processes_size(), kMaxLabels); ++i) {
+    const std::optional<SessionNumber> session = session_of(wanted.processes(i));
+    if (!session.has_value()) continue;
+    v1::ProcessLabel* const label = facts.add_labels();
+    label->set_pid(wanted.processes(i));
+    label->set_session(*session);
+  }
+  return facts.SerializeAsString();
+}
+
 }  // namespace
 
 JudgeLink::FactsSource FactsAbout(EventLoop& loop, const Clock& clock, std::string reader_program, StoppedTask task,
-                                  std::optional<FileId> program) {
-  return [&loop, &clock, reader_program = std::move(reader_program), task = std::move(task), program](
-             const v1::FactsWanted& wanted, JudgeLink::FactsDone done) {
+                                  std::optional<FileId> program, SessionOfPid session_of) {
+  return [&loop, &clock, reader_program = std::move(reader_program), task = std::move(task), program,
+          session_of = std::move(session_of)](const v1::FactsWanted& wanted, JudgeLink::FactsDone done) {
     HelperRequest request;
     request.spec.path = reader_program;
     request.spec.args = {"--pid", absl::StrCat(task.id.tgid)};
+    if (wanted.listeners_size() > 0) request.spec.args.push_back("--listeners");
+    if (wanted.container_store()) request.spec.args.push_back("--containers");
+    if (wanted.crontab()) request.spec.args.push_back("--crontab");
     if (task.pidfd != nullptr) request.spec.inherit.push_back({task.pidfd->get(), kPidfdAs});
     const UniqueFd executable(open(absl::StrCat("/proc/", task.id.tgid, "/exe").c_str(), O_RDONLY | O_CLOEXEC));
     if (program.has_value()) {
@@ -44,10 +62,10 @@ JudgeLink::FactsSource FactsAbout(EventLoop& loop, const Clock& clock, std::stri
     request.input = wanted.SerializeAsString();
     request.max_output = kMaxFactsBytes;
     request.budget = absl::Milliseconds(wanted.budget_ms()) + absl::Milliseconds(100);
-    RunHelper(loop, clock, std::move(request), [done](absl::StatusOr<HelperResult> result) {
+    RunHelper(loop, clock, std::move(request), [done, labels = Labels(wanted, session_of)](absl::StatusOr<HelperResult> result) {
       if (!result.ok()) return done(Problem(result.status().message()));
       if (!WIFEXITED(result->wait_status) || WEXITSTATUS(result->wait_status) != 0) return done(Problem("it failed"));
-      done(std::move(result->output));
+      done(absl::StrCat(result->output, labels));  // Two messages behind each other are one.
     });
   };
 }

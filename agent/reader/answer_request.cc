@@ -9,8 +9,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "agent/reader/births.h"
+#include "agent/reader/crontab_facts.h"
 #include "agent/reader/git_facts.h"
 #include "agent/reader/path_facts.h"
+#include "agent/reader/plan_facts.h"
 #include "agent/reader/safe_file.h"
 #include "agent/reader/search.h"
 
@@ -57,12 +59,44 @@ void SearchExecutable(const v1::FactsWanted& wanted, const Target& target, Answe
   answer->Checkpoint();
 }
 
+std::string EnvironmentOf(const Target& target) {
+  if (!target.environment.ok()) return "";
+  absl::StatusOr<Content> read = ReadBounded(target.environment.get(), kMaxEnvironment);
+  return read.ok() ? std::move(read->bytes) : "";
+}
+
 // Only of what nothing else speaks for.
 void AddBirths(int64_t since, v1::PathFact* fact) {
   if (since <= 0 || fact->ignored() || fact->tracked_clean() || fact->resolved().empty()) return;
   const Births births = BirthsIn(fact->resolved(), geteuid(), since);
   fact->set_born_unix_ns(births.oldest_unix_ns);
   fact->set_own(births.own);
+}
+
+// What the kernel says is there at once; a crontab and a plan are files.
+void AskHost(const v1::FactsWanted& wanted, const HostLook& host, Answer* answer) {
+  for (int i = 0; i < std::min(wanted.listeners_size(), kMaxListeners); ++i) {
+    host.listeners.Answer(wanted.listeners(i), answer->facts().add_listeners());
+  }
+  for (int i = 0; i < std::min(wanted.processes_size(), kMaxProcesses); ++i) {
+    DescribeProcess(host, wanted.processes(i), answer->facts().add_processes());
+  }
+  if (wanted.container_store()) DescribeContainers(host, answer->facts().mutable_containers());
+  answer->Checkpoint();
+}
+
+void ReadHostFiles(const v1::FactsWanted& wanted, const Target& target, const HostLook& host, const SafeFiles& files,
+                   Answer* answer) {
+  if (wanted.crontab()) {
+    DescribeCrontab(host, files, PathVariable(EnvironmentOf(target), "HOME"), answer->facts().mutable_crontab());
+    answer->Checkpoint();
+  }
+  for (int i = 0; i < std::min(wanted.plans_size(), kMaxPlans); ++i) {
+    v1::PlanFact fact;
+    DescribePlan(files, wanted.plans(i), &fact);
+    *answer->facts().add_plans() = std::move(fact);
+    answer->Checkpoint();
+  }
 }
 
 std::string WorkingDirectory() {
@@ -81,7 +115,7 @@ std::string PathVariable(const std::string& environment, const std::string& name
   return "";
 }
 
-void AnswerRequest(const v1::FactsWanted& wanted, const Target& target, Answer* answer) {
+void AnswerRequest(const v1::FactsWanted& wanted, const Target& target, const HostLook& host, Answer* answer) {
   const SafeFiles files(target.own_fds.get());
   const int paths = std::min(wanted.paths_size(), kMaxPaths);
   for (int i = 0; i < paths; ++i) {
@@ -89,7 +123,9 @@ void AnswerRequest(const v1::FactsWanted& wanted, const Target& target, Answer* 
     answer->Checkpoint();
   }
   if (wanted.paths_size() > paths) answer->AddProblem(absl::StrCat("reader: only ", paths, " paths were looked at"));
+  AskHost(wanted, host, answer);
   ReadContents(wanted, files, answer);
+  ReadHostFiles(wanted, target, host, files, answer);
   for (int i = 0; i < std::min(wanted.trees_size(), kMaxTrees); ++i) {
     DescribeTree(wanted.trees(i), answer->facts().add_trees());
     answer->Checkpoint();
@@ -98,11 +134,7 @@ void AnswerRequest(const v1::FactsWanted& wanted, const Target& target, Answer* 
 
   const bool git_state = wanted.git_state() || wanted.git_changes();
   if (paths > 0 || git_state) {
-    std::string environment;
-    if (target.environment.ok()) {
-      absl::StatusOr<Content> read = ReadBounded(target.environment.get(), kMaxEnvironment);
-      if (read.ok()) environment = std::move(read->bytes);
-    }
+    const std::string environment = EnvironmentOf(target);
     GitFacts git(files, PathVariable(environment, "HOME"), PathVariable(environment, "XDG_CONFIG_HOME"));
     const std::string folder = WorkingDirectory();
     if (git_state && !folder.empty()) {

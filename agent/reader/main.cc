@@ -1,12 +1,14 @@
 // holdpoint-reader: reads, for the judge, files of a stopped process, as that process's user and in its mount
 // namespace. Started by the gate as root for one request:
 //
-//   holdpoint-reader --pid N
+//   holdpoint-reader --pid N [--listeners] [--containers] [--crontab]
 //
 //   fd 3  pipe or SOCK_SEQPACKET: one serialised holdpoint.v1.Facts is written, whatever happens
 //   fd 4  the serialised holdpoint.v1.FactsWanted, read to its end
 //   fd 5  a pidfd of the process, where the gate has one
 //   fd 6  the process's executable, opened for reading, where the gate has it
+//
+// The flags open what only root may open of the host, for questions that need it (see host_look.h).
 //
 // Exit status: 0 an answer was written, 1 nobody takes it, 2 wrong usage. Nothing that a session wrote, the request
 // included (it holds paths from argv), is read before every right is gone.
@@ -26,6 +28,7 @@
 #include "agent/reader/answer.h"
 #include "agent/reader/answer_request.h"
 #include "agent/reader/enter.h"
+#include "agent/reader/host_look.h"
 #include "agent/reader/safe_file.h"
 
 namespace {
@@ -62,8 +65,18 @@ void CloseOthers() {
 int main(int argc, char** argv) {
   holdpoint::SetLogName("holdpoint-reader");
   pid_t pid = 0;
-  if (argc != 3 || std::strcmp(argv[1], "--pid") != 0 || !absl::SimpleAtoi(argv[2], &pid) || pid <= 0) {
-    std::fprintf(stderr, "usage: holdpoint-reader --pid N (started by holdpointd, with descriptors 3 and 4)\n");
+  holdpoint::reader::HostWanted host_wanted;
+  bool understood = argc >= 3 && std::strcmp(argv[1], "--pid") == 0 && absl::SimpleAtoi(argv[2], &pid) && pid > 0;
+  for (int i = 3; i < argc; ++i) {
+    const absl::string_view flag = argv[i];
+    host_wanted.listeners |= flag == "--listeners";
+    host_wanted.containers |= flag == "--containers";
+    host_wanted.crontab |= flag == "--crontab";
+    understood = understood && (flag == "--listeners" || flag == "--containers" || flag == "--crontab");
+  }
+  if (!understood) {
+    std::fprintf(stderr, "usage: holdpoint-reader --pid N [--listeners] [--containers] [--crontab]\n"
+                         "(started by holdpointd, with descriptors 3 and 4)\n");
     return 2;
   }
   if (!IsOpen(kAnswerFd) || !IsOpen(kRequestFd)) {
@@ -78,6 +91,7 @@ int main(int argc, char** argv) {
     answer.AddProblem(absl::StrCat("reader: ", target.status().message()));
     answer.Finish();
   }
+  const holdpoint::reader::HostLook host = holdpoint::reader::LookAtHost(pid, target->credentials.uid, host_wanted);
   if (const absl::Status status = holdpoint::reader::EnterAndDrop(*target, kMaxBudgetMs / 1000 + 1); !status.ok()) {
     answer.AddProblem(absl::StrCat("reader: ", status.message()));
     answer.Finish();
@@ -91,6 +105,6 @@ int main(int argc, char** argv) {
   }
   const uint32_t budget = wanted.budget_ms() == 0 ? kDefaultBudgetMs : wanted.budget_ms();
   answer.SetBudget(std::min(budget, kMaxBudgetMs));
-  holdpoint::reader::AnswerRequest(wanted, *target, &answer);
+  holdpoint::reader::AnswerRequest(wanted, *target, host, &answer);
   answer.Finish();
 }

@@ -2,7 +2,9 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <stdlib.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -45,7 +47,16 @@ std::string Unusable(const std::string& path) {
   return "";
 }
 
-// Root's, and so is every folder above it: nobody else can put another file there.
+int64_t Nanoseconds(const timespec& time) { return time.tv_sec * 1'000'000'000 + time.tv_nsec; }
+
+// Nobody but a process says what is there.
+bool IsServed(int fd) {
+  struct statfs fs;
+  return fstatfs(fd, &fs) != 0 || fs.f_type == FUSE_SUPER_MAGIC;
+}
+
+}  // namespace
+
 bool OnlyRootWrites(const std::string& resolved, const struct stat& st) {
   if (st.st_uid != 0 || (st.st_mode & 022) != 0 || resolved.empty() || resolved[0] != '/') return false;
   for (size_t slash = resolved.rfind('/'); slash != std::string::npos; slash = resolved.rfind('/', slash - 1)) {
@@ -56,8 +67,6 @@ bool OnlyRootWrites(const std::string& resolved, const struct stat& st) {
   }
   return false;
 }
-
-}  // namespace
 
 void DescribePath(const std::string& path, v1::PathFact* fact) {
   fact->set_path(path);
@@ -97,8 +106,10 @@ void ReadContent(const SafeFiles& files, const std::string& path, size_t max_byt
     fact->set_problem(std::move(unusable));
     return;
   }
-  const absl::StatusOr<UniqueFd> fd = files.OpenRegular(AT_FDCWD, path, /*nofollow=*/false, nullptr);
+  struct stat before;
+  const absl::StatusOr<UniqueFd> fd = files.OpenRegular(AT_FDCWD, path, /*nofollow=*/false, &before);
   if (!fd.ok()) {
+    fact->set_missing(absl::IsNotFound(fd.status()));
     fact->set_problem(std::string(fd.status().message()));
     return;
   }
@@ -110,6 +121,11 @@ void ReadContent(const SafeFiles& files, const std::string& path, size_t max_byt
   fact->set_sha256(Hex(Sha256(content->bytes)));
   fact->set_content(std::move(content->bytes));
   fact->set_cut(content->cut);
+  struct stat after;
+  const bool steady = fstat(fd->get(), &after) == 0 && after.st_size == before.st_size &&
+                      Nanoseconds(after.st_ctim) == Nanoseconds(before.st_ctim) && !IsServed(fd->get());
+  fact->set_unsteady(!steady);
+  fact->set_changed_unix_ns(Nanoseconds(before.st_ctim));
 }
 
 }  // namespace holdpoint::reader
