@@ -60,6 +60,12 @@ void Merge(const v1::Facts& more, v1::Facts* facts) {
   facts->set_executable_searched(facts->executable_searched() || more.executable_searched());
   facts->mutable_trees()->MergeFrom(more.trees());
   if (more.has_git()) *facts->mutable_git() = more.git();
+  facts->mutable_listeners()->MergeFrom(more.listeners());
+  facts->mutable_processes()->MergeFrom(more.processes());
+  facts->mutable_labels()->MergeFrom(more.labels());
+  facts->mutable_plans()->MergeFrom(more.plans());
+  if (more.has_containers()) *facts->mutable_containers() = more.containers();
+  if (more.has_crontab()) *facts->mutable_crontab() = more.crontab();
   if (!more.problem().empty()) facts->set_problem(ToValidUtf8(more.problem()));
 }
 
@@ -189,7 +195,8 @@ void Judge::Consult(uint64_t id, Waiting waiting, std::vector<v1::FromJudge>* an
   wanted.set_budget_ms(std::max(wanted.budget_ms(), policy_->configuration.limits.consult_ms));
   const bool asks = wanted.paths_size() > 0 || wanted.content_of_size() > 0 || wanted.executable_sha256() ||
                     wanted.git_state() || wanted.git_changes() || wanted.executable_texts_size() > 0 ||
-                    wanted.trees_size() > 0;
+                    wanted.trees_size() > 0 || wanted.listeners_size() > 0 || wanted.processes_size() > 0 ||
+                    wanted.container_store() || wanted.crontab() || wanted.plans_size() > 0;
   if (!may_ask || !asks) {
     answers->push_back(std::move(answer));
     return;
@@ -374,6 +381,24 @@ v1::FactsWanted Judge::OnlyNew(const v1::FactsWanted& wanted, v1::FactsWanted* a
   asked->set_executable_sha256(asked->executable_sha256() || wanted.executable_sha256());
   add(wanted.trees(), asked->mutable_trees(), fresh.mutable_trees());
   add(wanted.executable_texts(), asked->mutable_executable_texts(), fresh.mutable_executable_texts());
+  add(wanted.plans(), asked->mutable_plans(), fresh.mutable_plans());
+  std::set<std::string> listeners;
+  for (const v1::ListenerWanted& one : asked->listeners()) listeners.insert(one.SerializeAsString());
+  for (const v1::ListenerWanted& one : wanted.listeners()) {
+    if (!listeners.insert(one.SerializeAsString()).second) continue;
+    *fresh.add_listeners() = one;
+    *asked->add_listeners() = one;
+  }
+  std::set<uint32_t> processes(asked->processes().begin(), asked->processes().end());
+  for (const uint32_t pid : wanted.processes()) {
+    if (!processes.insert(pid).second) continue;
+    fresh.add_processes(pid);
+    asked->add_processes(pid);
+  }
+  fresh.set_container_store(wanted.container_store() && !asked->container_store());
+  asked->set_container_store(asked->container_store() || wanted.container_store());
+  fresh.set_crontab(wanted.crontab() && !asked->crontab());
+  asked->set_crontab(asked->crontab() || wanted.crontab());
   fresh.set_max_bytes(wanted.max_bytes());
   fresh.set_budget_ms(wanted.budget_ms());
   return fresh;

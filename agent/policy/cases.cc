@@ -93,6 +93,111 @@ absl::Status ReadGit(const std::map<std::string, std::string>& words, v1::GitFac
   return absl::OkStatus();
 }
 
+constexpr uint64_t kSession = 7;
+
+void ReadListener(absl::string_view place, absl::string_view text, v1::Facts* facts) {
+  if (absl::ConsumePrefix(&place, "localhost:")) {
+    ReadListener(absl::StrCat("127.0.0.1:", place), text, facts);
+    return ReadListener(absl::StrCat("::1:", place), "none", facts);
+  }
+  v1::ListenerFact* const fact = facts->add_listeners();
+  fact->set_looked(true);
+  fact->set_local(true);
+  if (absl::StartsWith(place, "/")) {
+    fact->mutable_asked()->set_unix_socket(std::string(place));
+  } else {
+    const size_t colon = place.rfind(':');
+    uint32_t port = 0;
+    (void)absl::SimpleAtoi(place.substr(colon + 1), &port);
+    fact->mutable_asked()->set_address(std::string(place.substr(0, colon)));
+    fact->mutable_asked()->set_port(port);
+  }
+  if (text == "none") return;
+  if (absl::ConsumePrefix(&text, "bridge ")) {
+    fact->set_local(false);
+    return fact->set_bridge(std::string(text));
+  }
+  fact->set_listens(true);
+  const bool own = absl::ConsumePrefix(&text, "own ");
+  fact->set_only_root_writes(!own);
+  if (absl::ConsumePrefix(&text, "container ")) {
+    fact->set_behind(std::string(text));
+    text = "/usr/bin/docker-proxy";
+  }
+  fact->set_executable(std::string(text));
+}
+
+absl::Status ReadProcess(absl::string_view number, absl::string_view text, v1::Facts* facts) {
+  v1::ProcessFact* const fact = facts->add_processes();
+  uint32_t pid = 0;
+  if (!absl::SimpleAtoi(number, &pid)) return absl::InvalidArgumentError("host: wanted process NUMBER");
+  fact->set_pid(pid);
+  fact->set_host_pid(pid);
+  fact->set_looked(true);
+  fact->set_exists(text != "gone");
+  fact->set_uid(text == "other" ? 1001 : text == "service" ? 0 : 1000);
+  fact->set_executable("/usr/bin/node");
+  if (text == "service") {
+    fact->set_service(true);
+    fact->set_unit("shop.service");
+  }
+  v1::ProcessLabel* const label = facts->add_labels();
+  label->set_pid(pid);
+  label->set_session(text == "session" ? kSession : 0);
+  return absl::OkStatus();
+}
+
+void ReadPlan(const std::string& path, absl::string_view text, v1::Facts* facts) {
+  v1::PlanFact* const fact = facts->add_plans();
+  fact->set_path(path);
+  fact->set_whole(text != "damaged");
+  if (!fact->whole()) return fact->set_problem("no plan");
+  fact->set_sha256(Hex(Sha256(text)));
+  for (const absl::string_view address : absl::StrSplit(text, ' ', absl::SkipEmpty())) {
+    fact->add_losses()->set_address(std::string(address));
+  }
+  fact->set_loss_count(static_cast<uint32_t>(fact->losses_size()));
+  fact->set_change_count(fact->loss_count() + 1);
+}
+
+void ReadFile(const std::string& path, absl::string_view text, v1::Facts* facts) {
+  v1::ContentFact* const fact = facts->add_contents();
+  fact->set_path(path);
+  fact->set_missing(text == "missing");
+  fact->set_cut(text == "cut");
+  fact->set_unsteady(text == "unsteady");
+  if (!fact->cut() && !fact->unsteady()) fact->set_problem(std::string(text));
+}
+
+absl::Status ReadHost(const std::map<std::string, std::string>& words, const ExecAct& act, v1::Facts* facts) {
+  for (const auto& [name, text] : words) {
+    absl::string_view rest = name;
+    if (absl::ConsumePrefix(&rest, "listener ")) {
+      ReadListener(rest, text, facts);
+    } else if (absl::ConsumePrefix(&rest, "process ")) {
+      HP_RETURN_IF_ERROR(ReadProcess(rest, text, facts));
+    } else if (absl::ConsumePrefix(&rest, "plan ")) {
+      ReadPlan(AbsolutePath(act, rest), text, facts);
+    } else if (absl::ConsumePrefix(&rest, "file ")) {
+      ReadFile(AbsolutePath(act, rest), text, facts);
+    } else if (name == "crontab") {
+      facts->mutable_crontab()->set_looked(true);
+      facts->mutable_crontab()->set_exists(text != "none");
+      if (text == "saved") facts->mutable_crontab()->set_copy("/srv/shop/jobs.txt");
+    } else if (name == "volumes" || name == "images") {
+      v1::ContainerStoreFact& store = *facts->mutable_containers();
+      for (const absl::string_view one : absl::StrSplit(text, ' ', absl::SkipEmpty())) {
+        name == "volumes" ? store.add_volumes(std::string(one)) : store.add_images(std::string(one));
+      }
+      name == "volumes" ? store.set_volumes_whole(true) : store.set_images_whole(true);
+    } else {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "host: wanted listener PLACE, process NUMBER, plan PATH, file PATH, crontab, volumes or images, got \"", name, "\""));
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<v1::Facts> FactsOf(const RuleCase& c, const ExecAct& act) {
   v1::Facts facts;
   for (const auto& [name, text] : c.paths) {
@@ -106,6 +211,7 @@ absl::StatusOr<v1::Facts> FactsOf(const RuleCase& c, const ExecAct& act) {
     fact->set_content(content);
     fact->set_sha256(Hex(Sha256(content)));
   }
+  HP_RETURN_IF_ERROR(ReadHost(c.host, act, &facts));
   if (c.git_known) HP_RETURN_IF_ERROR(ReadGit(c.git, facts.mutable_git()));
   return facts;
 }
@@ -140,6 +246,7 @@ absl::StatusOr<v1::Judgement> JudgeWith(const Policy& policy, const RuleCase& c,
   session.set_workspace(std::string(kWorkspace));
   session.set_home(std::string(kHome));
   session.set_uid(1000);
+  session.set_number(kSession);
   GivenTags given;
   for (const auto& [name, environment] : c.tags) {
     if (configuration.Find(environment) == nullptr && environment != "none") {
@@ -186,6 +293,10 @@ ExecAct ActOf(const RuleCase& c) {
 absl::StatusOr<v1::Judgement> JudgeInCase(const Policy& policy, const Rule& rule, const RuleCase& c,
                                           const ExecAct& act) {
   return JudgeWith(policy, c, Enforcing(rule), act);
+}
+
+absl::StatusOr<v1::Judgement> JudgeCase(const Policy& policy, const RuleCase& c, const Configuration& configuration) {
+  return JudgeWith(policy, c, configuration, ActOf(c));
 }
 
 absl::Status RunCases(const Policy& policy, const Rule& rule) {

@@ -17,6 +17,14 @@ namespace holdpoint {
 //   paths: {build: "directory ignored"}   what is there: missing, file, directory, link, other; ignored, clean (tracked
 //                                         and unchanged), root (of a repository), repository=DIR, to=DIR (a link)
 //   files: {body.json: "text"}            content of a file that the command names
+//   host:  {"listener 127.0.0.1:5432": /usr/lib/postgresql/15/bin/postgres}   also "listener /path" and localhost:PORT;
+//                                         "none", "own PROGRAM" (no administrator put it there), "container PROGRAM",
+//                                         "bridge DEVICE"
+//          {"process 4242": session}      or own, other, service, gone
+//          {"plan p.bin": "aws_db.x"}     what it takes away, divided by spaces
+//          {"file /x": missing}           or a problem: "is a FIFO", cut, unsteady
+//          {crontab: saved}               or unsaved, none
+//          {volumes: a b, images: "a:1"}  all that the host keeps
 //   git:   {dirty: 3, untracked: 2, branch: x, default_branch: main, upstream_local: true, alias.NAME: "..."}
 //   tags:  {session: x, destination: x, credential: x, resource: x}
 // What a case does not say is not known.
@@ -31,5 +39,7 @@ absl::Status RunCases(const Policy& policy, const Rule& rule);
 // about `act` in the case's world. Errors: kInvalidArgument, what the case says of the world and cannot be.
 ExecAct ActOf(const RuleCase& c);
 absl::StatusOr<v1::Judgement> JudgeInCase(const Policy& policy, const Rule& rule, const RuleCase& c, const ExecAct& act);
+// What becomes of a case's act in its world. Errors: kInvalidArgument, a word of it that is not understood.
+absl::StatusOr<v1::Judgement> JudgeCase(const Policy& policy, const RuleCase& c, const Configuration& configuration);
 
 }  // namespace holdpoint

@@ -15,6 +15,7 @@
 #include "agent/environment/tags.h"
 #include "agent/policy/evidence.h"
 #include "agent/policy/git_alias.h"
+#include "agent/policy/host_evidence.h"
 #include "agent/policy/intent.h"
 #include "agent/policy/match.h"
 #include "agent/policy/paths.h"
@@ -23,6 +24,7 @@
 #include "agent/policy/requests.h"
 #include "agent/policy/resource.h"
 #include "agent/policy/unlisted.h"
+#include "agent/policy/tool_credentials.h"
 #include "agent/policy/unwrap.h"
 
 namespace holdpoint {
@@ -35,6 +37,8 @@ constexpr size_t kMaxInnerActs = 64;
 constexpr size_t kMaxResources = 4096;
 constexpr size_t kMaxResourceText = 512;
 constexpr size_t kMaxBlindSpots = 16;
+constexpr int kMaxEvidence = 16;
+constexpr size_t kMaxEvidenceText = 200;
 
 // A rule that matched, and what it matched.
 struct Hit {
@@ -58,6 +62,8 @@ struct Scored {
   std::optional<Hit> hit;
   std::vector<Touch> touched;
   std::string named;  // the resource's id, neither redacted nor cut
+  bool looked_up = false;  // the host says which resource it is
+  std::vector<v1::Evidence> evidence;
 
   // What decides between two that say the same.
   auto Order() const { return std::make_tuple(verdict, effect, recoverability, !resource.id().empty(), conditions); }
@@ -96,6 +102,18 @@ bool ReadsProgramText(const ToolModel& tool, const ExecAct& act, const std::vect
   const ToolCall call = ParseToolCall(tool, argv);
   if (call.Has(tool.wraps.flag_text) || call.Has("help") || call.Has("version")) return false;
   return call.operands.empty() || call.Has("s");
+}
+
+// Options that change neither what is lost nor how much of it: of a resource that the host has named.
+bool SaysOnlyHow(absl::string_view option) {
+  for (const absl::string_view how :
+       {"auto-approve", "backend-config", "chdir", "color", "compact-warnings", "config", "database-url", "echo", "force", "host",
+        "if-exists", "input", "interactive", "json", "lock", "lock-timeout", "no-color", "no-input", "no-interaction",
+        "no-password", "non-interactive", "parallelism", "password", "port", "quiet", "schema", "skip-generate",
+        "skip-seed", "url", "username", "verbose", "wait", "yes"}) {
+    if (option == how) return true;
+  }
+  return false;
 }
 
 bool IsAboutPaths(Evidence evidence) {
@@ -273,22 +291,22 @@ class Evaluator {
 
   void FindCarriedCredentials() {
     const Configuration& configuration = context_.configuration;
-    const auto add = [&](FoundCredential credential) {
-      for (const FoundCredential& have : credentials_) {
-        if (have.fingerprint == credential.fingerprint) return;
-      }
-      if (credentials_.size() < 32) credentials_.push_back(std::move(credential));
-    };
     if (!listed_) return;
     for (const RequestsOfAct& requests : requests_) {
       for (const RequestView& request : requests.requests) {
         for (const HttpCredential& credential : request.http.credentials) {
-          add(CredentialOf(credential));
+          AddCredential(CredentialOf(credential));
         }
       }
     }
     for (FoundCredential& found : FindCredentials(configuration, context_.fingerprint_key, act_.argv, {})) {
-      add(std::move(found));
+      AddCredential(std::move(found));
+    }
+    for (size_t i = 0; i < calls_.size(); ++i) {
+      for (FoundCredential& found :
+           CredentialsOfTool(calls_[i], *acts_of_calls_[i], configuration, context_.fingerprint_key, facts_)) {
+        AddCredential(std::move(found));
+      }
     }
     // Who only starts others uses nothing: the credential counts at the exec of what gets it, under that act's digest.
     for (const FoundCredential& credential : credentials_) {
@@ -296,6 +314,27 @@ class Evaluator {
     }
     if (context_.given != nullptr && !context_.given->credential.empty()) {
       credential_tag_ = MakeTag(configuration, context_.given->credential, "given");
+    }
+  }
+
+  void AddCredential(FoundCredential credential) {
+    for (const FoundCredential& have : credentials_) {
+      if (have.fingerprint == credential.fingerprint) return;
+    }
+    if (credentials_.size() < 32) credentials_.push_back(std::move(credential));
+  }
+
+  // What the files of a project hold is used by the act that reads them.
+  void AddSecrets(const Assessment& assessment) {
+    for (const std::string& secret : assessment.secrets) {
+      FoundCredential found;
+      found.kind = "file";
+      found.fingerprint = Fingerprint(context_.fingerprint_key, secret);
+      CredentialMatch match = CredentialTag(context_.configuration, {.fingerprint = found.fingerprint});
+      found.tag = std::move(match.tag);
+      found.tag_name = std::move(match.name);
+      credential_tag_ = Strictest(context_.configuration, credential_tag_, found.tag);
+      AddCredential(std::move(found));
     }
   }
 
@@ -363,7 +402,7 @@ class Evaluator {
       if (rule.resource_type == "path") looked_up = CleanPath(AbsolutePath(act_, id));
       ResourceMatch match = ResourceTag(context_.configuration, rule.resource_type, looked_up, act_.home);
       tag = std::move(match.tag);
-      resource->set_backups(ToValidUtf8(match.backups));
+      if (!match.backups.empty()) resource->set_backups(ToValidUtf8(match.backups));
     }
     if (context_.given != nullptr && !context_.given->resource.empty()) {
       tag = MakeTag(context_.configuration, context_.given->resource, "given");
@@ -397,7 +436,8 @@ class Evaluator {
       if (IsAboutPaths(rule.evidence) && (as == nullptr || as->same_resource)) return;
       ids.emplace_back();
     }
-    const AssessmentInput input{act, context_.session, *hit.call, facts_, SparesFolders(rule, *hit.call)};
+    const AssessmentInput input{act, context_.session, *hit.call, facts_, SparesFolders(rule, *hit.call),
+                                &context_.configuration};
     std::optional<Scored> worst;
     size_t lost = 0;
     for (const std::string& id : ids) {
@@ -420,8 +460,8 @@ class Evaluator {
     scored_.push_back(*std::move(worst));
   }
 
-  Scored ScoreOne(const Hit& hit, const std::string& id, const EnvironmentTag& destination,
-                  const AssessmentInput& input, const PromotedOutcome* as) const {
+  Scored ScoreOne(const Hit& hit, const std::string& word, EnvironmentTag destination, const AssessmentInput& input,
+                  const PromotedOutcome* as) {
     const Rule& rule = *hit.rule;
     const v1::Recoverability fixed = as != nullptr ? as->recoverability : rule.recoverability;
     const v1::Verdict verdict = as != nullptr ? as->verdict : rule.verdict;
@@ -435,16 +475,23 @@ class Evaluator {
     scored.recoverability = fixed;
     Assessment assessment;
     if (rule.evidence != Evidence::kNone) {
-      const bool unseen = id.empty() && input.act.unseen_operands;
+      const bool unseen = word.empty() && input.act.unseen_operands;
       if (unseen) {
         assessment.because = "on what it is given later";
         assessment.blind_spot = "operands unseen";
       } else {
-        assessment = Assess(rule.evidence, id, input);
+        assessment = Assess(rule.evidence, word, input);
       }
-      if (fixed == v1::RECOVERABILITY_UNSPECIFIED || assessment.nothing) {
+      const bool loses = scored.effect == v1::EFFECT_DESTROY || IsAboutPaths(rule.evidence);
+      if (loses && (fixed == v1::RECOVERABILITY_UNSPECIFIED || assessment.nothing)) {
         scored.recoverability = assessment.recoverability;
       }
+      for (const Destination& place : assessment.leads_to) {
+        destination = Strictest(context_.configuration, destination, DestinationTag(context_.configuration, place));
+      }
+      AddSecrets(assessment);
+      scored.evidence = std::move(assessment.evidence);
+      scored.looked_up = !assessment.resource.empty();
       scored.because = assessment.because;
       scored.blind_spot = assessment.blind_spot;
     }
@@ -455,7 +502,11 @@ class Evaluator {
                               : scored.effect == v1::EFFECT_DESTROY ? v1::RECOVERABILITY_IRREVERSIBLE
                                                                     : v1::RECOVERABILITY_UNSPECIFIED;
     }
-    const EnvironmentTag resource = ResourceTagOf(rule, id, &scored.resource);
+    const std::string& id = scored.looked_up ? assessment.resource : word;
+    EnvironmentTag resource = ResourceTagOf(rule, word, &scored.resource);
+    if (scored.looked_up) {
+      resource = Strictest(context_.configuration, resource, ResourceTagOf(rule, id, &scored.resource));
+    }
     // Where a thing lies says that nobody relies on it; its owners say otherwise.
     if (resource.is_protected && !assessment.nothing && rule.recoverability == v1::RECOVERABILITY_UNSPECIFIED &&
         scored.recoverability == v1::RECOVERABILITY_REGENERABLE) {
@@ -474,7 +525,7 @@ class Evaluator {
     }
     if (verdict != v1::VERDICT_UNSPECIFIED && !assessment.nothing) scored.verdict = verdict;
     scored.observed = ModeOf(rule) == RuleMode::kObserve;
-    if (!assessment.nothing) Touches(rule, id, assessment, input, &scored);
+    if (!assessment.nothing) Touches(rule, scored.looked_up ? id : word, assessment, input, &scored);
     return scored;
   }
 
@@ -525,8 +576,9 @@ class Evaluator {
       loss.where.push_back(absl::StrCat(http.port));
       loss.where.push_back(http.unix_socket);
     } else if (scored.hit.has_value()) {
-      loss.where.push_back(act.cwd);
+      if (!scored.looked_up) loss.where.push_back(act.cwd);
       for (const ParsedOption& option : scored.hit->call->options) {
+        if (scored.looked_up && SaysOnlyHow(option.name)) continue;
         loss.where.push_back(absl::StrCat(option.name, "=", option.value.value_or("")));
       }
       for (const ParsedOperand& operand : scored.hit->call->operands) loss.where.push_back(operand.value);
@@ -631,6 +683,7 @@ class Evaluator {
       for (const std::string& blind_spot : scored.source->blind_spots) AddBlindSpot(blind_spot);
     }
     if (!scored.blind_spot.empty()) AddBlindSpot(scored.blind_spot);
+    AddEvidence(scored, &judgement);
     if (!facts_->problem().empty()) AddBlindSpot(facts_->problem());
     if (act_.environment_cut && listed_) AddBlindSpot("environment truncated");
     for (const std::string& blind_spot : blind_spots_) judgement.add_blind_spots(EscapeAndClip(blind_spot, 160));
@@ -650,6 +703,26 @@ class Evaluator {
     return judgement;
   }
 
+  void AddEvidence(const Scored& scored, v1::Judgement* judgement) const {
+    const auto shown = [this](absl::string_view text) {
+      return EscapeAndClip(RedactText(context_.fingerprint_key, ToValidUtf8(text), 400), kMaxEvidenceText);
+    };
+    for (const v1::Evidence& one : scored.evidence) {
+      if (judgement->evidence_size() == kMaxEvidence) return;
+      v1::Evidence& out = *judgement->add_evidence();
+      out.set_fact(shown(one.fact()));
+      out.set_value(shown(one.value()));
+      out.set_source(shown(one.source()));
+      out.set_changed_unix_ns(one.changed_unix_ns());
+      out.set_since_start(ChangedSince(one));
+    }
+  }
+
+  bool ChangedSince(const v1::Evidence& evidence) const {
+    const int64_t started = context_.session.started_unix_ns();
+    return started > 0 && evidence.changed_unix_ns() > started;
+  }
+
   void ComposeReasonOf(const Scored& scored, v1::Judgement* judgement) const {
     if (scored.why.empty()) return;
     ReasonParts parts;
@@ -657,6 +730,9 @@ class Evaluator {
     parts.because = scored.because;
     parts.backups = scored.resource.backups();
     parts.tags = &judgement->tags();
+    for (const v1::Evidence& one : scored.evidence) {
+      if (ChangedSince(one) && one.source() != kKernel) parts.drifted.push_back(one.source());
+    }
     parts.environment_matters = scored.verdict >= v1::VERDICT_HOLD && scored.tags.column == Column::kUnknown &&
                                 scored.hit.has_value() && scored.hit->request.request != nullptr;
     for (const FoundCredential& credential : credentials_) {

@@ -4,6 +4,8 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "agent/environment/configuration.h"
+#include "agent/environment/tags.h"
 #include "agent/policy/act.h"
 #include "agent/policy/fact_book.h"
 #include "agent/policy/rule.h"
@@ -29,6 +31,12 @@ struct Assessment {
   bool rests_on_start = false;  // what is said rests on when it came or changed, not on who did it
   std::string because{};     // a clause for people: "ignored by git", "the home directory"
   std::string blind_spot{};  // what could not be looked at; empty for none
+
+  // What the host says of where an act leads, for evidence that looks it up.
+  std::string resource{};                 // which one it is, whatever the act calls it; empty: as the act names it
+  std::vector<Destination> leads_to{};    // to be tagged
+  std::vector<std::string> secrets{};     // that it would use there; only their fingerprints leave this struct
+  std::vector<v1::Evidence> evidence{};   // for the record
 };
 
 struct AssessmentInput {
@@ -37,6 +45,7 @@ struct AssessmentInput {
   const ToolCall& call;
   FactBook* facts;
   bool spares_folders = false;  // it takes files alone: rm without -r
+  const Configuration* configuration = nullptr;  // for names that say what a thing belongs to
 };
 
 // `id` as the act names it; for paths an operand. Pure; asks `facts`.
@@ -51,6 +60,23 @@ Assessment AssessUntracked(const AssessmentInput& input);
 Assessment AssessGitPath(absl::string_view word, const AssessmentInput& input);
 Assessment AssessRepository(const AssessmentInput& input);
 Assessment AssessRemoteRef(absl::string_view id, const AssessmentInput& input);
+
+// What the host knows of things that no argument shows, each in evidence_NAME.cc.
+Assessment AssessDatabase(absl::string_view id, const AssessmentInput& input);         // of a client's connection
+Assessment AssessProjectDatabase(const AssessmentInput& input);                        // of a project's files
+Assessment AssessComposeProject(const AssessmentInput& input);
+Assessment AssessVolume(absl::string_view id, const AssessmentInput& input);
+Assessment AssessContainerStore(const AssessmentInput& input);
+Assessment AssessCluster(const AssessmentInput& input);
+Assessment AssessInfrastructure(const AssessmentInput& input);
+Assessment AssessPlan(absl::string_view word, const AssessmentInput& input);
+Assessment AssessProcess(absl::string_view id, const AssessmentInput& input);
+Assessment AssessUnit(absl::string_view id, const AssessmentInput& input);
+Assessment AssessPackageData(absl::string_view id, const AssessmentInput& input);
+Assessment AssessCrontab(const AssessmentInput& input);
+Assessment AssessPythonEnvironment(const AssessmentInput& input);
+Assessment AssessLinkedProject(absl::string_view id, const AssessmentInput& input);
+Assessment AssessRemoteHost(absl::string_view word, const AssessmentInput& input);
 
 // The branches there that `git push` changes: what stands behind the remote, else the current one.
 std::vector<std::string> PushedRefs(const ToolCall& call, const std::string& branch);

@@ -291,6 +291,36 @@ Assessment Assess(Evidence evidence, absl::string_view id, const AssessmentInput
       return AssessRepository(input);
     case Evidence::kRemoteRef:
       return AssessRemoteRef(id, input);
+    case Evidence::kDatabase:
+      return AssessDatabase(id, input);
+    case Evidence::kProjectDatabase:
+      return AssessProjectDatabase(input);
+    case Evidence::kComposeProject:
+      return AssessComposeProject(input);
+    case Evidence::kVolume:
+      return AssessVolume(id, input);
+    case Evidence::kContainerStore:
+      return AssessContainerStore(input);
+    case Evidence::kCluster:
+      return AssessCluster(input);
+    case Evidence::kInfrastructure:
+      return AssessInfrastructure(input);
+    case Evidence::kPlan:
+      return AssessPlan(id, input);
+    case Evidence::kProcess:
+      return AssessProcess(id, input);
+    case Evidence::kUnit:
+      return AssessUnit(id, input);
+    case Evidence::kPackageData:
+      return AssessPackageData(id, input);
+    case Evidence::kCrontab:
+      return AssessCrontab(input);
+    case Evidence::kPythonEnvironment:
+      return AssessPythonEnvironment(input);
+    case Evidence::kLinkedProject:
+      return AssessLinkedProject(id, input);
+    case Evidence::kRemoteHost:
+      return AssessRemoteHost(id, input);
   }
   return Assessment{};
 }

@@ -18,6 +18,12 @@ FactBook::FactBook(const v1::Facts* facts) {
   for (const v1::PathFact& fact : facts->paths()) paths_[fact.path()] = &fact;
   for (const v1::ContentFact& fact : facts->contents()) contents_[fact.path()] = &fact;
   for (const v1::TreeFact& fact : facts->trees()) trees_[fact.path()] = &fact;
+  for (const v1::ListenerFact& fact : facts->listeners()) listeners_[fact.asked().SerializeAsString()] = &fact;
+  for (const v1::ProcessFact& fact : facts->processes()) processes_[fact.pid()] = &fact;
+  for (const v1::ProcessLabel& label : facts->labels()) labels_[label.pid()] = label.session();
+  for (const v1::PlanFact& fact : facts->plans()) plans_[fact.path()] = &fact;
+  if (facts->has_containers()) containers_ = &facts->containers();
+  if (facts->has_crontab()) crontab_ = &facts->crontab();
   if (facts->has_git()) git_ = &facts->git();
   problem_ = facts->problem();
 }
@@ -77,6 +83,59 @@ const v1::TreeFact* FactBook::Tree(const std::string& path) {
   asked_trees_.insert(path);
   asked_.add_trees(path);
   if (known == nullptr) wanted_.add_trees(path);
+  return known;
+}
+
+const v1::ListenerFact* FactBook::Listener(const v1::ListenerWanted& wanted) {
+  const std::string key = wanted.SerializeAsString();
+  const auto it = listeners_.find(key);
+  const v1::ListenerFact* known = it == listeners_.end() ? nullptr : it->second;
+  if (asked_listeners_.count(key) != 0 || asked_listeners_.size() >= kMaxListeners ||
+      !IsValidUtf8(wanted.unix_socket()) || !IsValidUtf8(wanted.address())) {
+    return known;
+  }
+  asked_listeners_.insert(key);
+  *asked_.add_listeners() = wanted;
+  if (known == nullptr) *wanted_.add_listeners() = wanted;
+  return known;
+}
+
+const v1::ProcessFact* FactBook::Process(uint32_t pid) {
+  const auto it = processes_.find(pid);
+  const v1::ProcessFact* known = it == processes_.end() ? nullptr : it->second;
+  if (asked_processes_.count(pid) != 0 || asked_processes_.size() >= kMaxProcesses) return known;
+  asked_processes_.insert(pid);
+  asked_.add_processes(pid);
+  if (known == nullptr) wanted_.add_processes(pid);
+  return known;
+}
+
+std::optional<uint64_t> FactBook::SessionOf(const v1::ProcessFact& process) const {
+  const auto it = labels_.find(process.host_pid());
+  if (it == labels_.end()) return std::nullopt;
+  return it->second;
+}
+
+const v1::ContainerStoreFact* FactBook::ContainerStore() {
+  asked_.set_container_store(true);
+  if (containers_ == nullptr) wanted_.set_container_store(true);
+  return containers_;
+}
+
+const v1::CrontabFact* FactBook::Crontab() {
+  asked_.set_crontab(true);
+  if (crontab_ == nullptr) wanted_.set_crontab(true);
+  return crontab_;
+}
+
+const v1::PlanFact* FactBook::Plan(const std::string& path) {
+  const auto it = plans_.find(path);
+  const v1::PlanFact* known = it == plans_.end() ? nullptr : it->second;
+  if (known != nullptr && !known->sha256().empty()) used_[path] = known->sha256();
+  if (asked_plans_.count(path) != 0 || asked_plans_.size() >= kMaxPlans || !IsValidUtf8(path)) return known;
+  asked_plans_.insert(path);
+  asked_.add_plans(path);
+  if (known == nullptr) wanted_.add_plans(path);
   return known;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -18,6 +19,9 @@ class FactBook {
   static constexpr size_t kMaxPaths = 32;  // and as many folders: the reader looks at 64
   static constexpr size_t kMaxContents = 16;
   static constexpr size_t kMaxTrees = 8;
+  static constexpr size_t kMaxListeners = 8;
+  static constexpr size_t kMaxProcesses = 16;
+  static constexpr size_t kMaxPlans = 2;
   static constexpr uint32_t kMaxContentBytes = 64 * 1024;
   static constexpr uint32_t kBudgetMs = 150;
 
@@ -36,10 +40,19 @@ class FactBook {
   const v1::GitFact* GitChanges();
   // When something at or below a path changed last.
   const v1::TreeFact* Tree(const std::string& path);
+  // Who takes connections there, of the network that the act is in.
+  const v1::ListenerFact* Listener(const v1::ListenerWanted& wanted);
+  const v1::ProcessFact* Process(uint32_t pid);
+  // The session of a process that was asked about, 0 for none; nothing where the kernel was not asked.
+  std::optional<uint64_t> SessionOf(const v1::ProcessFact& process) const;
+  const v1::ContainerStoreFact* ContainerStore();
+  const v1::CrontabFact* Crontab();
+  const v1::PlanFact* Plan(const std::string& path);
 
   bool WantsMore() const {
     return wanted_.git_state() || wanted_.git_changes() || wanted_.paths_size() > 0 || wanted_.content_of_size() > 0 ||
-           wanted_.trees_size() > 0;
+           wanted_.trees_size() > 0 || wanted_.listeners_size() > 0 || wanted_.processes_size() > 0 ||
+           wanted_.container_store() || wanted_.crontab() || wanted_.plans_size() > 0;
   }
   // Everything asked for in this evaluation, known or not, so that one answer serves the next evaluation whole.
   const v1::FactsWanted& wanted() const { return asked_; }
@@ -53,13 +66,20 @@ class FactBook {
   std::map<std::string, const v1::PathFact*, std::less<>> paths_;
   std::map<std::string, const v1::ContentFact*, std::less<>> contents_;
   std::map<std::string, const v1::TreeFact*, std::less<>> trees_;
+  std::map<std::string, const v1::ListenerFact*, std::less<>> listeners_;  // by the serialised question
+  std::map<uint32_t, const v1::ProcessFact*> processes_;
+  std::map<uint32_t, uint64_t> labels_;  // by the host's pid
+  std::map<std::string, const v1::PlanFact*, std::less<>> plans_;
+  const v1::ContainerStoreFact* containers_ = nullptr;
+  const v1::CrontabFact* crontab_ = nullptr;
   const v1::GitFact* git_ = nullptr;
   std::string problem_;
   v1::FactsWanted wanted_;  // not known
   v1::FactsWanted asked_;   // all
   const v1::PathFact* Ask(const std::string& path, std::set<std::string>* asked);
 
-  std::set<std::string> asked_paths_, asked_folders_, asked_contents_, asked_trees_;
+  std::set<std::string> asked_paths_, asked_folders_, asked_contents_, asked_trees_, asked_listeners_, asked_plans_;
+  std::set<uint32_t> asked_processes_;
   std::map<std::string, std::string> used_;
   size_t dropped_ = 0;
 };

@@ -204,7 +204,7 @@ std::vector<v1::Target> TargetsOf(const Rule& rule, absl::string_view id, absl::
     }
     case Evidence::kPath:
       return {PathTarget(Resolved(path, false, input))};
-    case Evidence::kNone:
+    default:
       break;
   }
   if (rule.resource_type.empty() || id.empty()) return {};
@@ -220,10 +220,12 @@ std::string PoolOf(const Rule& rule, absl::string_view id, const AssessmentInput
     case Evidence::kRepository:
     case Evidence::kRemoteRef:
       return Root(input);
-    case Evidence::kNone:
-      return rule.resource_type;
-    default:
+    case Evidence::kPath:
+    case Evidence::kOverwrite:
+    case Evidence::kTreePart:
       break;
+    default:
+      return rule.resource_type;
   }
   const std::string path = AbsolutePath(input.act, id);
   const v1::PathFact* fact = input.facts->PastBound(path) ? input.facts->Folder(std::string(ParentPath(path)))

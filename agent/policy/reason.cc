@@ -67,6 +67,10 @@ std::string ComposeReason(const ReasonParts& parts, absl::string_view key) {
       absl::StrAppend(&text, "; nothing says which environment it belongs to");
     }
   }
+  if (!parts.drifted.empty()) {
+    absl::StrAppend(&text, "; ", parts.drifted.front(), parts.drifted.size() > 1 ? " and others" : "",
+                    " changed since this session began");
+  }
   return Line(text, key, kMaxReason);
 }
 

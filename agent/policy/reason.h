@@ -27,6 +27,7 @@ struct ReasonParts {
   std::string because;
   std::string backups;
   const v1::Tags* tags = nullptr;
+  std::vector<std::string> drifted{};  // files that say where it leads, and changed since the session began
   bool environment_matters = false;  // the verdict comes from the environment being unknown
   std::string credential_word = "the credential";
 };

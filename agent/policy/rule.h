@@ -94,7 +94,32 @@ struct ResourceSource {
 };
 
 // What shows how much would be lost and how near it is; see evidence.h.
-enum class Evidence { kNone, kPath, kOverwrite, kTreePart, kWorktree, kUntracked, kGitPath, kRepository, kRemoteRef };
+enum class Evidence {
+  kNone,
+  kPath,
+  kOverwrite,
+  kTreePart,
+  kWorktree,
+  kUntracked,
+  kGitPath,
+  kRepository,
+  kRemoteRef,
+  kDatabase,
+  kProjectDatabase,
+  kComposeProject,
+  kVolume,
+  kContainerStore,
+  kCluster,
+  kInfrastructure,
+  kPlan,
+  kProcess,
+  kUnit,
+  kPackageData,
+  kCrontab,
+  kPythonEnvironment,
+  kLinkedProject,
+  kRemoteHost,
+};
 
 struct RuleCase {
   bool fires = false;
@@ -105,6 +130,7 @@ struct RuleCase {
   std::vector<std::string> environment;
   std::map<std::string, std::string> paths;  // path to what is there: see cases.h
   std::map<std::string, std::string> files;  // path to content
+  std::map<std::string, std::string> host;   // what the host shows: see cases.h
   bool git_known = false;
   std::map<std::string, std::string> git;
   std::map<std::string, std::string> tags;  // session, destination, credential, resource to an environment

@@ -20,8 +20,11 @@ constexpr std::array<absl::string_view, 7> kEffects = {"read",     "write",   "u
                                                        "escalate", "destroy", "unseen"};
 constexpr std::array<absl::string_view, 4> kRecoverability = {"by-facts", "regenerable", "recoverable", "irreversible"};
 constexpr std::array<absl::string_view, 7> kVerdicts = {"", "allow", "audit", "hold", "refuse", "kill", "kill_session"};
-constexpr std::array<absl::string_view, 9> kEvidence = {"none",      "path",     "overwrite",  "tree-part", "worktree",
-                                                        "untracked", "git-path", "repository", "remote-ref"};
+constexpr std::array<absl::string_view, 24> kEvidence = {
+    "none",           "path",    "overwrite",       "tree-part",      "worktree",        "untracked",
+    "git-path",       "repository", "remote-ref",   "database",       "project-database", "compose-project",
+    "volume",         "container-store", "cluster", "infrastructure", "plan",            "process",
+    "unit",           "package-data",    "crontab", "python-environment", "linked-project", "remote-host"};
 constexpr std::array<absl::string_view, 3> kModes = {"enforce", "observe", "off"};
 
 bool IsRuleId(absl::string_view id) {
@@ -146,7 +149,7 @@ absl::Status ReadTextMap(const YamlMap& map, absl::string_view key, std::map<std
 
 absl::StatusOr<RuleCase> ReadCase(const YamlValue& value, bool fires) {
   HP_ASSIGN_OR_RETURN(const YamlMap map,
-                      value.Map({"argv", "cwd", "env", "paths", "files", "git", "tags", "verdict", "resource"}));
+                      value.Map({"argv", "cwd", "env", "paths", "files", "host", "git", "tags", "verdict", "resource"}));
   RuleCase c;
   c.fires = fires;
   c.line = value.node().line;
@@ -170,6 +173,7 @@ absl::StatusOr<RuleCase> ReadCase(const YamlValue& value, bool fires) {
   for (const auto& [name, text] : environment) c.environment.push_back(absl::StrCat(name, "=", text));
   HP_RETURN_IF_ERROR(ReadTextMap(map, "paths", &c.paths));
   HP_RETURN_IF_ERROR(ReadTextMap(map, "files", &c.files));
+  HP_RETURN_IF_ERROR(ReadTextMap(map, "host", &c.host));
   c.git_known = map.Has("git");
   HP_RETURN_IF_ERROR(ReadTextMap(map, "git", &c.git));
   HP_RETURN_IF_ERROR(ReadTextMap(map, "tags", &c.tags));
