@@ -19,7 +19,7 @@ build=(
 )
 tests=(strace gdb make tmux openssh-client dropbear-bin sudo dbus-daemon python3-dbus python3-gi)
 agents=(python3-venv)
-kafka=()
+kafka=(kcat python3-venv)
 kernel=(qemu-system-x86 busybox-static cpio)
 
 have() { command -v "$1" >/dev/null 2>&1; }

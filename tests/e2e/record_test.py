@@ -1,14 +1,16 @@
-"""The record on its way: spool, holdpoint-stream, a real broker, holdpoint-collector.
+"""The record on its way: spool, holdpoint-stream, a real broker, holdpoint-collector: record_test.py [Class]
 
 The stream process and the collector are killed in the middle, the broker is restarted, and at the end every record is in
 the collector's database once, with every chain whole.
 """
 
+import json
 import os
 import pathlib
 import signal
 import sqlite3
 import subprocess
+import sys
 import time
 import unittest
 
@@ -43,7 +45,8 @@ class RecordTest(unittest.TestCase):
     def stream(self, *flags):
         # A connection that is asked for again soon makes a restarted broker no long wait.
         return subprocess.Popen([BIN / 'holdpoint-stream', '--state', self.state, '--brokers', self.broker.address,
-                                 '--topic', TOPIC, '--set', 'reconnect.backoff.max.ms=500', *flags])
+                                 '--topic', TOPIC, '--heartbeats-topic', 'off', '--set',
+                                 'reconnect.backoff.max.ms=500', *flags])
 
     def collector(self, *flags):
         return subprocess.Popen([BIN / 'holdpoint-collector', 'consume', '--brokers', self.broker.address,
@@ -111,6 +114,61 @@ class RecordTest(unittest.TestCase):
                                  stderr=subprocess.PIPE, text=True, timeout=120)
         self.assertEqual(missing.returncode, 69, missing.stderr)
         self.assertIn("no topic 'no.such.topic'", missing.stderr)
+
+
+class Soak(RecordTest):
+    """A million records (HP_SOAK has another number), while whoever writes, whoever sends and the broker are killed."""
+
+    KILLS, BROKER_ENDS = 20, 5
+
+    def runs_on_disk(self):
+        done = subprocess.run([BIN / 'holdpoint', '--json', '--state', self.state, 'verify'], stdout=subprocess.PIPE, text=True)
+        rows = [json.loads(line) for line in done.stdout.splitlines()]
+        self.assertEqual([row['findings'] for row in rows if row['findings']], [])
+        return {row['run_id']: row['records'] for row in rows}
+
+    def spool_bytes(self):
+        return sum(path.stat().st_blocks for path in self.state.rglob('*.seg')) if self.state.exists() else 0
+
+    def test_every_record_arrives_once_whoever_is_killed(self):
+        wanted = int(os.environ.get('HP_SOAK', '1000000'))
+        share = wanted // self.KILLS
+        sender, broker_ends = self.stream_to_come(), 0
+        for round_ in range(self.KILLS):
+            # The writer of this round is killed in the middle of writing more than its share; the next one repairs its end.
+            before, delivered = self.spool_bytes(), self.delivered()
+            writer = subprocess.Popen([WRITER, self.state, str(share * 2)], stdout=subprocess.DEVNULL)
+            self.kill_when(writer, lambda: self.spool_bytes() > before, f'round {round_}: the first segment')
+            subprocess.run([WRITER, self.state, str(share)], check=True, stdout=subprocess.DEVNULL)
+            self.kill_when(sender, lambda: self.delivered() > delivered, f'round {round_}: a delivery')
+            sender = self.stream_to_come()
+            if round_ % 4 == 3 and broker_ends < self.BROKER_ENDS:
+                broker_ends += 1
+                self.broker.process.kill() if broker_ends % 2 else self.broker.process.terminate()
+                self.broker.process.wait(timeout=60)
+                self.broker.start()
+        sender.kill()
+        sender.wait()
+        self.assertEqual(self.stream('--once').wait(timeout=600), 0)
+        runs = self.runs_on_disk()
+        self.assertGreaterEqual(sum(runs.values()), wanted)
+        self.assertEqual(self.delivered(), sum(runs.values()))
+        verified = subprocess.run([BIN / 'holdpoint-collector', 'verify', '--json', '--brokers', self.broker.address, '--topic',
+                                   TOPIC], stdout=subprocess.PIPE, text=True, timeout=600)
+        rows = [json.loads(line) for line in verified.stdout.splitlines()]
+        self.assertEqual([row for row in rows if 'finding' in row], [])
+        self.assertEqual({row['run_id']: row['records'] for row in rows}, runs)
+        self.assertEqual(verified.returncode, 0)
+        print(f'{sum(runs.values())} records in {len(runs)} runs, {sum(row["repeated"] for row in rows)} sent again, '
+              f'{2 * self.KILLS} SIGKILLs, {broker_ends} ends of the broker', file=sys.stderr)
+
+    def stream_to_come(self):
+        """A stream that waits for the spool's first record."""
+        self.state.mkdir(exist_ok=True)
+        (self.state / 'spool').mkdir(exist_ok=True)
+        return self.stream()
+
+    test_another_topic_of_the_same_broker_is_not_taken_for_it = None
 
 
 if __name__ == '__main__':
