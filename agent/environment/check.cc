@@ -137,6 +137,7 @@ std::vector<std::string> ConfigurationKeys() {
   add("limits", kLimitKeys);
   add("intent", kIntentKeys);
   add("kafka", kKafkaKeys);
+  add("kafka.registry", kRegistryKeys);
   add("presence", kPresenceKeys);
   add("policy", kPolicyKeys);
   add("record", kRecordKeys);

@@ -109,9 +109,24 @@ struct IntentConfig {
   uint32_t window_s = 600;
 };
 
+// A schema registry with Confluent's interface; paths are absolute.
+struct RegistryConfig {
+  std::string url;
+  std::string ca_file;
+  std::string certificate_file;
+  std::string key_file;
+  std::string user;
+  std::string password_file;
+  bool register_schema = true;
+};
+
 struct KafkaConfig {
   std::vector<std::string> brokers;  // empty: the spool is the store
   std::string topic = "holdpoint.events.v1";
+  std::string heartbeats_topic = "holdpoint.heartbeats.v1";  // of copies; "off" for none
+  std::string decisions_topic = "holdpoint.decisions.v1";
+  bool confluent = false;  // values carry a schema's id; else plain protobuf
+  RegistryConfig registry;
   std::map<std::string, std::string> settings;
 };
 

@@ -49,6 +49,26 @@ std::vector<Entry> Ranges(const Configuration& configuration) {
 
 }  // namespace
 
+void FillKafka(const KafkaConfig& configuration, v1::Kafka* kafka) {
+  kafka->mutable_brokers()->Assign(configuration.brokers.begin(), configuration.brokers.end());
+  kafka->set_topic(configuration.topic);
+  kafka->set_heartbeats_topic(configuration.heartbeats_topic);
+  kafka->set_decisions_topic(configuration.decisions_topic);
+  kafka->set_wire_form(configuration.confluent ? "confluent" : "protobuf");
+  if (configuration.confluent) {
+    const RegistryConfig& from = configuration.registry;
+    v1::Registry& registry = *kafka->mutable_registry();
+    registry.set_url(from.url);
+    registry.set_ca_file(from.ca_file);
+    registry.set_certificate_file(from.certificate_file);
+    registry.set_key_file(from.key_file);
+    registry.set_user(from.user);
+    registry.set_password_file(from.password_file);
+    registry.set_register_schema(from.register_schema);
+  }
+  kafka->mutable_settings()->insert(configuration.settings.begin(), configuration.settings.end());
+}
+
 void FillConfigured(const Configuration& configuration, const CodingAgents& agents, v1::Configured* configured) {
   for (const EnvironmentConfig& environment : configuration.environments) {
     v1::Environment* out = configured->add_environments();
@@ -74,10 +94,7 @@ void FillConfigured(const Configuration& configuration, const CodingAgents& agen
 
   configured->set_losses_window_ms(configuration.intent.window_s * 1000);
 
-  v1::Kafka* kafka = configured->mutable_kafka();
-  kafka->mutable_brokers()->Assign(configuration.kafka.brokers.begin(), configuration.kafka.brokers.end());
-  kafka->set_topic(configuration.kafka.topic);
-  kafka->mutable_settings()->insert(configuration.kafka.settings.begin(), configuration.kafka.settings.end());
+  FillKafka(configuration.kafka, configured->mutable_kafka());
   constexpr const char* kWalls[] = {"owners", "all", "off"};
   v1::Notify* notify = configured->mutable_notify();
   notify->set_wall(kWalls[static_cast<size_t>(configuration.notify.wall)]);

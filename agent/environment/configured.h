@@ -11,4 +11,7 @@ namespace holdpoint {
 // Leaves accepted, policy_hash, rules and listed_names to the judge. Pure.
 void FillConfigured(const Configuration& configuration, const CodingAgents& agents, v1::Configured* configured);
 
+// The part of it that holdpoint-stream is started with.
+void FillKafka(const KafkaConfig& configuration, v1::Kafka* kafka);
+
 }  // namespace holdpoint

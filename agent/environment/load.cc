@@ -405,13 +405,46 @@ class Loader {
         kafka.brokers.push_back(std::move(text));
       }
     }
-    if (map.Has("topic")) {
-      HP_ASSIGN_OR_RETURN(kafka.topic, Matching(*map.Get("topic"), *topic_pattern, "a Kafka topic's name"));
+    for (const auto& [key, topic] : {std::pair("topic", &KafkaConfig::topic),
+                                     std::pair("heartbeats_topic", &KafkaConfig::heartbeats_topic),
+                                     std::pair("decisions_topic", &KafkaConfig::decisions_topic)}) {
+      if (!map.Has(key)) continue;
+      HP_ASSIGN_OR_RETURN(kafka.*topic, Matching(*map.Get(key), *topic_pattern, "a Kafka topic's name"));
     }
+    HP_RETURN_IF_ERROR(LoadRegistry(map));
     if (!map.Has("settings")) return absl::OkStatus();
     HP_ASSIGN_OR_RETURN(const auto settings, map.Get("settings")->FreeMap());
     for (const auto& [key, value] : settings) HP_RETURN_IF_ERROR(ReadKafkaSetting(key, value));
     return absl::OkStatus();
+  }
+
+  absl::Status LoadRegistry(const YamlMap& kafka) {
+    static constexpr absl::string_view kForms[] = {"protobuf", "confluent"};
+    static const auto* const url_pattern = new RE2(
+        "(https://[!-.0-?A-~]+|http://(127\\.0\\.0\\.1|localhost|\\[::1\\])(:[0-9]{1,5})?)(/[!-~]*)?");
+    static const auto* const path_pattern = new RE2("/[^\\x00-\\x1f]{1,1000}");
+    RegistryConfig& registry = configuration_.kafka.registry;
+    if (kafka.Has("wire_form")) {
+      HP_ASSIGN_OR_RETURN(const size_t form, kafka.Get("wire_form")->OneOf(kForms));
+      configuration_.kafka.confluent = form == 1;
+      if (form == 1 && !kafka.Has("registry")) {
+        return kafka.Get("wire_form")->Error("wanted kafka.registry beside it: that is where the schema's id comes from");
+      }
+    }
+    if (!kafka.Has("registry")) return absl::OkStatus();
+    HP_ASSIGN_OR_RETURN(const YamlMap map, kafka.Get("registry")->Map(kRegistryKeys));
+    if (!map.Has("url")) return kafka.Get("registry")->Error("wanted url in it");
+    HP_ASSIGN_OR_RETURN(registry.url,
+                        Matching(*map.Get("url"), *url_pattern, "https://..., or http:// to this host"));
+    for (const auto& [key, path] : {std::pair("ca_file", &RegistryConfig::ca_file),
+                                    std::pair("certificate_file", &RegistryConfig::certificate_file),
+                                    std::pair("key_file", &RegistryConfig::key_file),
+                                    std::pair("password_file", &RegistryConfig::password_file)}) {
+      if (!map.Has(key)) continue;
+      HP_ASSIGN_OR_RETURN(registry.*path, Matching(*map.Get(key), *path_pattern, "an absolute path"));
+    }
+    HP_RETURN_IF_ERROR(map.Optional("user", &registry.user));
+    return map.Optional("register", &registry.register_schema);
   }
 
   absl::Status ReadKafkaSetting(const std::string& key, const YamlValue& value) {

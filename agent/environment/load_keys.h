@@ -24,7 +24,10 @@ inline constexpr absl::string_view kLookAlikeKeys[] = {"environment", "patterns"
 inline constexpr absl::string_view kLimitKeys[] = {"consult_ms", "hold_ms", "ticket_minutes", "max_holds",
                                                    "two_persons"};
 inline constexpr absl::string_view kIntentKeys[] = {"escalate", "kill_after", "small_losses", "window_s"};
-inline constexpr absl::string_view kKafkaKeys[] = {"brokers", "topic", "settings"};
+inline constexpr absl::string_view kKafkaKeys[] = {"brokers",   "topic",     "heartbeats_topic", "decisions_topic",
+                                                   "wire_form", "registry",  "settings"};
+inline constexpr absl::string_view kRegistryKeys[] = {"url",  "ca_file",       "certificate_file", "key_file",
+                                                      "user", "password_file", "register"};
 inline constexpr absl::string_view kPresenceKeys[] = {"service"};
 inline constexpr absl::string_view kRecordKeys[] = {"allowed"};
 inline constexpr absl::string_view kNotifyKeys[] = {"wall", "webhook"};

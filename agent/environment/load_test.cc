@@ -40,6 +40,26 @@ TEST(BuiltInConfigurationTest, IsWhatNoFileMeans) {
   EXPECT_TRUE(configuration.kafka.brokers.empty());
 }
 
+TEST(LoadTest, TopicsAndWireFormOfKafka) {
+  const KafkaConfig built_in = BuiltInConfiguration().kafka;
+  EXPECT_EQ(built_in.topic, "holdpoint.events.v1");
+  EXPECT_EQ(built_in.heartbeats_topic, "holdpoint.heartbeats.v1");
+  EXPECT_EQ(built_in.decisions_topic, "holdpoint.decisions.v1");
+  EXPECT_FALSE(built_in.confluent);
+  const auto configuration = LoadConfiguration("x.yaml", R"(
+kafka:
+  heartbeats_topic: "off"
+  wire_form: confluent
+  registry: {url: "https://r.example.com/apis", user: u, password_file: /etc/p, register: false}
+)");
+  ASSERT_TRUE(configuration.ok()) << configuration.status();
+  EXPECT_EQ(configuration->kafka.heartbeats_topic, "off");
+  EXPECT_TRUE(configuration->kafka.confluent);
+  EXPECT_EQ(configuration->kafka.registry.url, "https://r.example.com/apis");
+  EXPECT_EQ(configuration->kafka.registry.password_file, "/etc/p");
+  EXPECT_FALSE(configuration->kafka.registry.register_schema);
+}
+
 TEST(LoadTest, WhatTheFileNamesReplacesWhatIsBuiltIn) {
   const auto configuration = LoadConfiguration("x.yaml", R"(
 owners: {approval: [dana, "%sre"], rollback: [lee]}
@@ -117,6 +137,11 @@ TEST(LoadTest, EachMistakeHasItsPlaceAndWhatWasWanted) {
            Bad{"limits: {consult_ms: 1.5}\n", "wanted a whole number"},
            Bad{"limits: {consult_ms: 99999999999999999999}\n", "wanted a whole number"},
            Bad{"kafka: {brokers: [b1]}\n", "kafka.brokers[0]: wanted HOST:PORT"},
+           Bad{"kafka: {wire_form: avro}\n", "kafka.wire_form: wanted one of protobuf, confluent"},
+           Bad{"kafka:\n  wire_form: confluent\n", "x.yaml:2:14: kafka.wire_form: wanted kafka.registry beside it"},
+           Bad{"kafka: {registry: {ca_file: /a}}\n", "kafka.registry: wanted url in it"},
+           Bad{"kafka: {registry: {url: \"http://r.example.com/\"}}\n", "kafka.registry.url: wanted https://..."},
+           Bad{"kafka: {registry: {url: \"https://r/\", key_file: key}}\n", "key_file: wanted an absolute path"},
            Bad{"kafka: {settings: {acks: 0}}\n", "kafka.settings.acks: wanted a setting that is free"},
            Bad{"kafka: {settings: {sasl.password: x}}\n", "write sasl.password.file: PATH"},
            Bad{"policy: {table: {read: {here: hold}}}\n", "policy.table.read.here: wanted one of the keys local"},
