@@ -45,6 +45,10 @@ ProbeResult ProbeConfiguration(const ProbeHost& host);  // /etc/holdpoint/holdpo
 // The same with the service that presence.d/service names, where only root can have written it.
 ProbeResult ProbeNamedPam(const ProbeHost& host);
 
+// Where the configuration names brokers: connection, identity, topics, the right to write to them, tried for some seconds
+// by holdpoint-stream beside this program. Nothing where it names none.
+std::vector<ProbeResult> ProbeKafka(const ProbeHost& host);
+
 std::vector<ProbeResult> ProbeAll(const ProbeHost& host);
 
 // What of `sudo -n -l -U USER` (in the C locale) lets that user become root without a password: rules, and a default.

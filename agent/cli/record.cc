@@ -1,8 +1,10 @@
 // holdpoint events and verify: the record, read from its spool.
 #include <stdio.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <deque>
+#include <filesystem>
 #include <iterator>
 #include <optional>
 
@@ -134,6 +136,31 @@ absl::StatusOr<int> Verify(const Context& context) {
   return report->ok() ? 0 : 1;
 }
 
+struct TopicOptions {
+  std::string brokers, topic = "holdpoint.events.v1";
+  std::vector<std::string> copies, keys, settings;
+};
+
+// The collector knows Kafka, this program does not: it becomes the collector.
+absl::StatusOr<int> VerifyTopic(const Context& context, const TopicOptions& options) {
+  std::error_code ignored;
+  const std::string program =
+      std::filesystem::read_symlink("/proc/self/exe", ignored).parent_path() / "holdpoint-collector";
+  std::vector<std::string> words = {program, "verify", "--brokers", options.brokers, "--topic", options.topic};
+  const auto add = [&words](const char* flag, const std::vector<std::string>& values) {
+    for (const std::string& value : values) words.insert(words.end(), {flag, value});
+  };
+  add("--copies", options.copies);
+  add("--key", options.keys);
+  add("--set", options.settings);
+  if (context.json) words.push_back("--json");
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  execv(program.c_str(), argv.data());
+  return ErrnoStatus(absl::StrCat(program, " (it verifies topics)"));
+}
+
 }  // namespace
 
 void AddRecord(CLI::App& app, Context& context) {
@@ -148,8 +175,20 @@ void AddRecord(CLI::App& app, Context& context) {
   events->callback(
       [&context, options] { context.command = [&context, options] { return Events(context, *options); }; });
 
-  app.add_subcommand("verify", "Check that the record is whole: checksums, numbers, hash chain (root)")
-      ->callback([&context] { context.command = [&context] { return Verify(context); }; });
+  auto topic = std::make_shared<TopicOptions>();
+  CLI::App* verify = app.add_subcommand(
+      "verify", "Check that the record is whole: checksums, numbers, hash chain (root); with --brokers, that a topic is");
+  auto* brokers = verify->add_option("--brokers", topic->brokers, "look into Kafka instead: host:port[,host:port...]");
+  verify->add_option("--topic", topic->topic, "the topic that has every record")->needs(brokers)->capture_default_str();
+  verify->add_option("--copies", topic->copies, "a topic with copies (repeatable)")->needs(brokers);
+  verify->add_option("--key", topic->keys, "public key of a host's heartbeats, a file (repeatable)")->needs(brokers);
+  verify->add_option("--set", topic->settings, "a property of librdkafka, NAME=VALUE or NAME.file=PATH (repeatable)")
+      ->needs(brokers);
+  verify->callback([&context, topic] {
+    context.command = [&context, topic] {
+      return topic->brokers.empty() ? Verify(context) : VerifyTopic(context, *topic);
+    };
+  });
 }
 
 }  // namespace holdpoint

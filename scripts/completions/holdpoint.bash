@@ -34,6 +34,7 @@ _holdpoint() {
       wait) words="--seconds $(_holdpoint_column "$1" holds ticket)" ;;
       kill) words=$(_holdpoint_column "$1" sessions id) ;;
       sessions) words='detach' ;;
+      verify) words='--brokers --topic --copies --key --set --json' ;;
       events) words='--follow --last --session --kind --format --json' ;;
       reload) words='--forget-executables' ;;
       config) words='check default' ;;
