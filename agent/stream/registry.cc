@@ -5,12 +5,15 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "agent/base/escape.h"
 #include "agent/base/status.h"
 #include "agent/base/version.h"
+#include "google/protobuf/descriptor.pb.h"
+#include "holdpoint/v1/event.pb.h"
 
 namespace holdpoint {
 namespace {
@@ -43,13 +46,13 @@ class Client {
  public:
   explicit Client(const RegistryOptions& options) : options_(options), url_(absl::StripSuffix(options.url, "/")) {}
 
-  // Posts the schema to URL/path.
-  absl::StatusOr<Answer> Post(const std::string& path) {
+  // Posts a schema to URL/path.
+  absl::StatusOr<Answer> Post(const std::string& path, const std::string& schema) {
     const std::unique_ptr<CURL, CurlFree> curl(curl_easy_init());
     if (curl == nullptr) return absl::ResourceExhaustedError("libcurl: no memory");
     const std::string url = absl::StrCat(url_, path);
     const std::string body =
-        Json({{"schemaType", "PROTOBUF"}, {"schema", std::string(RecordSchema())}}).dump();
+        Json({{"schemaType", "PROTOBUF"}, {"schema", schema}}).dump();
     std::string text;
     const std::unique_ptr<curl_slist, ListFree> headers(
         curl_slist_append(nullptr, "Content-Type: application/vnd.schemaregistry.v1+json"));
@@ -111,6 +114,12 @@ absl::Status CheckUrl(const std::string& url) {
 
 }  // namespace
 
+std::string RecordSchema() {
+  google::protobuf::FileDescriptorProto file;
+  v1::Envelope::descriptor()->file()->CopyTo(&file);
+  return absl::Base64Escape(file.SerializeAsString());
+}
+
 absl::StatusOr<uint32_t> SchemaId(const RegistryOptions& options, const std::string& subject) {
   HP_RETURN_IF_ERROR(CheckUrl(options.url));
   if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) return absl::InternalError("libcurl can't be initialised");
@@ -119,12 +128,20 @@ absl::StatusOr<uint32_t> SchemaId(const RegistryOptions& options, const std::str
     return absl::FailedPreconditionError(absl::StrCat("the schema registry at ", client.url(), " has another schema for ",
                                                       subject, ", and this one is not compatible with it: ", Said(said)));
   };
-  HP_ASSIGN_OR_RETURN(const Answer fits,
-                      client.Post(absl::StrCat("/compatibility/subjects/", subject, "/versions/latest")));
+  const std::string schema = RecordSchema();
+  const absl::StatusOr<Answer> there = client.Post(absl::StrCat("/subjects/", subject), schema);
+  if (there.ok() && there->status == 200 && there->body.is_object() && there->body.contains("id")) {
+    return there->body["id"].get<uint32_t>();
+  }
+  // As text: not every registry compares descriptors. One that gives no answer here compares when it registers.
+  const absl::StatusOr<Answer> fits = client.Post(absl::StrCat("/compatibility/subjects/", subject, "/versions/latest"),
+                                                  v1::Envelope::descriptor()->file()->DebugString());
   // 404: nothing is there yet.
-  if (fits.status == 200 && fits.body.is_object() && !fits.body.value("is_compatible", true)) return incompatible(fits.body);
+  if (fits.ok() && fits->status == 200 && fits->body.is_object() && !fits->body.value("is_compatible", true)) {
+    return incompatible(fits->body);
+  }
   const std::string path = absl::StrCat("/subjects/", subject, options.register_schema ? "/versions" : "");
-  HP_ASSIGN_OR_RETURN(const Answer answer, client.Post(path));
+  HP_ASSIGN_OR_RETURN(const Answer answer, client.Post(path, schema));
   if (answer.status == 409) return incompatible(answer.body);
   if (answer.status == 404 && !options.register_schema) {
     return absl::FailedPreconditionError(absl::StrCat("the schema registry at ", client.url(), " does not have this schema for ",

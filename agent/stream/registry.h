@@ -4,7 +4,6 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 
 namespace holdpoint {
@@ -18,8 +17,9 @@ struct RegistryOptions {
   absl::Duration timeout = absl::Seconds(10);
 };
 
-// The schema of the record: the text of event.proto, whose first message is the envelope.
-absl::string_view RecordSchema();
+// The schema of the record, whose first message is the envelope: event.proto as a FileDescriptorProto in base64. Every
+// client of a registry reads that form; of the text some ask the registry for a translation that not each one makes.
+std::string RecordSchema();
 
 // The id of RecordSchema() under `subject` ("TOPIC-value"). Registers it where the registry finds it compatible with
 // what is there. Waits for the answers.

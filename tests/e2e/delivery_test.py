@@ -36,7 +36,8 @@ class Stream:
                            'reconnect.backoff.max.ms=500', '--set', 'topic.metadata.propagation.max.ms=1000', *flags])),
             stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
         self.lines, self.seen = queue.Queue(), []
-        threading.Thread(target=self._read, daemon=True).start()
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
 
     def _read(self):
         for line in self.process.stderr:
@@ -67,6 +68,8 @@ class Stream:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
+        self.reader.join()
+        self.process.stderr.close()
 
 
 class DeliveryCase(unittest.TestCase):

@@ -106,6 +106,7 @@ class WireForms(unittest.TestCase):
 
     def test_framed_values_are_read_by_the_registrys_own_deserializer(self):
         self.assertEqual(self.stream('--once', *self.confluent()).wait(timeout=120), 0)
+        self.assertEqual(self.stream('--once', *self.confluent()).wait(timeout=120), 0)  # The schema is there by then.
         self.assert_all_there(self.read(URL), 'confluent')
         verified = subprocess.run([BIN / 'holdpoint-collector', 'verify', '--brokers', self.broker.address, '--topic',
                                    self.topic], stdout=subprocess.PIPE, text=True)
