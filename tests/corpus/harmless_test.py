@@ -61,6 +61,9 @@ class Harmless(unittest.TestCase):
     def test_a_word_that_is_called_becomes_a_program_of_its_own(self):
         called = rows.called('sudo -n X=1 apt install; find . -exec rm {} + && echo $(git x) | xargs -n 1 foo')
         self.assertLessEqual({'sudo', 'apt', 'find', 'rm', 'git', 'xargs', 'foo'}, called)
+        self.assertTrue(rows.takes_files_alone('rm -f /etc/x'))
+        self.assertFalse(rows.takes_files_alone('rm -fR /etc/x'))
+        self.assertFalse(rows.takes_files_alone('ls /etc/x'))
         self.assertEqual(rows.named('rm -rf ~/x/y.txt /etc/foo src/a plain --opt ../b ~lee/c'),
                          {'~/x/y.txt', '/etc/foo', 'src/a', '../b', '~lee/c'})
 

@@ -179,7 +179,7 @@ def measure(work, look=lambda template, when: None):
         for row in work:
             template.add(rows.called(row.command))
         for row in work:
-            template.add_files(rows.named(row.command))
+            template.add_files(rows.named(row.command), rows.takes_files_alone(row.command))
         template.hand_over()
         subprocess.run(['gcc', '-O1', '-Wall', '-o', place.root / 'cage', stubs.HERE / 'cage.c'], check=True)
         watch = gate.Gate(place, CONFIG)

@@ -49,6 +49,11 @@ def named(command):
             if ('/' in word or re.search(r'\w\.\w', word)) and '//' not in word and not word.startswith('-')}
 
 
+def takes_files_alone(command):
+    """rm without -r and its kin: what is named is a file, whatever it looks like."""
+    return bool(re.search(r'\b(rm|unlink|shred|truncate)\b', command)) and not re.search(r'\s(-\w*[rR]\w*|--recursive)\b', command)
+
+
 def called(command):
     """Names and paths that stand where a program would: more than are programs."""
     return {word for before in _BEFORE for word in before.findall(command) if not word.startswith('-')}

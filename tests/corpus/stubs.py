@@ -85,15 +85,15 @@ class Template:
             except OSError:  # a file stands where a folder would have to
                 continue
 
-    def add_files(self, words):
-        """Something to lose under each of these paths: a file, or a folder with one in it."""
+    def add_files(self, words, no_folders=False):
+        """Something to lose under each of these paths: a file, or a folder with one in it unless `no_folders`."""
         for word in sorted(words, key=len, reverse=True):  # folders come to be by what lies in them
             path = self._file(word)
             if path is None or path.exists() or path.is_symlink():
                 continue
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                if word.endswith('/') or '.' not in path.name.lstrip('.'):
+                if not no_folders and (word.endswith('/') or '.' not in path.name.lstrip('.')):
                     path.mkdir()
                     path = path / 'data'
                 path.write_bytes(b'data\n')
