@@ -15,7 +15,11 @@ constexpr size_t kMaxCommandWords = 4;  // that are no option's value
 constexpr size_t kMaxWordLength = 64;
 
 const ToolModel& Nobody() {
-  static const ToolModel* const model = new ToolModel();
+  static const ToolModel* const model = [] {
+    auto* made = new ToolModel();
+    made->names = {""};  // Every tool has a first name.
+    return made;
+  }();
   return *model;
 }
 
