@@ -21,6 +21,12 @@ pkg_check_modules(LIBGIT2 REQUIRED IMPORTED_TARGET libgit2)
 pkg_check_modules(QRENCODE REQUIRED IMPORTED_TARGET libqrencode)
 pkg_check_modules(CURL REQUIRED IMPORTED_TARGET libcurl)
 pkg_check_modules(SYSTEMD REQUIRED IMPORTED_TARGET libsystemd)
+# PostgreSQL's own parser; it has neither a CMake nor a pkg-config file.
+find_library(HP_PG_QUERY pg_query REQUIRED)
+find_path(HP_PG_QUERY_INCLUDE pg_query.h REQUIRED)
+add_library(holdpoint::pg_query UNKNOWN IMPORTED)
+set_target_properties(holdpoint::pg_query PROPERTIES
+  IMPORTED_LOCATION ${HP_PG_QUERY} INTERFACE_INCLUDE_DIRECTORIES ${HP_PG_QUERY_INCLUDE})
 if(BUILD_TESTING)
   find_package(GTest REQUIRED)
 endif()

@@ -13,7 +13,7 @@ build=(
   clang-16 llvm-16 libclang-rt-16-dev libbpf-dev bpftool
   libabsl-dev libprotobuf-dev protobuf-compiler librdkafka-dev libre2-dev libyaml-cpp-dev nlohmann-json3-dev
   libcli11-dev libsqlite3-dev libseccomp-dev libpam0g-dev libssl-dev zlib1g-dev libgit2-dev libcap-ng-dev libqrencode-dev
-  libcurl4-openssl-dev libsystemd-dev
+  libcurl4-openssl-dev libsystemd-dev libpg-query-dev
   libgtest-dev libgmock-dev libbenchmark-dev
   python3 python3-yaml openssl ca-certificates curl wget git iproute2 procps systemd
 )
