@@ -178,6 +178,23 @@ TEST(RedactArgvTest, PrivateKeyGoesWhole) {
   EXPECT_TRUE(absl::StrContains(redacted, "-----END"));
 }
 
+// Its quotes away, a short key in a shell's text is a word that begins with dashes and ends with the words "private key".
+TEST(RedactArgvTest, PrivateKeyIsNoNameOfAnOption) {
+  const std::string body = Body(64), rim = absl::StrCat(" PRIVATE", " KEY-----");
+  const std::vector<std::string> argv = {
+      "sh", "-c", absl::StrCat("echo '-----BEGIN", rim, "\n", body, "\n-----END", rim, "' > key.pem")};
+  EXPECT_FALSE(absl::StrContains(RedactArgv(kKey, argv)[2], body));
+  for (const ArgvSecret& secret : FindSecretsInArgv(argv)) EXPECT_FALSE(absl::StrContains(secret.span.kind, body));
+}
+
+TEST(RedactArgvTest, RemoveSecretsOfFindsThemInWhatWasMadeOfThem) {
+  const std::vector<std::string> argv = {"curl", "https://hooks.slack.com/services/T0/B0/abcdefgh12345678"};
+  const std::string text = RemoveSecretsOf(kKey, argv, "api /services/T0/B0/abcdefgh12345678");
+  EXPECT_FALSE(absl::StrContains(text, "abcdefgh")) << text;
+  EXPECT_TRUE(absl::StrContains(text, "api /services/<redacted fp:")) << text;
+  EXPECT_EQ(RemoveSecretsOf(kKey, argv, "api /help"), "api /help");
+}
+
 TEST(RedactArgvTest, IsBounded) {
   std::vector<std::string> argv(1000, std::string(10'000, 'x'));
   const std::vector<std::string> redacted = RedactArgv(kKey, argv);

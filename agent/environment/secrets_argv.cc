@@ -69,6 +69,12 @@ absl::string_view BaseName(absl::string_view path) {
   return slash == absl::string_view::npos ? path : path.substr(slash + 1);
 }
 
+bool IsPlainName(absl::string_view name) {
+  return std::all_of(name.begin(), name.end(), [](char c) {
+    return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '-' || c == '.';
+  });
+}
+
 bool Lists(absl::string_view programs, absl::string_view name) {
   if (name.empty() || absl::StrContains(name, ' ')) return false;  // So that a match has neighbours on both sides.
   for (size_t at = programs.find(name); at != absl::string_view::npos; at = programs.find(name, at + 1)) {
@@ -224,7 +230,8 @@ class ArgvScanner {
     }
     if (absl::StartsWith(word, "--") || (word.size() > 3 && word[1] != '-')) {
       const absl::string_view name = word.substr(word[1] == '-' ? 2 : 1);
-      if (!absl::StrContains(name, '=') && IsSecretName(name) && !NextIsNoValue()) {
+      // A private key in quotes begins with dashes too, and `kind` is recorded.
+      if (IsPlainName(name) && IsSecretName(name) && !NextIsNoValue()) {
         pending_ = {Form::kWhole, absl::StrCat("option ", word)};
         return true;
       }
@@ -247,10 +254,7 @@ class ArgvScanner {
     absl::string_view name = word.substr(0, equals);
     const bool option = absl::StartsWith(name, "-");
     while (!name.empty() && name[0] == '-') name.remove_prefix(1);
-    const bool plain = std::all_of(name.begin(), name.end(), [](char c) {
-      return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '-' || c == '.';
-    });
-    if (!plain || !IsSecretName(name) || (!option && IsShellText())) return;
+    if (!IsPlainName(name) || !IsSecretName(name) || (!option && IsShellText())) return;
     absl::string_view value = word.substr(equals + 1);
     if (absl::StartsWith(value, "<redacted") || absl::StartsWith(value, "id=")) return;
     const bool quoted =
