@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
@@ -18,6 +19,7 @@
 #include "absl/strings/strip.h"
 #include "agent/base/log.h"
 #include "agent/base/status.h"
+#include "agent/base/stream_args.h"
 #include "agent/base/version.h"
 #include "agent/control/views.h"
 #include "agent/event/stream_id.h"
@@ -37,7 +39,9 @@ constexpr absl::Duration kBeat = absl::Milliseconds(200);
 constexpr absl::Duration kDrainBusy = absl::Milliseconds(10);  // Ordinary events wait this long while sessions run.
 constexpr absl::Duration kDrainIdle = absl::Milliseconds(50);  // A coding agent under another name is known this late.
 constexpr absl::Duration kSlow = absl::Seconds(1);
-constexpr absl::Duration kHeartbeat = absl::Seconds(30);  // In the record: its absence is what a SOC sees.
+// A stream process that ends at once, over a file that it cannot use, is not started every moment.
+constexpr absl::Duration kStreamPause = absl::Milliseconds(500), kLongestStreamPause = absl::Seconds(30);
+constexpr absl::Duration kStreamLived = absl::Minutes(1);
 constexpr size_t kMaxTickets = 4096;
 constexpr const char* kStatNames[HP_STAT_COUNT] = {
     "exec_seen",    "exec_passed",     "exec_asked",  "exec_killed", "fail_open",   "fork",       "label_failed",
@@ -110,6 +114,7 @@ absl::Status Gate::OpenRecord() {
   if (!spool_->report().note.empty()) LogWarning(spool_->report().note);
   recorder_ = std::make_unique<Recorder>(std::move(stream), clock_, *spool_);
   ledger_ = std::make_unique<Ledger>(*recorder_, clock_);
+  heartbeats_ = std::make_unique<Heartbeats>(*recorder_, clock_, options_.heartbeat_key, options_.state);
   return absl::OkStatus();
 }
 
@@ -284,6 +289,7 @@ absl::Status Gate::MakeDesks() {
     state.set_previous_last_sequence(before.previous_last_sequence);
     state.set_previous_last_hash(before.previous_last_hash.data(), before.previous_last_hash.size());
   }
+  state.set_heartbeat_key(heartbeats_->public_key());
   for (const Rung& rung : kernel_->Rungs()) (*state.mutable_rungs())[rung.capability] = rung.in_use;
   ledger_->Write(nullptr, std::move(started));
   ledger_->Write(nullptr, std::move(loaded));
@@ -333,26 +339,34 @@ absl::Status Gate::Listen() {
 
 absl::Status Gate::StartStream() {
   const v1::Kafka& kafka = policy_.configured().kafka();
-  if (kafka.brokers().empty()) return absl::OkStatus();
+  if (kafka.brokers().empty() || stream_.pid > 0) return absl::OkStatus();
   ChildSpec spec;
   spec.path = absl::StrCat(options_.bin, "/holdpoint-stream");
-  std::string brokers;
-  for (const std::string& broker : kafka.brokers()) absl::StrAppend(&brokers, brokers.empty() ? "" : ",", broker);
-  spec.args = {"--state", options_.state, "--brokers", brokers, "--with-parent"};
-  if (!kafka.topic().empty()) spec.args.insert(spec.args.end(), {"--topic", kafka.topic()});
-  for (const auto& [key, value] : kafka.settings()) spec.args.insert(spec.args.end(), {"--set", absl::StrCat(key, "=", value)});
+  spec.args = StreamArgs(kafka);
+  spec.args.insert(spec.args.end(), {"--state", options_.state, "--with-parent"});
+  const BootTime began = clock_.Boot();
   HP_ASSIGN_OR_RETURN(stream_, StartChild(spec));
-  return loop_->Add(stream_.pidfd.get(), [this] {
+  return loop_->Add(stream_.pidfd.get(), [this, began] {
     // Reporting is not enforcement: it is started again, and nothing else waits for it.
     loop_->Remove(stream_.pidfd.get());
     LogWarning("the stream process ended; the spool keeps every event until it is back");
     waitpid(stream_.pid, nullptr, 0);
     stream_ = Child();
     if (stopping_) return;
-    loop_->At(clock_.Boot() + absl::Seconds(1), [this] {
+    const bool lived = clock_.Boot() - began >= kStreamLived;
+    stream_pause_ = lived ? kStreamPause : std::min(stream_pause_ * 2, kLongestStreamPause);
+    loop_->At(clock_.Boot() + stream_pause_, [this] {
       if (absl::Status started = StartStream(); !started.ok()) LogError("the stream process: ", started.message());
     });
   });
+}
+
+void Gate::RestartStream() {
+  if (stream_.pid > 0) {  // It is started again when it has ended.
+    syscall(SYS_pidfd_send_signal, stream_.pidfd.get(), SIGTERM, nullptr, 0);
+    return;
+  }
+  if (absl::Status started = StartStream(); !started.ok()) LogError("the stream process: ", started.message());
 }
 
 absl::Status Gate::Run() {
@@ -392,6 +406,7 @@ absl::Status Gate::Reload() {
   emergency_desk_->OnConfigured();
   owners_->Refresh(policy_.configured(), [] {});
   notifier_->Configure(NoticeSettingsOf(policy_.configured(), recorder_->stream()));
+  if (before.kafka().SerializeAsString() != policy_.configured().kafka().SerializeAsString()) RestartStream();
   LogInfo("configuration read again: ", policy_.configured().rules(), " rules");
   return absl::OkStatus();
 }
@@ -457,15 +472,21 @@ std::vector<pid_t> Gate::Ours() const {
   return {getpid(), judge_->pid(), warden_ != nullptr ? warden_->pid() : -1, stream_.pid, notifier_->pid()};
 }
 
-void Gate::HeartbeatTick() {
-  v1::Envelope envelope;
-  envelope.mutable_heartbeat()->set_sequence(++heartbeats_);
-  auto& counters = *envelope.mutable_heartbeat()->mutable_counters();
+void Gate::Heartbeat(absl::string_view state) {
+  Heartbeats::Facts facts{.counters = {}, .policy_hash = policy_.configured().policy_hash(), .rungs = {}, .state = state};
   if (absl::StatusOr<std::vector<uint64_t>> stats = kernel_->Stats(); stats.ok()) {
-    for (size_t i = 0; i < stats->size() && i < HP_STAT_COUNT; ++i) counters[kStatNames[i]] = (*stats)[i];
+    for (size_t i = 0; i < stats->size() && i < HP_STAT_COUNT; ++i) facts.counters[kStatNames[i]] = (*stats)[i];
   }
-  ledger_->Write(nullptr, std::move(envelope));
-  loop_->At(clock_.Boot() + kHeartbeat, [this] { HeartbeatTick(); });
+  for (const Rung& rung : kernel_->Rungs()) facts.rungs[rung.capability] = rung.in_use;
+  if (absl::Status written = heartbeats_->Beat(facts); !written.ok()) {
+    LogError("a heartbeat is not in the record: ", written.message());
+  }
+}
+
+void Gate::HeartbeatTick() {
+  if (stopping_) return;
+  Heartbeat("running");
+  loop_->At(clock_.Boot() + Heartbeats::kInterval, [this] { HeartbeatTick(); });
 }
 
 void Gate::LookAtClocks() {
@@ -536,6 +557,7 @@ void Gate::Stop(bool hand_over) {
     }
     for (const Rollup& rollup : rollups_.FlushAll()) ledger_->Rolled(sessions_->Find(rollup.session), {rollup});
     ledger_->Daemon(hand_over ? "handing over" : "stopping", "");
+    Heartbeat("stopping");  // Signed, and the last record of this stream: nothing is cut off behind it.
     ledger_->Sync();
     loop_->Stop();
   });

@@ -14,6 +14,7 @@
 #include "agent/gate/connect_desk.h"
 #include "agent/gate/control_desk.h"
 #include "agent/gate/core.h"
+#include "agent/gate/heartbeat.h"
 #include "agent/gate/kernel_losses.h"
 #include "agent/gate/emergency_desk.h"
 #include "agent/gate/notice_desk.h"
@@ -55,6 +56,7 @@ class Gate {
   absl::Status MakeDesks();
   void StartNotifier();
   absl::Status StartStream();
+  void RestartStream();
   absl::Status Listen();
 
   absl::Status ReadRollout();
@@ -69,6 +71,7 @@ class Gate {
   void BeatTick();
   void SlowTick();
   void HeartbeatTick();
+  void Heartbeat(absl::string_view state);
   void LookAtClocks();
   std::vector<pid_t> Ours() const;
   void OnSignal();
@@ -85,6 +88,7 @@ class Gate {
   std::unique_ptr<Spool> spool_;
   std::unique_ptr<Recorder> recorder_;
   std::unique_ptr<Ledger> ledger_;
+  std::unique_ptr<Heartbeats> heartbeats_;
   std::unique_ptr<JudgeLink> judge_;
   std::unique_ptr<Owners> owners_;
   std::unique_ptr<Kernel> kernel_;
@@ -117,8 +121,8 @@ class Gate {
   std::unique_ptr<ControlServer> control_;
   UniqueFd signals_;
   Child stream_;
+  absl::Duration stream_pause_ = absl::Milliseconds(500);  // before it is started again
   KernelLosses kernel_losses_;
-  uint64_t heartbeats_ = 0;
   bool stopping_ = false;
 };
 

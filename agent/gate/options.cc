@@ -44,6 +44,7 @@ absl::StatusOr<Options> ParseOptions(int argc, char** argv) {
   app.add_option("--run", options.run, "directory of the control socket (/run/holdpoint/INSTANCE)");
   app.add_option("--pin", options.pin, "directory of the pinned programs (/sys/fs/bpf/holdpoint/INSTANCE)");
   app.add_option("--bin", options.bin, "directory of Holdpoint's other programs");
+  app.add_option("--heartbeat-key", options.heartbeat_key, "Ed25519 key that signs the heartbeats, PEM, root's alone");
   app.add_flag("--observe", options.observe, "record every verdict, stop nothing");
   CLI::Option* uninstall =
       app.add_flag("--uninstall", options.uninstall, "remove the kernel programs, pins and socket that an ended daemon left");

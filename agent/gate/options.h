@@ -17,6 +17,7 @@ struct Options {
   std::string run;      // /run/holdpoint/INSTANCE
   std::string pin;      // /sys/fs/bpf/holdpoint/INSTANCE
   std::string bin;      // where the other programs of Holdpoint are; empty: beside this one
+  std::string heartbeat_key;  // PEM file; empty: systemd's credential, else one that is made in `state`
   bool observe = false;
   bool uninstall = false;  // take away what an earlier run left, instead of running
   bool purge = false;      // with uninstall: the record, too
