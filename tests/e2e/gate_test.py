@@ -379,6 +379,20 @@ class BadInput(GateTest):
         self.assertRegex(done.stderr, r'holdpoint\.yaml:\d+:\d+')
 
 
+class SignedHeartbeats(GateTest):
+    def test_the_last_record_is_signed_and_says_that_the_stream_ends(self):
+        self.gate.stop()
+        last = self.gate.events()[-1]
+        self.assertEqual(last['type'], 'heartbeat')
+        statement = last['heartbeat']['statement']
+        self.assertEqual((statement['state'], statement['chain_sequence']), ('stopping', last['sequence'] - 1))
+        self.assertEqual(statement['chain_hash'], last['previous_hash'])
+        self.assertEqual(len(last['heartbeat']['signature']), 128)
+        self.assertEqual((self.gate.state / 'heartbeat.key').stat().st_mode & 0o777, 0o600)
+        self.assertIn('PUBLIC KEY', (self.gate.state / 'heartbeat.pub').read_text())
+        self.assertEqual(self.gate.cli('verify').returncode, 0)
+
+
 class DiskFull(GateTest):
     HOLD_MS = 1
 
