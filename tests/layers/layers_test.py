@@ -16,6 +16,7 @@ MAY_INCLUDE = {
     'agent/base': [],
     'agent/event': [],
     'agent/export': ['agent/event'],
+    'agent/sink': ['agent/event', 'agent/export', 'agent/spool', 'agent/stream/drop_rights.h'],
     'agent/spool': ['agent/event'],
     'agent/kernel': ['bpf/shared'],
     'agent/session': [],

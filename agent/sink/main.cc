@@ -1,0 +1,101 @@
+// holdpoint-sinks: brings every event to files and syslogs. It reads records, which holdpoint-stream does not, so it is a
+// process of its own, as far from the brokers' as from the gate.
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cerrno>
+
+#include "absl/strings/str_cat.h"
+#include "agent/base/fd.h"
+#include "agent/base/log.h"
+#include "agent/base/status.h"
+#include "agent/base/version.h"
+#include "agent/sink/side_sinks.h"
+#include "agent/stream/drop_rights.h"
+
+namespace holdpoint {
+namespace {
+
+struct Flags {
+  std::string state = "/var/lib/holdpoint";
+  std::vector<std::string> sinks, settings;
+  bool once = false;
+  bool with_parent = false;
+  uid_t uid = kStreamUid;
+};
+
+// Two would deliver everything twice and fight for the cursors.
+absl::StatusOr<UniqueFd> LockSinks(const std::string& state) {
+  for (const std::string& folder : {absl::StrCat(state, "/stream"), absl::StrCat(state, "/stream/sinks")}) {
+    if (mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) return ErrnoStatus(folder);
+  }
+  const std::string path = absl::StrCat(state, "/stream/sinks");
+  UniqueFd fd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
+  if (!fd.ok()) return ErrnoStatus(path);
+  if (flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+    return absl::UnavailableError(absl::StrCat(path, ": another holdpoint-sinks delivers from this state directory"));
+  }
+  return fd;
+}
+
+absl::StatusOr<UniqueFd> StopSignals() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGTERM);
+  sigaddset(&set, SIGINT);
+  if (sigprocmask(SIG_BLOCK, &set, nullptr) != 0) return ErrnoStatus("sigprocmask");
+  UniqueFd fd(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+  if (!fd.ok()) return ErrnoStatus("signalfd");
+  return fd;
+}
+
+absl::Status Run(const Flags& flags) {
+  HP_ASSIGN_OR_RETURN(std::vector<SinkSpec> specs, SideSinks::Parse(flags.sinks, flags.settings));
+  signal(SIGPIPE, SIG_IGN);  // TLS writes without MSG_NOSIGNAL.
+  HP_ASSIGN_OR_RETURN(const UniqueFd stop, StopSignals());  // Before the threads, which inherit the mask.
+  HP_ASSIGN_OR_RETURN(const UniqueFd lock, LockSinks(flags.state));
+  const pid_t parent = getppid();
+  SideSinks sinks(std::move(specs), flags.state, flags.uid);  // Opens files and reads certificates, while it may.
+  HP_RETURN_IF_ERROR(DropRights(flags.state, flags.uid));
+  // After it: a change of the user forgets this one.
+  if (flags.with_parent && (prctl(PR_SET_PDEATHSIG, SIGTERM) != 0 || getppid() != parent)) {
+    return absl::UnavailableError("the process that started this has ended");
+  }
+  sinks.Start(flags.once, stop.get());
+  return sinks.Join();
+}
+
+}  // namespace
+}  // namespace holdpoint
+
+int main(int argc, char** argv) {
+  holdpoint::SetLogName("holdpoint-sinks");
+  holdpoint::Flags flags;
+  CLI::App app("Brings every event of Holdpoint's spool to files and syslogs, as JSON, CEF, OCSF or ECS");
+  app.set_version_flag("--version", std::string(holdpoint::Version()));
+  app.add_option("--state", flags.state, "state directory of holdpointd")->capture_default_str();
+  app.add_option("--sink", flags.sinks,
+                 "NAME=FORMAT:TARGET (repeatable); FORMAT is json, cef, ocsf or ecs; TARGET is file:/PATH, stdout, unix:/PATH, "
+                 "udp://HOST:PORT, tcp://HOST:PORT or tls://HOST:PORT")
+      ->required();
+  app.add_option("--set", flags.settings, "NAME.KEY=VALUE (repeatable): minimum, ca_file, certificate_file, key_file");
+  app.add_option("--uid", flags.uid, "started as root: user and group to become")
+      ->check(CLI::Range(1u, 4'000'000'000u))
+      ->capture_default_str();
+  app.add_flag("--with-parent", flags.with_parent, "end when the process ends that started this one");
+  app.add_flag("--once", flags.once, "end when each sink has everything that is in the spool");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  const absl::Status status = holdpoint::Run(flags);
+  if (!status.ok()) holdpoint::LogError(status.message());
+  return holdpoint::ExitCode(status);
+}

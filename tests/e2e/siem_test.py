@@ -1,0 +1,184 @@
+"""How events get to a SIEM: files, syslog over TCP and TLS, each sink by itself."""
+
+import contextlib
+import json
+import os
+import pathlib
+import re
+import socket
+import ssl
+import subprocess
+import threading
+import unittest
+
+from e2e import case
+from siem import cef
+
+BUILD = pathlib.Path(os.environ['HP_BUILD_DIR'])
+
+
+def setUpModule():
+    case.enter()
+
+
+class Receiver:
+    """A syslog over TCP, or TLS with `context`: RFC 6587, octet counting. `address` is taken when it is made."""
+
+    def __init__(self, context=None):
+        self.context = context
+        self.socket = socket.create_server(('127.0.0.1', 0))
+        self.port = self.socket.getsockname()[1]
+        self.messages = []
+        self.more = threading.Condition()
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                peer, _ = self.socket.accept()
+            except OSError:
+                return  # closed
+            with contextlib.suppress(OSError):  # A peer that does not trust this one goes away.
+                if self.context:
+                    peer = self.context.wrap_socket(peer, server_side=True)
+                self.read(peer)
+
+    def read(self, peer):
+        stream = peer.makefile('rb')
+        while True:
+            length = b''
+            while not length.endswith(b' '):
+                byte = stream.read(1)
+                if not byte:
+                    return
+                length += byte
+            message = stream.read(int(length))
+            with self.more:
+                self.messages.append(message.decode('ascii'))
+                self.more.notify_all()
+
+    def wait_for(self, count):
+        with self.more:
+            if not self.more.wait_for(lambda: len(self.messages) >= count, timeout=case.BOUND):
+                raise AssertionError(f'{len(self.messages)} of {count} messages came')
+            return list(self.messages)
+
+    def close(self):
+        self.socket.shutdown(socket.SHUT_RDWR)  # wakes accept()
+        self.socket.close()
+
+
+def certificates(folder):
+    """A server's certificate for 127.0.0.1 by an authority of its own; (authority, certificate, key)."""
+    def openssl(*arguments):
+        subprocess.run(['openssl', *arguments], check=True, capture_output=True, cwd=folder)
+    openssl('req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-subj', '/CN=ours',
+            '-keyout', 'ca.key', '-out', 'ca.pem')
+    openssl('req', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-subj', '/CN=siem',
+            '-keyout', 'siem.key', '-out', 'siem.csr')
+    (folder / 'names').write_text('subjectAltName=IP:127.0.0.1\n', encoding='ascii')
+    openssl('x509', '-req', '-in', 'siem.csr', '-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial', '-days', '2',
+            '-extfile', 'names', '-out', 'siem.pem')
+    return folder / 'ca.pem', folder / 'siem.pem', folder / 'siem.key'
+
+
+class Sinks(unittest.TestCase):
+    """holdpoint-sinks beside a spool."""
+
+    COUNT = 3000
+
+    def setUp(self):
+        self.folder = case.GateCase.PLACE / self._testMethodName
+        self.folder.mkdir()
+        self.state = self.folder / 'state'
+        self.write(self.COUNT)
+
+    def write(self, count):
+        subprocess.run([BUILD / 'tests' / 'spool_writer', self.state, str(count)], check=True, stdout=subprocess.DEVNULL)
+
+    def stream(self, *arguments):
+        process = subprocess.Popen([BUILD / 'bin' / 'holdpoint-sinks', '--state', self.state, *map(str, arguments)],
+                                   stderr=subprocess.PIPE, text=True)
+        self.addCleanup(self.end, process)
+        return process
+
+    @staticmethod
+    def end(process):
+        if process.poll() is None:
+            process.terminate()
+        process.communicate(timeout=case.BOUND)
+
+    def counters(self, name):
+        return json.loads((self.state / 'stream' / 'sinks' / name / 'counters').read_text(encoding='ascii'))
+
+    def test_a_file_has_every_record_once_also_over_a_restart(self):
+        file = self.folder / 'events.ocsf'
+        for _ in range(2):
+            self.assertEqual(self.stream('--sink', f'local=ocsf:file:{file}', '--once').wait(case.BOUND), 0)
+            self.write(10)
+        self.assertEqual(self.stream('--sink', f'local=ocsf:file:{file}', '--once').wait(case.BOUND), 0)
+        records = [json.loads(line) for line in file.read_text(encoding='ascii').splitlines()]
+        self.assertEqual(len({r['metadata']['uid'] for r in records}), self.COUNT + 20)
+        self.assertEqual(len(records), self.COUNT + 20)
+        self.assertEqual(self.counters('local')['delivered'], self.COUNT + 20)
+        self.assertEqual(self.counters('local')['missing'], 0)
+
+    def test_one_that_is_away_disturbs_no_other_and_gets_everything_later(self):
+        here = Receiver()
+        self.addCleanup(here.close)
+        nobody = socket.socket()
+        self.addCleanup(nobody.close)
+        nobody.bind(('127.0.0.1', 0))  # taken, and nobody listens
+        port = nobody.getsockname()[1]
+        sinks = ('--sink', f'here=cef:tcp://127.0.0.1:{here.port}', '--sink', f'away=json:tcp://127.0.0.1:{port}',
+                 '--sink', f'grave=ecs:file:{self.folder / "grave"}', '--set', 'grave.minimum=high')
+        process = self.stream(*sinks)
+        messages = here.wait_for(self.COUNT)
+        for message in messages:
+            header, text = re.fullmatch(r'(<\d+>1 \S+ \S+ holdpoint - \S+ - )(.*)', message).groups()
+            self.assertTrue(header)
+            cef.parse(text)
+        self.assertIsNone(process.poll())
+        self.end(process)
+        self.assertEqual(self.counters('here')['delivered'], self.COUNT)
+        self.assertEqual(self.counters('away')['delivered'], 0)
+        self.assertGreater(self.counters('away')['failures'], 0)
+        self.assertIn('refused', self.counters('away')['last_failure'])
+        self.assertEqual((self.folder / 'grave').read_text(encoding='ascii'), '')
+        self.assertEqual(self.counters('grave')['below_minimum'], self.COUNT)
+
+        back = Receiver()
+        self.addCleanup(back.close)
+        self.assertEqual(self.stream('--sink', f'away=json:tcp://127.0.0.1:{back.port}', '--once').wait(case.BOUND), 0)
+        sequences = [json.loads(m.split(' - ', 2)[2])['sequence'] for m in back.wait_for(self.COUNT)]
+        self.assertEqual(sequences, list(range(1, self.COUNT + 1)))
+
+    def test_tls_is_verified(self):
+        authority, certificate, key = certificates(self.folder)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
+        receiver = Receiver(context)
+        self.addCleanup(receiver.close)
+        target = f'siem=cef:tls://127.0.0.1:{receiver.port}'
+        stranger = self.stream('--sink', target)
+        while 'certificate of 127.0.0.1 is not good' not in (line := stranger.stderr.readline()):
+            self.assertTrue(line, 'it ended without a word')
+        self.end(stranger)
+        self.assertEqual(receiver.messages, [])
+        self.assertEqual(self.stream('--sink', target, '--set', f'siem.ca_file={authority}', '--once').wait(case.BOUND), 0)
+        receiver.wait_for(self.COUNT)
+
+    def test_what_cannot_be_used_is_said_in_a_sentence(self):
+        for arguments, code, wanted in (
+                (['--sink', 'siem=leef:stdout'], 2, 'sink siem: wanted a format'),
+                (['--sink', 'a=cef:stdout', '--sink', 'a=ecs:stdout'], 2, 'two sinks are called a'),
+                (['--sink', 'a=cef:stdout', '--set', 'b.minimum=low'], 2, "no sink is called 'b'"),
+                ([], 2, '--sink')):
+            done = subprocess.run([BUILD / 'bin' / 'holdpoint-sinks', '--state', self.state, *arguments, '--once'],
+                                  capture_output=True, text=True, timeout=case.BOUND, check=False)
+            self.assertEqual(done.returncode, code, done.stderr)
+            self.assertIn(wanted, done.stderr)
+
+
+if __name__ == '__main__':
+    unittest.main(verbosity=2)
