@@ -156,9 +156,13 @@ class Soak(RecordTest):
         verified = subprocess.run([BIN / 'holdpoint-collector', 'verify', '--json', '--brokers', self.broker.address, '--topic',
                                    TOPIC], stdout=subprocess.PIPE, text=True, timeout=600)
         rows = [json.loads(line) for line in verified.stdout.splitlines()]
-        self.assertEqual([row for row in rows if 'finding' in row], [])
+        findings = [row for row in rows if 'finding' in row]
+        # Killed before its first heartbeat nothing vouches for a run, and that is said.
+        early = [row for row in findings if row['finding'] == 'unsigned' and row['last_sequence'] == 1]
+        self.assertEqual([row for row in findings if row not in early], [])
+        rows = [row for row in rows if 'records' in row]
         self.assertEqual({row['run_id']: row['records'] for row in rows}, runs)
-        self.assertEqual(verified.returncode, 0)
+        self.assertEqual(verified.returncode, 1 if early else 0)
         print(f'{sum(runs.values())} records in {len(runs)} runs, {sum(row["repeated"] for row in rows)} sent again, '
               f'{2 * self.KILLS} SIGKILLs, {broker_ends} ends of the broker', file=sys.stderr)
 
