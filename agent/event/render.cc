@@ -155,8 +155,13 @@ Line Of(const v1::Loss& e) {
 Line Of(const v1::Tombstone& e) {
   return {"tombstone", Tone::kWarn,
           absl::StrCat("records ", e.first_sequence(), " to ", e.last_sequence(),
+                       e.gaps_size() > 0 ? absl::StrCat(" and ", e.gaps_size(), " ranges more") : "",
                        e.run_id().empty() ? "" : absl::StrCat(" of run ", Clip(e.run_id())), ": ", Clip(e.reason())),
           ""};
+}
+
+Line Of(const v1::TestAlert& e) {
+  return {"TEST", Tone::kWarn, absl::StrCat("test alert ", Clip(e.id()), " by ", Clip(e.by()), ": ", Clip(e.note())), ""};
 }
 
 Line Of(const v1::DaemonState& e) {
@@ -203,6 +208,7 @@ Line Describe(const v1::Envelope& event) {
   if (event.has_rollup()) return Of(event.rollup());
   if (event.has_loss()) return Of(event.loss());
   if (event.has_tombstone()) return Of(event.tombstone());
+  if (event.has_test_alert()) return Of(event.test_alert());
   if (event.has_daemon()) return Of(event.daemon());
   if (event.has_config_loaded()) return Of(event.config_loaded());
   if (event.has_mode_changed()) return Of(event.mode_changed());
