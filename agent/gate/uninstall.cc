@@ -38,7 +38,7 @@ absl::Status Uninstall(const Options& options) {
     LogInfo("the record stays in ", options.state, " (--purge removes it)");
     return absl::OkStatus();
   }
-  HP_RETURN_IF_ERROR(Remove(options.state, {"spool", "stream", "fingerprint.key", "host-id", "rollout"}));
+  HP_RETURN_IF_ERROR(Remove(options.state, {"spool", "stream", "fingerprint.key", "host-id", "rollout", "heartbeat.key", "heartbeat.pub"}));
   LogInfo("the record in ", options.state, " is removed");
   return absl::OkStatus();
 }

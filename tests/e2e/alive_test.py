@@ -34,7 +34,8 @@ class StoppedNotTraced(case.GateCase):
         self.assertTrue((self.precious / 'a').exists())
 
     def test_what_a_person_stopped_in_the_session_is_left_alone(self):
-        session = self.waiting(f'sleep 1000 & kill -STOP $!; rm {self.precious}/a; echo rc=$?; kill -CONT $!; '
+        # Only once it sleeps: stopped before its exec, that exec would be the one that nobody answers.
+        session = self.waiting(f'sleep 1000 & until grep -q sleep /proc/$!/wchan; do :; done; kill -STOP $!; rm {self.precious}/a; echo rc=$?; kill -CONT $!; '
                                f'kill -0 $! && echo there; kill -9 $!', 'production')
         session.proceed()
         self.gate.await_hold()
