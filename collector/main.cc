@@ -16,6 +16,7 @@
 #include "agent/base/fd.h"
 #include "agent/base/log.h"
 #include "agent/base/status.h"
+#include "agent/base/stop_signals.h"
 #include "agent/base/version.h"
 #include "collector/consume/consume.h"
 #include "collector/consume/kafka_source.h"
@@ -44,17 +45,6 @@ struct Flags {
   std::vector<std::string> copies, keys;
   double late_minutes = 5;
 };
-
-absl::StatusOr<UniqueFd> StopSignals() {
-  sigset_t set;
-  sigemptyset(&set);
-  sigaddset(&set, SIGTERM);
-  sigaddset(&set, SIGINT);
-  if (sigprocmask(SIG_BLOCK, &set, nullptr) != 0) return ErrnoStatus("sigprocmask");
-  UniqueFd fd(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
-  if (!fd.ok()) return ErrnoStatus("signalfd");
-  return fd;
-}
 
 absl::Status Take(RecordSource& source, Store& store, bool until_idle, const UniqueFd& stop) {
   const auto stopped = [&] {

@@ -3,10 +3,8 @@
 #include <cstdint>
 
 namespace holdpoint {
-namespace {
 
-// Length of the well-formed sequence at the start of `text`, 0 for none.
-size_t SequenceLength(absl::string_view text) {
+size_t Utf8SequenceLength(absl::string_view text) {
   const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
   const unsigned char first = byte(0);
   if (first < 0x80) return 1;
@@ -30,11 +28,9 @@ size_t SequenceLength(absl::string_view text) {
   return length;
 }
 
-}  // namespace
-
 bool IsValidUtf8(absl::string_view text) {
   while (!text.empty()) {
-    const size_t length = SequenceLength(text);
+    const size_t length = Utf8SequenceLength(text);
     if (length == 0) return false;
     text.remove_prefix(length);
   }
@@ -45,7 +41,7 @@ std::string ToValidUtf8(absl::string_view text) {
   std::string out;
   out.reserve(text.size());
   while (!text.empty()) {
-    const size_t length = SequenceLength(text);
+    const size_t length = Utf8SequenceLength(text);
     if (length == 0) {
       out += '?';
       text.remove_prefix(1);

@@ -1,10 +1,14 @@
 #pragma once
 
+#include <cstddef>
 #include <string>
 
 #include "absl/strings/string_view.h"
 
 namespace holdpoint {
+
+// Length of the well-formed sequence at the start of `text`, which is not empty; 0 where there is none. Pure.
+size_t Utf8SequenceLength(absl::string_view text);
 
 // Well-formed UTF-8 (no overlong forms, surrogates or values past U+10FFFF), as protobuf's text fields demand. Pure.
 bool IsValidUtf8(absl::string_view text);

@@ -11,11 +11,11 @@
 #include "absl/strings/str_split.h"
 #include "agent/base/fd.h"
 #include "agent/base/status.h"
-#include "agent/base/stream_args.h"
 #include "agent/cli/files.h"
 #include "agent/cli/probe.h"
 #include "agent/environment/configured.h"
 #include "agent/environment/load.h"
+#include "agent/stream/stream_args.h"
 
 namespace holdpoint {
 namespace {

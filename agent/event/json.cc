@@ -11,6 +11,7 @@
 #include "absl/time/time.h"
 #include "agent/base/sha256.h"
 #include "agent/event/body.h"
+#include "agent/base/utf8.h"
 #include "agent/event/utf8.h"
 
 namespace holdpoint {
@@ -168,7 +169,7 @@ std::string JsonString(absl::string_view text) {
   if (IsValidUtf8(text)) {
     AppendEscaped(text, &out);
   } else {
-    AppendEscaped(ToValidUtf8(text), &out);
+    AppendEscaped(EscapeInvalidUtf8(text), &out);
   }
   out += '"';
   return out;

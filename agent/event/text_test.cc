@@ -6,6 +6,7 @@
 #include "agent/event/json.h"
 #include "agent/event/render.h"
 #include "agent/event/stream_id.h"
+#include "agent/base/utf8.h"
 #include "agent/event/utf8.h"
 
 namespace holdpoint {
@@ -105,14 +106,14 @@ TEST(RenderTest, LongTextIsClipped) {
 TEST(Utf8Test, ValidTextStaysAndWrongBytesBecomeVisible) {
   for (const char* good : {"", "plain", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80"}) {
     EXPECT_TRUE(IsValidUtf8(good));
-    EXPECT_EQ(ToValidUtf8(good), good);
+    EXPECT_EQ(EscapeInvalidUtf8(good), good);
   }
   // Overlong, surrogate, past the end, cut, continuation alone.
   for (const char* bad : {"\xc0\xaf", "\xe0\x80\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe2\x82", "\x80", "\xf5"}) {
     EXPECT_FALSE(IsValidUtf8(bad));
-    EXPECT_TRUE(IsValidUtf8(ToValidUtf8(bad)));
+    EXPECT_TRUE(IsValidUtf8(EscapeInvalidUtf8(bad)));
   }
-  EXPECT_EQ(ToValidUtf8("a\xe2\x82z"), "a\\xe2\\x82z");
+  EXPECT_EQ(EscapeInvalidUtf8("a\xe2\x82z"), "a\\xe2\\x82z");
 }
 
 TEST(Utf8Test, ReachesNestedRepeatedAndMappedText) {

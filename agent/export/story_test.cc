@@ -6,7 +6,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
-#include "agent/event/utf8.h"
+#include "agent/base/utf8.h"
 #include "agent/export/format.h"
 #include "agent/export/test_events.h"
 #include "agent/export/text.h"

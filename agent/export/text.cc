@@ -8,11 +8,11 @@
 namespace holdpoint {
 
 std::string Clipped(absl::string_view text, size_t max) {
-  if (text.size() <= max) return ToValidUtf8(text);
+  if (text.size() <= max) return EscapeInvalidUtf8(text);
   size_t end = max;
   // Not through a character: its continuation bytes go with its first.
   while (end > 0 && max - end < 3 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
-  return absl::StrCat(ToValidUtf8(text.substr(0, end)), "...(+", text.size() - end, " bytes)");
+  return absl::StrCat(EscapeInvalidUtf8(text.substr(0, end)), "...(+", text.size() - end, " bytes)");
 }
 
 std::string CommandLine(const v1::Process& process) {

@@ -19,7 +19,6 @@
 #include "absl/strings/strip.h"
 #include "agent/base/log.h"
 #include "agent/base/status.h"
-#include "agent/base/stream_args.h"
 #include "agent/base/version.h"
 #include "agent/control/views.h"
 #include "agent/event/stream_id.h"
@@ -30,6 +29,7 @@
 #include "agent/gate/notify.h"
 #include "agent/gate/rights.h"
 #include "agent/kernel/decode.h"
+#include "agent/stream/stream_args.h"
 #include "bpf/shared/hp_limits.h"
 
 namespace holdpoint {

@@ -4,7 +4,6 @@
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
-#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -15,6 +14,7 @@
 #include "agent/base/fd.h"
 #include "agent/base/log.h"
 #include "agent/base/status.h"
+#include "agent/base/stop_signals.h"
 #include "agent/base/version.h"
 #include "agent/sink/side_sinks.h"
 #include "agent/stream/drop_rights.h"
@@ -41,17 +41,6 @@ absl::StatusOr<UniqueFd> LockSinks(const std::string& state) {
   if (flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
     return absl::UnavailableError(absl::StrCat(path, ": another holdpoint-sinks delivers from this state directory"));
   }
-  return fd;
-}
-
-absl::StatusOr<UniqueFd> StopSignals() {
-  sigset_t set;
-  sigemptyset(&set);
-  sigaddset(&set, SIGTERM);
-  sigaddset(&set, SIGINT);
-  if (sigprocmask(SIG_BLOCK, &set, nullptr) != 0) return ErrnoStatus("sigprocmask");
-  UniqueFd fd(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
-  if (!fd.ok()) return ErrnoStatus("signalfd");
   return fd;
 }
 

@@ -5,14 +5,11 @@
 #include <sys/epoll.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
-#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
-#include <fstream>
-#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/ascii.h"
@@ -21,10 +18,12 @@
 #include "agent/base/fd.h"
 #include "agent/base/log.h"
 #include "agent/base/status.h"
+#include "agent/base/stop_signals.h"
 #include "agent/base/version.h"
 #include "agent/stream/check.h"
 #include "agent/stream/drain.h"
 #include "agent/stream/drop_rights.h"
+#include "agent/stream/identity_file.h"
 #include "agent/stream/producer.h"
 #include "agent/stream/registry.h"
 #include "agent/stream/tls_files.h"
@@ -61,17 +60,6 @@ absl::StatusOr<UniqueFd> LockDir(const std::string& dir) {
   return fd;
 }
 
-absl::StatusOr<UniqueFd> StopSignals() {
-  sigset_t set;
-  sigemptyset(&set);
-  sigaddset(&set, SIGTERM);
-  sigaddset(&set, SIGINT);
-  if (sigprocmask(SIG_BLOCK, &set, nullptr) != 0) return ErrnoStatus("sigprocmask");
-  UniqueFd fd(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
-  if (!fd.ok()) return ErrnoStatus("signalfd");
-  return fd;
-}
-
 // One descriptor that is readable when any of them is.
 absl::StatusOr<UniqueFd> AnyOf(std::initializer_list<int> fds) {
   UniqueFd any(epoll_create1(EPOLL_CLOEXEC));
@@ -86,14 +74,9 @@ absl::StatusOr<UniqueFd> AnyOf(std::initializer_list<int> fds) {
 
 absl::StatusOr<std::string> ReadPem(const char* key, const std::string& path, bool secret) {
   if (path.empty()) return std::string();
-  std::ifstream file(path, std::ios::binary);
-  struct stat about {};
-  if (!file || stat(path.c_str(), &about) != 0) return ErrnoStatus(absl::StrCat("kafka.registry.", key, ": ", path));
-  if (secret && (about.st_mode & 077) != 0) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("kafka.registry.", key, ": ", path, ": others than its owner may read it: chmod 600"));
-  }
-  return std::string{std::istreambuf_iterator<char>(file), {}};
+  absl::StatusOr<std::string> bytes = ReadIdentityFile(path, secret);
+  if (bytes.ok()) return bytes;
+  return absl::Status(bytes.status().code(), absl::StrCat("kafka.registry.", key, ": ", bytes.status().message()));
 }
 
 absl::StatusOr<RegistryOptions> ReadRegistry(const Flags& flags) {

@@ -1,10 +1,7 @@
 #include "agent/stream/settings.h"
 
-#include <sys/stat.h>
 
 #include <algorithm>
-#include <fstream>
-#include <iterator>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -14,6 +11,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "agent/base/status.h"
+#include "agent/stream/identity_file.h"
 
 namespace holdpoint {
 namespace {
@@ -44,16 +42,7 @@ bool IsOneOf(absl::string_view name, const absl::string_view (&names)[N]) {
 }
 
 absl::StatusOr<std::string> ReadValue(absl::string_view path, bool secret) {
-  std::ifstream file{std::string(path)};
-  if (!file) return ErrnoStatus(path);
-  struct stat about {};
-  if (stat(std::string(path).c_str(), &about) != 0) return ErrnoStatus(path);
-  if (secret && (about.st_mode & 077) != 0) {
-    return absl::FailedPreconditionError(
-        absl::StrFormat("%s holds a secret and others than its owner may use it (mode %04o): chmod 600 %s", path,
-                        about.st_mode & 07777, path));
-  }
-  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  HP_ASSIGN_OR_RETURN(const std::string text, ReadIdentityFile(std::string(path), secret));
   return std::string(absl::StripAsciiWhitespace(text));
 }
 

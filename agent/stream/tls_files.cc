@@ -16,14 +16,12 @@
 #include <memory>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "agent/base/escape.h"
 #include "agent/base/status.h"
+#include "agent/stream/identity_file.h"
 
 namespace holdpoint {
 namespace {
-
-constexpr size_t kMaxFile = 1024 * 1024;
 
 struct BioFree {
   void operator()(BIO* bio) const { BIO_free(bio); }
@@ -72,23 +70,10 @@ absl::StatusOr<std::string> TlsFiles::Take(const std::string& name, bool secret,
   if (!inotify_.ok()) inotify_.reset(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
   // The file itself, watched while it may be read: written in place, or its name given to another one.
   inotify_add_watch(inotify_.get(), path.c_str(), IN_CLOSE_WRITE | IN_MOVE_SELF | IN_DELETE_SELF | IN_ATTRIB);
-  UniqueFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (!file.ok()) return Bad(name, path, strerror(errno));
-  struct stat about {};
-  if (fstat(file.get(), &about) != 0) return Bad(name, path, strerror(errno));
-  if (S_ISDIR(about.st_mode)) return std::string();
-  if (!S_ISREG(about.st_mode)) return Bad(name, path, "not a file");
-  if (secret && ((about.st_mode & 077) != 0 || (about.st_uid != 0 && about.st_uid != geteuid()))) {
-    return Bad(name, path,
-               absl::StrFormat("a private key that others may use (owner %d, mode %04o): chown root and chmod 600",
-                               about.st_uid, about.st_mode & 07777));
-  }
-  std::string bytes(kMaxFile + 1, '\0');
-  const ssize_t got = read(file.get(), bytes.data(), bytes.size());
-  if (got < 0) return Bad(name, path, strerror(errno));
-  if (got == 0 || static_cast<size_t>(got) > kMaxFile) return Bad(name, path, "empty, or larger than 1 MiB");
-  bytes.resize(static_cast<size_t>(got));
-  HP_ASSIGN_OR_RETURN(UniqueFd copy, Copy(bytes));
+  if (struct stat about {}; stat(path.c_str(), &about) == 0 && S_ISDIR(about.st_mode)) return std::string();
+  absl::StatusOr<std::string> bytes = ReadIdentityFile(path, secret);
+  if (!bytes.ok()) return absl::FailedPreconditionError(absl::StrCat("kafka: ", name, ": ", bytes.status().message()));
+  HP_ASSIGN_OR_RETURN(UniqueFd copy, Copy(*bytes));
   it->second = absl::StrCat("/proc/self/fd/", copy.get());
   copies_.push_back(std::move(copy));
   return bytes;

@@ -149,10 +149,10 @@ def main():
 
 def check(work):
     """A result for each row by its text alone: nothing runs, nothing is looked up."""
-    asked = '\n'.join(json.dumps({'id': str(number), 'command': row.command, 'cwd': '/work/shop', 'session_environment': 'staging'})
+    asked = '\n'.join(json.dumps({'id': str(number), 'command': row.command, 'cwd': stubs.WORKSPACE, 'session_environment': 'staging'})
                       for number, row in enumerate(work))
     began = time.monotonic()
-    done = subprocess.run([gate.binaries() / 'holdpoint', 'check', '--workspace', '/work/shop', '--rules', stubs.HERE.parents[1] / 'rules'],
+    done = subprocess.run([gate.binaries() / 'holdpoint', 'check', '--workspace', stubs.WORKSPACE, '--rules', stubs.HERE.parents[1] / 'rules'],
                           input=asked, capture_output=True, text=True, check=False)
     if done.returncode not in (0, 1):
         raise SystemExit(f'holdpoint check: {done.stderr}')

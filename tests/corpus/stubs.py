@@ -10,6 +10,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 REAL = '''sh bash dash env xargs timeout nice nohup setsid stdbuf find true false test [ echo printf cat tac head tail cut tr sed awk
 mawk sort uniq wc grep egrep fgrep ls seq basename dirname base64 base32 od rev paste fold nl expr id whoami uname pwd date
 mktemp mkdir touch tee printenv readlink realpath stat md5sum sha256sum cmp diff comm join which ionice chrt'''.split()
+WORKSPACE = '/work/shop'  # of the root folder that cage.c makes, not of the host
 NAME_MAX, PATH_MAX = 64, 200
 
 
@@ -111,7 +112,7 @@ class Template:
         if word.startswith('~'):
             name, _, rest = word[1:].partition('/')
             word = f'/home/{self._person(name or "dev")}/{rest}'
-        word = os.path.normpath(os.path.join('/work/shop', word))
+        word = os.path.normpath(os.path.join(WORKSPACE, word))
         parts = word.strip('/').split('/')
         if parts[0] in ('proc', 'sys', 'dev', 'hp', 'bin', 'sbin', 'lib', 'lib64') or parts[:2] in (['usr', 'bin'], ['usr', 'lib'], ['usr', 'lib64']):
             return None
@@ -134,7 +135,7 @@ class Template:
         if word.startswith('~/'):
             word = '/home/dev/' + word[2:]
         if not word.startswith('/'):
-            word = '/work/shop/' + word
+            word = f'{WORKSPACE}/{word}'
         for prefix in ('/usr/bin/', '/bin/', '/sbin/', '/usr/sbin/'):
             if word.startswith(prefix):
                 return self.bin / word[len(prefix):] if '/' not in word[len(prefix):] else None

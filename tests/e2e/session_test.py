@@ -186,7 +186,7 @@ class Kept(SessionCase):
             os.chown(home / name, self.world.uid, self.world.uid)
         serve = f'exec 3<>{jobs}; while read -r thread name <&3; do CODEX_THREAD_ID=$thread /bin/rm -rf {home}/$name; done'
         self.run_in_scope(self.codex, '-c', f'setsid {copy} -c {shlex.quote(serve)} >/dev/null 2>&1 </dev/null & :')
-        ours, = (row['id'] for row in self.gate.lines('sessions'))
+        ours = self.gate.await_event(lambda e: e['type'] == 'session_started')['session']
         second = self.start_in_scope(self.codex, '-c', f'CODEX_THREAD_ID=t-2 /bin/rm -rf {home}/own; read x < {end}; :')
         theirs = self.gate.await_event(lambda e: e['type'] == 'session_started' and e['session'] != ours)['session']
         with open(jobs, 'w', encoding='ascii') as daemon:

@@ -6,6 +6,7 @@
 #include "agent/event/json.h"
 #include "agent/event/recorder.h"
 #include "agent/event/render.h"
+#include "agent/base/utf8.h"
 #include "agent/event/utf8.h"
 
 namespace {
@@ -22,7 +23,7 @@ bool IsAscii(const std::string& text, bool line_feeds) {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace holdpoint;
   const absl::string_view bytes(reinterpret_cast<const char*>(data), size);
-  if (!IsValidUtf8(ToValidUtf8(bytes)) || !IsAscii(JsonString(bytes), false)) std::abort();
+  if (!IsValidUtf8(EscapeInvalidUtf8(bytes)) || !IsAscii(JsonString(bytes), false)) std::abort();
 
   v1::Envelope event;
   if (ParseRecord(bytes, &event)) {

@@ -31,12 +31,12 @@ MAY_INCLUDE = {
     'agent/stream': ['agent/event', 'agent/spool'],
     'agent/notify': [],
     'agent/gate': ['agent/event', 'agent/spool', 'agent/kernel', 'agent/session', 'agent/response', 'agent/control',
-                   'agent/presence', 'agent/judge/channel.h', 'agent/notify/notice.h', 'bpf/shared'],
+                   'agent/presence', 'agent/judge/channel.h', 'agent/notify/notice.h', 'agent/stream/stream_args.h', 'bpf/shared'],
     'agent/warden': ['agent/kernel/warden.h'],
     'agent/report': [],
     'agent/suggest': ['agent/environment'],
     'agent/cli': ['agent/report', 'agent/suggest', 'agent/event', 'agent/export', 'agent/spool', 'agent/control', 'agent/presence', 'agent/environment', 'agent/judge/check.h',
-                  'agent/judge', 'agent/policy', 'agent/parse', 'agent/reader'],
+                  'agent/judge', 'agent/policy', 'agent/parse', 'agent/reader', 'agent/stream/stream_args.h'],
     'collector': ['agent/event', 'agent/spool', 'collector'],
 }
 
