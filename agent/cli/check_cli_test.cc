@@ -127,5 +127,40 @@ TEST_F(CheckCliTest, ARuleWhoseCaseFailsIsAFinding) {
   EXPECT_EQ(Run("check --rules mine -- ls").code, 78);
 }
 
+TEST_F(CheckCliTest, ShowsOneRuleWithItsTechniquesAndCases) {
+  const Ended shown = Run("--json rules show git.push-force " + Flags());
+  EXPECT_EQ(shown.code, 0) << shown.out;
+  const auto row = nlohmann::json::parse(shown.out, nullptr, false);
+  ASSERT_TRUE(row.is_object()) << shown.out;
+  EXPECT_EQ(row["id"], "git.push-force");
+  EXPECT_FALSE(row["techniques"].empty());
+  EXPECT_GE(row["cases"].size(), 2u);
+  EXPECT_THAT(Run("rules show files.rm " + Flags()).out, HasSubstr("fires on: rm -rf"));
+  const Ended none = Run("rules show no.such " + Flags());
+  EXPECT_EQ(none.code, 2);
+  EXPECT_THAT(none.out, HasSubstr("no loaded rule"));
+}
+
+TEST_F(CheckCliTest, ImportsASigmaRuleAsItIsAndNamesWhatIsNotSupported) {
+  const std::string source = "title: History wiped\nid: aa-11\nlogsource: {product: linux, category: process_creation}\n"
+                             "detection:\n  s: {CommandLine|contains: 'history -c'}\n  condition: s\n";
+  std::ofstream(workspace_ + "/good.yml") << source;
+  std::ofstream(workspace_ + "/bad.yml") << "title: Parent\nlogsource: {product: linux, category: process_creation}\n"
+                                            "detection:\n  s: {ParentImage: /bin/x}\n  condition: s\n";
+  std::filesystem::create_directories(folder_ + "/rules");
+  const std::string flags = absl::StrCat("--rules '", getenv("HP_SOURCE_DIR"), "/rules' --to '", folder_, "/rules' ");
+  const Ended dry = Run("rules import --dry-run " + flags + "good.yml");
+  EXPECT_EQ(dry.code, 0) << dry.out;
+  EXPECT_TRUE(std::filesystem::is_empty(folder_ + "/rules"));
+  const Ended imported = Run("rules import " + flags + "good.yml bad.yml");
+  EXPECT_EQ(imported.code, 1);
+  EXPECT_THAT(imported.out, HasSubstr("1 of 2 files imported"));
+  EXPECT_THAT(imported.out, HasSubstr("Sigma rule \"Parent\": the field ParentImage is not supported"));
+  std::ifstream in(folder_ + "/rules/sigma.aa-11.yaml");
+  EXPECT_EQ(std::string(std::istreambuf_iterator<char>(in), {}), source);
+  EXPECT_THAT(Run("rules list --rules " + folder_ + "/rules").out, HasSubstr("sigma.aa-11  observe"));
+  EXPECT_NE(Run("rules import " + flags + "good.yml").code, 0);  // It is there.
+}
+
 }  // namespace
 }  // namespace holdpoint

@@ -18,6 +18,7 @@
 #include "agent/cli/look.h"
 #include "agent/cli/mode.h"
 #include "agent/cli/read_record.h"
+#include "agent/cli/rules.h"
 #include "agent/cli/terminal.h"
 #include "agent/judge/check.h"
 #include "agent/judge/loaded_policy.h"
@@ -58,12 +59,12 @@ absl::StatusOr<std::vector<PolicyFile>> ReadPacks(const std::string& folder) {
     paths.push_back(folder);
   } else {
     for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
-      if (entry.path().extension() == ".yaml") paths.push_back(entry.path().string());
+      if (entry.path().extension() == ".yaml" || entry.path().extension() == ".yml") paths.push_back(entry.path().string());
     }
   }
   if (paths.empty()) {
     return absl::FailedPreconditionError(
-        absl::StrCat(folder, ": no rule packs (*.yaml) there; name their folder with --rules"));
+        absl::StrCat(folder, ": no rule packs (*.yaml, *.yml) there; name their folder with --rules"));
   }
   std::sort(paths.begin(), paths.end());
   std::vector<PolicyFile> packs;
@@ -299,7 +300,7 @@ void AddPolicy(CLI::App& app, Context& context) {
     context.command = [&context, flags, check_flags] { return RunCheck(context, *flags, *check_flags); };
   });
 
-  CLI::App* rules = app.add_subcommand("rules", "List or test the rules")->require_subcommand(1);
+  CLI::App* rules = app.add_subcommand("rules", "List, show, test, promote or import the rules")->require_subcommand(1);
   CLI::App* list = rules->add_subcommand("list", "Every rule with its mode, effect and title");
   AddPolicyFlags(list, flags);
   list->callback([&context, flags] { context.command = [&context, flags] { return ListRules(context, *flags); }; });
@@ -311,6 +312,34 @@ void AddPolicy(CLI::App& app, Context& context) {
   promote->add_flag("--dry-run", promote_flags->dry_run, "only say what it would have stopped");
   promote->callback([&context, promote_flags] {
     context.command = [&context, promote_flags] { return Promote(context, *promote_flags); };
+  });
+  auto rule_id = std::make_shared<std::string>();
+  CLI::App* show = rules->add_subcommand("show", "One rule: what it is about, its techniques, references and cases");
+  show->add_option("rule", *rule_id, "its id")->required();
+  AddPolicyFlags(show, flags);
+  show->callback([&context, flags, rule_id] {
+    context.command = [&context, flags, rule_id]() -> absl::StatusOr<int> {
+      HP_ASSIGN_OR_RETURN(const std::shared_ptr<const LoadedPolicy> policy, Load(context, *flags));
+      return ShowRule(context, *policy, *rule_id);
+    };
+  });
+  struct ImportFlags {
+    std::vector<std::string> files;
+    std::string to;
+    bool dry_run = false;
+  };
+  auto import_flags = std::make_shared<ImportFlags>();
+  CLI::App* add = rules->add_subcommand("import", "Add Sigma rules or packs as they are; says by rule and field what is not supported");
+  add->add_option("files", import_flags->files, "Sigma rules or rule packs")->required();
+  add->add_option("--to", import_flags->to, "folder that gets them (default: the one of --rules)");
+  add->add_flag("--dry-run", import_flags->dry_run, "only say what could be imported");
+  add->add_option("--rules", flags->rules, "folder of rule packs (default: those installed)");
+  add->callback([&context, flags, import_flags] {
+    context.command = [flags, import_flags]() -> absl::StatusOr<int> {
+      HP_ASSIGN_OR_RETURN(const std::vector<PolicyFile> installed, ReadPacks(RulesFolder(*flags)));
+      return ImportRules(installed, import_flags->files, import_flags->to.empty() ? RulesFolder(*flags) : import_flags->to,
+                         import_flags->dry_run);
+    };
   });
   CLI::App* test = rules->add_subcommand("test", "Run every case of every rule; 1 where one fails");
   test->add_option("--rules", flags->rules, "folder of rule packs, or one pack");

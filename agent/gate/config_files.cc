@@ -97,11 +97,11 @@ absl::StatusOr<v1::Configure> ReadConfigFiles(const Options& options) {
   std::error_code error;
   std::vector<std::filesystem::path> packs;
   for (const auto& entry : std::filesystem::directory_iterator(options.rules, error)) {
-    if (entry.path().extension() == ".yaml") packs.push_back(entry.path());
+    if (entry.path().extension() == ".yaml" || entry.path().extension() == ".yml") packs.push_back(entry.path());
   }
   if (error || packs.empty()) {
     return absl::FailedPreconditionError(
-        absl::StrCat(options.rules, ": no rule packs (*.yaml) there; name their directory with --rules"));
+        absl::StrCat(options.rules, ": no rule packs (*.yaml, *.yml) there; name their directory with --rules"));
   }
   if (packs.size() > kMaxRuleFiles) {
     return absl::FailedPreconditionError(absl::StrCat(options.rules, ": more than ", kMaxRuleFiles, " rule packs"));

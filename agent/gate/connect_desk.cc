@@ -136,7 +136,9 @@ void ConnectDesk::OnConnect(const ConnectEvent& event) {
           judgement = FailModeJudgement(*owner, "the judge did not answer", refused);
         }
         // The kernel has acted already; the judge only says what it was.
-        judgement.set_verdict(stops ? v1::VERDICT_REFUSE : in_full ? v1::VERDICT_ALLOW : v1::VERDICT_AUDIT);
+        judgement.set_verdict(stops                                            ? v1::VERDICT_REFUSE
+                              : in_full && judgement.rule() == "default" ? v1::VERDICT_ALLOW
+                                                                         : v1::VERDICT_AUDIT);
         if (observed) judgement.set_observed_only(true);
         judgement.set_passed_by(passed_by);
         v1::Envelope envelope;

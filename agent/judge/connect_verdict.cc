@@ -19,9 +19,30 @@ std::string AddressText(const std::string& bytes) {
   return text;
 }
 
+// What a Sigma rule looks for is recorded under that rule; nothing is stopped by it.
+void NoteSigma(const Configuration& configuration, const Policy& policy, const v1::ConsultConnect& consult,
+               v1::Judgement* judgement) {
+  const SigmaEvent event = {{"Image", consult.process().executable()},
+                            {"DestinationIp", AddressText(consult.address())},
+                            {"DestinationPort", absl::StrCat(consult.port())},
+                            {"Protocol", consult.protocol()},
+                            {"Initiated", "true"}};
+  for (const Rule* rule : policy.SigmaRules(SigmaRule::Category::kConnection)) {
+    const auto configured = configuration.policy.rules.find(rule->id);
+    const RuleMode mode = configured == configuration.policy.rules.end() ? rule->mode : configured->second;
+    if (mode == RuleMode::kOff || !rule->sigma->Matches(event)) continue;
+    judgement->set_rule(rule->id);
+    judgement->set_effect(rule->effect);
+    judgement->set_reason(rule->why);
+    judgement->set_verdict(v1::VERDICT_AUDIT);
+    for (const std::string& technique : rule->techniques) judgement->add_techniques(technique);
+    return;
+  }
+}
+
 }  // namespace
 
-v1::ConnectVerdict JudgeConnect(const Configuration& configuration, const std::string& policy_hash,
+v1::ConnectVerdict JudgeConnect(const Configuration& configuration, const Policy& policy, const std::string& policy_hash,
                                 const v1::ConsultConnect& consult) {
   const Destination destination{.host = "", .address = consult.address(), .port = consult.port()};
   const EnvironmentTag tag = DestinationTag(configuration, destination);
@@ -50,6 +71,7 @@ v1::ConnectVerdict JudgeConnect(const Configuration& configuration, const std::s
     judgement.set_effect(v1::EFFECT_READ);
     const v1::Verdict cell = configuration.policy.Cell(Row::kRead, tags.column);
     judgement.set_verdict(std::min(cell, v1::VERDICT_AUDIT));  // What passes here has passed in the kernel.
+    NoteSigma(configuration, policy, consult, &judgement);
   }
   if (const EnvironmentConfig* environment = configuration.Find(session.environment)) {
     judgement.set_observed_only(environment->mode == Mode::kObserve);

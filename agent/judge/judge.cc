@@ -107,7 +107,7 @@ void Judge::Dispatch(const v1::ToJudge& message, std::vector<v1::FromJudge>* ans
       if (policy_ == nullptr) {
         answer = FailMode(message, "the judge has no policy yet");
       } else {
-        *answer.mutable_connect() = JudgeConnect(policy_->configuration, policy_->hash, message.connect());
+        *answer.mutable_connect() = JudgeConnect(policy_->configuration, *policy_->policy, policy_->hash, message.connect());
       }
       break;
     case v1::ToJudge::kDescribe:

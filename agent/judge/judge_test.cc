@@ -310,6 +310,27 @@ TEST_F(JudgeTest, AnotherSizeThanEveryListedFileIsEnoughToBeNoneOfThem) {
   EXPECT_EQ(answer.exec().executable_class(), v1::EXECUTABLE_CLASS_HARMLESS);
 }
 
+// A Sigma rule may be about any program.
+TEST_F(JudgeTest, WithASigmaRuleNoProgramIsHarmless) {
+  v1::ToJudge message = ExecMessage(2, "/srv/shop/bin/tool", {"tool", "history", "-c"});
+  message.mutable_exec()->mutable_process()->set_inode(556);
+  message.mutable_exec()->set_executable_size(1234);
+  v1::ToJudge configure = ConfigureMessage(1);
+  *configure.mutable_configure()->add_known_files() = KnownRm();
+  ASSERT_TRUE(Configure(configure).accepted());
+  EXPECT_EQ(Judged(message).executable_class(), v1::EXECUTABLE_CLASS_HARMLESS);
+  v1::Configure::File* sigma = configure.mutable_configure()->add_rules();
+  sigma->set_name("wiped.yml");
+  sigma->set_content(
+      "title: Wiped\nid: aa-11\nlogsource: {product: linux, category: process_creation}\n"
+      "detection:\n  s: {CommandLine|contains: 'history -c'}\n  condition: s\n");
+  ASSERT_TRUE(Configure(configure).accepted());
+  const v1::ExecVerdict verdict = Judged(message);
+  EXPECT_EQ(verdict.executable_class(), v1::EXECUTABLE_CLASS_ARGUMENTS);
+  EXPECT_EQ(verdict.judgement().rule(), "sigma.aa-11");
+  EXPECT_EQ(verdict.judgement().verdict(), v1::VERDICT_AUDIT);
+}
+
 // The same file after a change is another one: its class and its content are looked at again.
 TEST_F(JudgeTest, AChangedFileIsIdentifiedAgain) {
   v1::ToJudge configure = ConfigureMessage(1);

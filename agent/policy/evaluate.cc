@@ -7,6 +7,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "agent/base/escape.h"
 #include "agent/base/utf8.h"
 #include "agent/environment/credentials.h"
@@ -139,6 +140,7 @@ class Evaluator {
     if (const std::optional<size_t> skip = policy_.UnlistedProgram(act_)) {
       CollectUnlisted(act_, absl::MakeConstSpan(act_.argv).subspan(std::min(*skip, act_.argv.size())));
     }
+    CollectSigma();
     FindCarriedCredentials();
     for (const Hit& hit : Effective()) Score(hit);
     ScoreCredential();
@@ -169,6 +171,20 @@ class Evaluator {
         ScoreUnseen(absl::StrCat("program text from standard input, a ", act.stdin_kind));
       }
       CollectCall(*candidate.tool, act, std::move(argv));
+    }
+  }
+
+  void CollectSigma() {
+    const std::vector<const Rule*>& rules = policy_.SigmaRules(SigmaRule::Category::kProcess);
+    if (rules.empty()) return;
+    const SigmaEvent event = {{"Image", act_.executable.path},
+                              {"CommandLine", absl::StrJoin(act_.argv, " ")},
+                              {"CurrentDirectory", act_.cwd}};
+    for (const Rule* rule : rules) {
+      if (IsOff(*rule) || !rule->sigma->Matches(event)) continue;
+      calls_.emplace_back();
+      acts_of_calls_.push_back(&act_);
+      hits_.push_back({rule, &calls_.back(), {}});
     }
   }
 

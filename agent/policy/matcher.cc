@@ -2,6 +2,7 @@
 
 #include <re2/re2.h>
 
+#include <optional>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -127,6 +128,74 @@ std::vector<std::string> Matcher::ExactTexts() const {
     texts.insert(texts.end(), some.begin(), some.end());
   }
   return texts;
+}
+
+namespace {
+
+// The longest text without a wildcard; what stands in brackets or braces is none.
+std::string LongestText(absl::string_view glob) {
+  std::string best, run;
+  int depth = 0;
+  for (const char c : glob) {
+    if (c == '[' || c == '{') ++depth;
+    if (depth > 0 || absl::StrContains("*?\\", c)) {
+      if (run.size() > best.size()) best = run;
+      run.clear();
+    } else {
+      run.push_back(c);
+    }
+    if ((c == ']' || c == '}') && depth > 0) --depth;
+  }
+  return run.size() > best.size() ? run : best;
+}
+
+}  // namespace
+
+bool Matcher::AddNeeded(ArgvPatterns* patterns) const {
+  std::string part = text_;
+  switch (kind_) {
+    case Kind::kExact:
+      if (!nocase_) {
+        patterns->words.insert(text_);
+        return true;
+      }
+      break;
+    case Kind::kPrefix:
+      if (!nocase_ && !text_.empty()) {
+        patterns->beginnings.insert(text_);
+        return true;
+      }
+      break;
+    case Kind::kGlob:
+      part = LongestText(text_);
+      break;
+    case Kind::kSuffix:
+    case Kind::kContains:
+      break;
+    case Kind::kRegex:
+    case Kind::kNot:
+      return false;
+    case Kind::kAny: {
+      ArgvPatterns all;
+      for (const Matcher& each : parts_) {
+        if (!each.AddNeeded(&all)) return false;
+      }
+      patterns->Add(all);
+      return true;
+    }
+    case Kind::kAll: {
+      std::optional<ArgvPatterns> best;
+      for (const Matcher& each : parts_) {
+        ArgvPatterns one;
+        if (each.AddNeeded(&one) && (!best.has_value() || one.size() < best->size())) best = std::move(one);
+      }
+      if (best.has_value()) patterns->Add(*best);
+      return best.has_value();
+    }
+  }
+  if (part.empty()) return false;
+  patterns->parts.insert(std::move(part));
+  return true;
 }
 
 }  // namespace holdpoint

@@ -7,6 +7,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "agent/environment/yaml.h"
+#include "agent/policy/argv_patterns.h"
 
 namespace re2 {
 class RE2;
@@ -34,6 +35,9 @@ class Matcher {
 
   // The texts that alone can match, where the test is nothing but equality (for the index); else empty.
   std::vector<std::string> ExactTexts() const;
+
+  // Adds what a word of argv that matches is or holds. False, and nothing added, where that can't be said.
+  bool AddNeeded(ArgvPatterns* patterns) const;
 
  private:
   enum class Kind { kExact, kGlob, kRegex, kPrefix, kSuffix, kContains, kNot, kAny, kAll };

@@ -160,6 +160,10 @@ absl::Status Policy::IndexRules() {
       unlisted_rules_.push_back(&rule);
       continue;
     }
+    if (rule.sigma != nullptr) {
+      (rule.sigma->category == SigmaRule::Category::kProcess ? process_rules_ : connection_rules_).push_back(&rule);
+      continue;
+    }
     if (rule.request.has_value() && rule.tools.empty()) {
       const std::vector<std::string> hosts =
           rule.request->host.has_value() ? rule.request->host->ExactTexts() : std::vector<std::string>();
@@ -236,7 +240,7 @@ std::optional<size_t> Policy::UnlistedProgram(const ExecAct& act) const {
 }
 
 bool Policy::DependsOnArguments(const ExecAct& act) const {
-  return !Candidates(act).empty() || UnlistedProgram(act).has_value();
+  return !process_rules_.empty() || !Candidates(act).empty() || UnlistedProgram(act).has_value();
 }
 
 std::vector<const Rule*> Policy::RulesFor(const ToolModel* tool, absl::string_view command) const {

@@ -69,6 +69,7 @@ class Policy {
   // Null where no rule and no wrapper has a tool of this name.
   const ToolModel* FindTool(absl::string_view name) const;
   std::vector<std::string> ListedNames() const;  // sorted
+  const std::vector<ToolModel>& tools() const { return tools_; }
   const std::vector<Rule>& rules() const { return rules_; }
   const Rule* FindRule(absl::string_view id) const;
 
@@ -76,6 +77,10 @@ class Policy {
   // these hosts.
   std::vector<const Rule*> RulesFor(const ToolModel* tool, absl::string_view command) const;
   std::vector<const Rule*> RulesForHosts(const std::vector<std::string>& hosts) const;
+  // Sigma rules, which are about every program or every connect.
+  const std::vector<const Rule*>& SigmaRules(SigmaRule::Category category) const {
+    return category == SigmaRule::Category::kProcess ? process_rules_ : connection_rules_;
+  }
 
  private:
   struct ToolRules {
@@ -99,6 +104,7 @@ class Policy {
   absl::flat_hash_map<std::string, std::vector<const Rule*>> request_rules_by_host_;
   std::vector<const Rule*> request_rules_;  // of any host
   std::vector<const Rule*> unlisted_rules_;
+  std::vector<const Rule*> process_rules_, connection_rules_;
   absl::flat_hash_map<std::string, const Rule*> rules_by_id_;
 };
 

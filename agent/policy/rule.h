@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -9,6 +10,7 @@
 #include "agent/environment/configuration.h"
 #include "agent/parse/graphql.h"
 #include "agent/policy/matcher.h"
+#include "agent/policy/sigma.h"
 #include "holdpoint/v1/event.pb.h"
 
 // A rule as values. docs/rules.md explains the file format to people, schemas/rules/pack.schema.json to editors.
@@ -162,6 +164,7 @@ struct Rule {
   CallTest call;
   std::optional<RequestTest> request;
   std::optional<UnlistedTest> unlisted;
+  std::shared_ptr<const SigmaRule> sigma;  // instead of tools: about every program, or every connect
   int conditions = 0;  // how special it is: of two rules with the same verdict the one with more names the act
   std::vector<RuleCase> cases;
   std::string hash;  // hexadecimal; over when it fires and what follows, the models of its tools included

@@ -11,6 +11,7 @@
 #include "agent/base/sha256.h"
 #include "agent/base/status.h"
 #include "agent/environment/yaml.h"
+#include "agent/policy/sigma_pack.h"
 #include "agent/policy/test_reader.h"
 
 namespace holdpoint {
@@ -270,6 +271,11 @@ absl::StatusOr<Rule> ReadRule(absl::string_view name, const YamlValue& value, Ru
 absl::StatusOr<Pack> ReadPack(absl::string_view name, absl::string_view bytes) {
   HP_ASSIGN_OR_RETURN(const YamlNode root, ParseYaml(name, bytes));
   const YamlValue document(name, "", root);
+  if (SigmaRule::Is(root)) {
+    HP_ASSIGN_OR_RETURN(Pack sigma, ReadSigmaPack(name, document));
+    sigma.rules[0].hash = HashOf(root, kOnlyForPeople);
+    return sigma;
+  }
   HP_ASSIGN_OR_RETURN(const YamlMap map, document.Map({"schema", "family", "title", "mode", "tools", "plain", "rules"}));
   HP_ASSIGN_OR_RETURN(const YamlValue schema, map.Get("schema"));
   HP_ASSIGN_OR_RETURN(const uint32_t version, schema.Integer(1, 1));

@@ -40,7 +40,7 @@ _holdpoint() {
       config) words='check default' ;;
       fingerprint) words='--key' ;;
       check) words='--command --env --workspace --cwd --look --rules --config --key --' ;;
-      rules) words='list test promote --rules --all --dry-run' ;;
+      rules) words='list show test promote import --rules --to --all --dry-run' ;;
       mode) words='set unset environment rule enforce observe off --all --reason --as --password-fd --code' ;;
       approvals) words="remove --reason $(_holdpoint_column "$1" approvals approval)" ;;
       break-glass) words='--for --reason --env --end --as --password-fd --code' ;;
