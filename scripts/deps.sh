@@ -17,7 +17,7 @@ build=(
   libgtest-dev libgmock-dev libbenchmark-dev
   python3 python3-yaml openssl ca-certificates curl wget git iproute2 procps systemd
 )
-tests=(strace gdb make tmux openssh-client dropbear-bin sudo dbus-daemon python3-dbus python3-gi)
+tests=(strace gdb make tmux openssh-client dropbear-bin sudo dbus-daemon python3-dbus python3-gi python3-prometheus-client)
 agents=(python3-venv)
 kafka=(kcat python3-venv)
 kernel=(qemu-system-x86 busybox-static cpio)

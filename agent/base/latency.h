@@ -17,9 +17,18 @@ class Latency {
     const int64_t ns = absl::ToInt64Nanoseconds(duration);
     ++counts_[Bucket(ns < 0 ? 0 : static_cast<uint64_t>(ns))];
     ++total_;
+    sum_ns_ += ns < 0 ? 0 : static_cast<uint64_t>(ns);
   }
 
   uint64_t count() const { return total_; }
+  absl::Duration sum() const { return absl::Nanoseconds(static_cast<int64_t>(sum_ns_)); }
+
+  // How many were shorter than 2 to the power of `power` nanoseconds: exact, such a bound lies between two buckets.
+  uint64_t ShorterThan(int power) const {
+    uint64_t seen = 0;
+    for (size_t bucket = 0; bucket < Bucket(uint64_t{1} << power); ++bucket) seen += counts_[bucket];
+    return seen;
+  }
 
   // The upper bound of the bucket in which the share `q` (0 to 1) of all durations is reached; zero without any.
   absl::Duration Quantile(double q) const {
@@ -53,6 +62,26 @@ class Latency {
 
   std::array<uint64_t, kBuckets> counts_ = {};
   uint64_t total_ = 0;
+  uint64_t sum_ns_ = 0;
+};
+
+// The same as a histogram of few buckets, as it is shown: how many were shorter than 2^kFirstPower ns, twice that, ...
+struct LatencyBuckets {
+  static constexpr int kFirstPower = 14;  // 16 us
+  static constexpr int kLastPower = 36;   // 69 s
+  static constexpr size_t kCount = kLastPower - kFirstPower + 1;
+
+  std::array<uint64_t, kCount> shorter = {};
+  uint64_t count = 0;
+  uint64_t sum_ns = 0;
+
+  static constexpr uint64_t BoundNs(size_t i) { return uint64_t{1} << (kFirstPower + static_cast<int>(i)); }
+  static LatencyBuckets Of(const Latency& latency) {
+    LatencyBuckets buckets{.count = latency.count(),
+                           .sum_ns = static_cast<uint64_t>(absl::ToInt64Nanoseconds(latency.sum()))};
+    for (size_t i = 0; i < kCount; ++i) buckets.shorter[i] = latency.ShorterThan(kFirstPower + static_cast<int>(i));
+    return buckets;
+  }
 };
 
 }  // namespace holdpoint

@@ -48,5 +48,18 @@ TEST(LatencyTest, AClockThatWentBackCountsAsNoTime) {
   EXPECT_GT(latency.Quantile(1), absl::Hours(24 * 365));
 }
 
+TEST(LatencyTest, AsFewBucketsItSaysTheSame) {
+  Latency latency;
+  for (const int us : {1, 16, 17, 1000, 200'000'000}) latency.Add(absl::Microseconds(us));
+  const LatencyBuckets buckets = LatencyBuckets::Of(latency);
+  EXPECT_EQ(LatencyBuckets::BoundNs(0), 16'384u);
+  EXPECT_EQ(buckets.shorter[0], 2u);
+  EXPECT_EQ(buckets.shorter[1], 3u);
+  EXPECT_EQ(buckets.shorter[6], 4u) << "1,048,576 ns";
+  EXPECT_EQ(buckets.shorter.back(), 4u);
+  EXPECT_EQ(buckets.count, 5u);
+  EXPECT_EQ(buckets.sum_ns, 200'001'034'000u);
+}
+
 }  // namespace
 }  // namespace holdpoint

@@ -323,6 +323,50 @@ TEST_F(CliTest, StatusSaysWhatIsNotWell) {
   EXPECT_EQ(JsonLines(Run({"status", "--json"}).out)[0]["spool"]["lost"], 2);
 }
 
+TEST_F(CliTest, StatusSaysThatTheSpoolIsTheStore) {
+  ServeReply(0, "", StatusBodies({}));
+  EXPECT_THAT(Run({"status"}).out, HasSubstr("no brokers configured"));
+}
+
+TEST_F(CliTest, StatusSaysHowFarTheRecordIsOnItsWay) {
+  StatusView status;
+  status.spool = {.bytes = 4096,
+                  .oldest = 1,
+                  .in_reserve = true,
+                  .kafka = true,
+                  .undelivered = 12,
+                  .last_delivery = 2,
+                  .last_delivered_record = 1,
+                  .trouble = "brokers cannot\x1b be reached"};
+  ServeReply(0, "", StatusBodies(status));
+  const Ended ended = Run({"status"});
+  for (const char* part : {"oldest ", "THE DISK IS FULL", "12 records wait, last delivery ", " ago, of a record made ",
+                           "brokers cannot"}) {
+    EXPECT_THAT(ended.out, HasSubstr(part));
+  }
+  EXPECT_THAT(ended.out, Not(HasSubstr("\x1b")));
+}
+
+TEST_F(CliTest, MetricsAreWrittenWithTypeAndHelpAndEscaped) {
+  Latency latency;
+  latency.Add(absl::Microseconds(20));
+  RecordView record{.events = {{"exec", 3}}, .verdicts = {{"refuse", 1}}, .version = "0.1\"0\\"};
+  record.losses = {{"ring", "full", 4}};
+  record.to_verdict = LatencyBuckets::Of(latency);
+  ServeReply(0, "", MetricBodies(record));
+  const std::string out = Run({"metrics"}).out;
+  for (const char* line : {"# TYPE holdpoint_events_total counter\nholdpoint_events_total{type=\"exec\"} 3\n",
+                           "holdpoint_lost_events_total{stage=\"ring\",reason=\"full\"} 4\n",
+                           "holdpoint_build_info{version=\"0.1\\\"0\\\\\"} 1\n",
+                           "holdpoint_consult_seconds_bucket{until=\"verdict\",le=\"1.6384e-05\"} 0\n",
+                           "holdpoint_consult_seconds_bucket{until=\"verdict\",le=\"3.2768e-05\"} 1\n",
+                           "holdpoint_consult_seconds_bucket{until=\"verdict\",le=\"+Inf\"} 1\n",
+                           "holdpoint_consult_seconds_count{until=\"continued\"} 0\n"}) {
+    EXPECT_THAT(out, HasSubstr(line));
+  }
+  EXPECT_THAT(out, Not(HasSubstr("holdpoint_delivered_events_total"))) << "there are no brokers";
+}
+
 TEST_F(CliTest, ColourOnlyWhereItIsAskedFor) {
   ServeReply(0, "", HoldBodies({TestHold()}));
   EXPECT_THAT(Run({"holds"}).out, Not(HasSubstr("\x1b[")));

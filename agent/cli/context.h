@@ -39,6 +39,8 @@ void AddViews(CLI::App& app, Context& context);           // status, sessions, h
 void AddAdministration(CLI::App& app, Context& context);  // kill, reload
 void AddDoctor(CLI::App& app, Context& context);
 void AddRecord(CLI::App& app, Context& context);         // events, verify
+void AddMetrics(CLI::App& app, Context& context);
+void AddTestAlert(CLI::App& app, Context& context);
 void AddConfiguration(CLI::App& app, Context& context);  // config, fingerprint
 void AddPolicy(CLI::App& app, Context& context);         // check, rules
 void AddMode(CLI::App& app, Context& context);

@@ -62,6 +62,8 @@ int Main(int argc, char** argv) {
   AddDecisions(app, context);
   AddViews(app, context);
   AddRecord(app, context);
+  AddMetrics(app, context);
+  AddTestAlert(app, context);
   AddAdministration(app, context);
   AddConfiguration(app, context);
   AddPolicy(app, context);

@@ -1,6 +1,8 @@
 // holdpoint status, sessions and holds: what the daemon shows.
 #include <time.h>
 
+#include <algorithm>
+
 #include <CLI/CLI.hpp>
 
 #include "absl/strings/str_cat.h"
@@ -46,6 +48,34 @@ std::string LiftedLines(const Context& context, const Json& status) {
   return lines;
 }
 
+std::string Ago(int64_t unix_seconds) {
+  return HumanSeconds(std::max<int64_t>(0, time(nullptr) - unix_seconds)) + " ago";
+}
+
+std::string OldestText(const Json& spool) {
+  const int64_t oldest = NumberOf(spool, "oldest");
+  return oldest == 0 ? "" : absl::StrCat(", oldest ", Ago(oldest));
+}
+
+// How far the record is on its way, and what is in its way.
+std::string DeliveryLines(const Context& context, const Json& spool) {
+  std::string lines;
+  const bool color = context.Colored();
+  if (FlagOf(spool, "in_reserve")) {
+    const char full[] = "THE DISK IS FULL: only refusals, holds and decisions are recorded";
+    absl::StrAppend(&lines, "          ", Painted(full, Tone::kBad, color), "\n");
+  }
+  if (!FlagOf(spool, "kafka")) return lines + "delivery  no brokers configured: the spool is the store\n";
+  const int64_t last = NumberOf(spool, "last_delivery"), record = NumberOf(spool, "last_delivered_record");
+  const int64_t waiting = NumberOf(spool, "undelivered");
+  absl::StrAppend(&lines, "delivery  ", waiting, " records wait, ",
+                  last == 0 ? "none delivered yet" : absl::StrCat("last delivery ", Ago(last)));
+  if (waiting > 0 && record > 0) absl::StrAppend(&lines, ", of a record made ", Ago(record));
+  const std::string trouble = TextOf(spool, "trouble");
+  if (!trouble.empty()) absl::StrAppend(&lines, "; ", Painted(Safe(trouble), Tone::kBad, color));
+  return lines + "\n";
+}
+
 absl::StatusOr<int> Status(const Context& context) {
   ControlRequest request{.command = ControlCommand::kStatus};
   HP_ASSIGN_OR_RETURN(const ControlAnswer answer, Ask(context, request));
@@ -72,8 +102,9 @@ absl::StatusOr<int> Status(const Context& context) {
       NumberOf(judge, "restarts"), " times\n",  //
       "record    ", HumanBytes(static_cast<uint64_t>(NumberOf(spool, "bytes"))), ", last event ",
       NumberOf(spool, "last_sequence"), ", ",
-      Painted(absl::StrCat(lost, " lost"), lost == 0 ? Tone::kPlain : Tone::kBad, color), ", in ",
+      Painted(absl::StrCat(lost, " lost"), lost == 0 ? Tone::kPlain : Tone::kBad, color), OldestText(spool), ", in ",
       Safe(TextOf(status, "state")), "\n"));
+  Print(DeliveryLines(context, spool));
   const Json notices = status.value("notices", Json::object());
   const std::string problem = TextOf(notices, "problem");
   Print(absl::StrCat("notices   ", Safe(TextOf(notices, "state")), ", ", NumberOf(notices, "told"), " told (",

@@ -43,7 +43,8 @@ absl::string_view ProblemOf(ControlRequest& request) {
                      (request.command >= ControlCommand::kModes && request.command <= ControlCommand::kPromote) ||
                      (request.command >= ControlCommand::kApprovals && request.command <= ControlCommand::kOn) ||
                      (request.command >= ControlCommand::kPresence && request.command <= ControlCommand::kChallenge) ||
-                     request.command == ControlCommand::kWatch;
+                     request.command == ControlCommand::kWatch ||
+                     (request.command >= ControlCommand::kMetrics && request.command <= ControlCommand::kTestAlert);
   if (!known) return "unknown command";
   if (!EndText(request.ticket) || !EndText(request.text1) || !EndText(request.text2) || !EndText(request.text3) ||
       !EndText(request.secret)) {

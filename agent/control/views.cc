@@ -193,7 +193,73 @@ std::vector<std::string> Pages(absl::string_view key, const std::vector<Row>& ro
   return bodies;
 }
 
+Json ToJson(const StatusView::Spool& spool) {
+  return {{"bytes", spool.bytes},
+          {"last_sequence", spool.last_sequence},
+          {"lost", spool.lost},
+          {"oldest", spool.oldest},
+          {"in_reserve", spool.in_reserve},
+          {"kafka", spool.kafka},
+          {"undelivered", spool.undelivered},
+          {"last_delivery", spool.last_delivery},
+          {"last_delivered_record", spool.last_delivered_record},
+          {"trouble", Clip(spool.trouble)}};
+}
+
+Json ToJson(const std::map<std::string, uint64_t>& counts) {
+  Json json = Json::object();
+  for (const auto& [name, count] : counts) {
+    if (json.size() == kNamesMax) break;
+    json[name.substr(0, 64)] = count;
+  }
+  return json;
+}
+
+// Cumulative, as histograms are exposed; "shorter" has pairs of a bound in nanoseconds and a count.
+Json ToJson(const LatencyBuckets& buckets) {
+  Json shorter = Json::array();
+  for (size_t i = 0; i < LatencyBuckets::kCount; ++i) {
+    shorter.push_back({LatencyBuckets::BoundNs(i), buckets.shorter[i]});
+  }
+  return {{"shorter", std::move(shorter)}, {"count", buckets.count}, {"sum_ns", buckets.sum_ns}};
+}
+
 }  // namespace
+
+std::vector<std::string> MetricBodies(const RecordView& record) {
+  Json losses = Json::array();
+  for (const RecordView::Loss& loss : record.losses) {
+    if (losses.size() == kNamesMax) break;
+    losses.push_back(
+        {{"stage", loss.stage.substr(0, 64)}, {"reason", loss.reason.substr(0, 128)}, {"count", loss.count}});
+  }
+  const Json json = {{"version", Clip(record.version)},
+                     {"uptime_s", record.uptime_s},
+                     {"sessions", record.sessions},
+                     {"holds", record.holds},
+                     {"tickets", record.tickets},
+                     {"judge", {{"alive", record.judge_alive}, {"restarts", record.judge_restarts}}},
+                     {"record",
+                      {{"events", ToJson(record.events)},
+                       {"verdicts", ToJson(record.verdicts)},
+                       {"bytes", record.bytes},
+                       {"evicted_delivered", record.evicted_delivered},
+                       {"losses", std::move(losses)}}},
+                     {"spool", ToJson(record.spool)},
+                     {"delivery",
+                      {{"delivered", record.delivered},
+                       {"undeliverable", record.undeliverable},
+                       {"restarts", record.stream_restarts},
+                       {"delay", ToJson(record.delivery_delay)}}},
+                     {"consults",
+                      {{"to_verdict", ToJson(record.to_verdict)}, {"to_continue", ToJson(record.to_continue)}}}};
+  return {Dump(json)};
+}
+
+std::vector<std::string> TestAlertBodies(const std::string& id, const std::string& run_id, uint64_t sequence,
+                                         const std::string& state, bool kafka) {
+  return {Dump({{"id", id}, {"run_id", run_id}, {"sequence", sequence}, {"state", Clip(state)}, {"kafka", kafka}})};
+}
 
 std::vector<std::string> StatusBodies(const StatusView& status) {
   Json rungs = Json::array();
@@ -229,8 +295,7 @@ std::vector<std::string> StatusBodies(const StatusView& status) {
         {"restarts", status.judge.restarts},
         {"policy_hash", Clip(status.judge.policy_hash)},
         {"rules", status.judge.rules}}},
-      {"spool",
-       {{"bytes", status.spool.bytes}, {"last_sequence", status.spool.last_sequence}, {"lost", status.spool.lost}}},
+      {"spool", ToJson(status.spool)},
       {"notices", ToJson(status.notices)},
       {"kernel", std::move(kernel)},
       {"lifted", std::move(lifted)},

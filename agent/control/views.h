@@ -1,9 +1,12 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
+
+#include "agent/base/latency.h"
 
 namespace holdpoint {
 
@@ -48,6 +51,13 @@ struct StatusView {
     uint64_t bytes = 0;
     uint64_t last_sequence = 0;
     uint64_t lost = 0;
+    int64_t oldest = 0;       // when its oldest record was made; 0: unknown
+    bool in_reserve = false;  // the disk is full: only refusals, holds and decisions are written
+    bool kafka = false;       // there are brokers; without them what follows says nothing
+    uint64_t undelivered = 0;           // records that the brokers are not known to have
+    int64_t last_delivery = 0;          // 0: none yet
+    int64_t last_delivered_record = 0;  // when that record was made
+    std::string trouble = {};           // what keeps the stream from delivering; empty: nothing
   } spool = {};
   // To whoever may decide. "told" counts what was finished with, whatever became of it.
   struct Notices {
@@ -67,6 +77,28 @@ struct StatusView {
   Latency to_verdict = {};   // until the judge's answer
   Latency to_continue = {};  // until a task that may go on was continued
   std::vector<LiftedView> lifted = {};  // break-glass and off; not shown inside of a session
+};
+
+// Numbers for metrics.
+struct RecordView {
+  struct Loss {
+    std::string stage = {}, reason = {};
+    uint64_t count = 0;
+  };
+  StatusView::Spool spool = {};
+  std::map<std::string, uint64_t> events = {}, verdicts = {};  // recorded by this run
+  uint64_t bytes = 0;
+  uint64_t evicted_delivered = 0;
+  std::vector<Loss> losses = {};
+  // Of the stream process, since its start.
+  uint64_t delivered = 0, undeliverable = 0, stream_restarts = 0;
+  LatencyBuckets delivery_delay = {};
+  std::string version = {};
+  int64_t uptime_s = 0;
+  uint64_t sessions = 0, holds = 0, tickets = 0;
+  bool judge_alive = false;
+  uint64_t judge_restarts = 0;
+  LatencyBuckets to_verdict = {}, to_continue = {};
 };
 
 struct SessionView {
@@ -181,6 +213,9 @@ struct PresenceRow {
 // Bodies of an answer: each is one JSON object of at most kControlBodyMax bytes and pure ASCII, with the list in
 // parts where one is too small. There is always at least one. A single row that is larger by itself has its longest
 // texts cut.
+std::vector<std::string> MetricBodies(const RecordView& record);
+std::vector<std::string> TestAlertBodies(const std::string& id, const std::string& run_id, uint64_t sequence,
+                                         const std::string& state, bool kafka);
 std::vector<std::string> StatusBodies(const StatusView& status);
 std::vector<std::string> SessionBodies(const std::vector<SessionView>& sessions);
 std::vector<std::string> HoldBodies(const std::vector<HoldView>& holds);

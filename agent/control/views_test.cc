@@ -86,6 +86,18 @@ TEST(Views, StatusSaysWhatItWasGiven) {
   EXPECT_EQ(body["kernel"]["exec_seen"], 12);
 }
 
+TEST(Views, MetricsFitIntoABodyWhateverThereIs) {
+  RecordView record;
+  for (int i = 0; i < 1000; ++i) {
+    record.events[std::to_string(i) + std::string(100, 'x')] = UINT64_MAX;
+    record.losses.push_back({std::string(5000, 'y'), std::string(5000, 'z'), UINT64_MAX});
+  }
+  const std::vector<std::string> bodies = MetricBodies(record);
+  ASSERT_EQ(bodies.size(), 1u);
+  EXPECT_LE(bodies[0].size(), kControlBodyMax);
+  EXPECT_EQ(json::parse(TestAlertBodies("TA-1", "run", 7, "/var/lib/x", true)[0])["sequence"], 7);
+}
+
 TEST(Views, ModesShowWhatTheFileSaysAndWhatWasSwitched) {
   ModeRow environment{.kind = "environment", .name = "staging", .file = "enforce", .live = "observe", .by = "dana"};
   environment.mode = "observe";

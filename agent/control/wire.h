@@ -46,6 +46,8 @@ enum class ControlCommand : uint32_t {
   kRemoveCode = 43,   // secret = password or code
   kChallenge = 44,    // what a key would sign: ticket, flags and number as in kApprove, or flag kControlDeny for kDeny
   kWatch = 50,      // what waits, then every change of it, packet by packet until the client hangs up
+  kMetrics = 70,    // what was recorded and lost, as numbers
+  kTestAlert = 71,  // records a harmless, marked event; text1 = who says so
 };
 
 // ControlRequest::flags

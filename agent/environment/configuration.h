@@ -196,6 +196,9 @@ struct PolicyConfig {
 
 struct RecordConfig {
   bool allowed_in_full = false;  // allowed execs and connects one by one, not only counted
+  uint32_t max_mib = 1024;            // of the spool on this host
+  uint32_t max_days = 30;             // of ordinary records in it; 0 is no bound
+  uint32_t decisions_max_days = 400;  // of refusals, holds and decisions; 0 is no bound
 };
 
 struct Configuration {

@@ -103,7 +103,12 @@ void FillConfigured(const Configuration& configuration, const CodingAgents& agen
   notify->set_webhook_secret_file(configuration.notify.webhook.secret_file);
   notify->set_webhook_ca_file(configuration.notify.webhook.ca_file);
   notify->set_webhook_timeout_ms(configuration.notify.webhook.timeout_ms);
-  configured->set_record_allowed(configuration.record.allowed_in_full);
+  const RecordConfig& record = configuration.record;
+  configured->set_record_allowed(record.allowed_in_full);
+  v1::RecordLimits& kept = *configured->mutable_record_limits();
+  kept.set_spool_max_bytes(static_cast<uint64_t>(record.max_mib) << 20);
+  kept.set_spool_max_age_s(static_cast<uint64_t>(record.max_days) * 86'400);
+  kept.set_spool_decisions_max_age_s(static_cast<uint64_t>(record.decisions_max_days) * 86'400);
 }
 
 }  // namespace holdpoint

@@ -478,10 +478,19 @@ class Loader {
   absl::Status LoadRecord(const YamlMap& top) {
     if (!top.Has("record")) return absl::OkStatus();
     HP_ASSIGN_OR_RETURN(const YamlMap map, top.Get("record")->Map(kRecordKeys));
-    if (!map.Has("allowed")) return absl::OkStatus();
-    HP_ASSIGN_OR_RETURN(const size_t word, map.Get("allowed")->OneOf(kAllowedWords));
-    configuration_.record.allowed_in_full = word == 1;
-    return absl::OkStatus();
+    RecordConfig& record = configuration_.record;
+    if (map.Has("allowed")) {
+      HP_ASSIGN_OR_RETURN(const size_t word, map.Get("allowed")->OneOf(kAllowedWords));
+      record.allowed_in_full = word == 1;
+    }
+    HP_RETURN_IF_ERROR(map.Optional("max_mib", 64, 1'048'576, &record.max_mib));
+    HP_RETURN_IF_ERROR(map.Optional("max_days", 0, 36'500, &record.max_days));
+    HP_RETURN_IF_ERROR(map.Optional("decisions_max_days", 0, 36'500, &record.decisions_max_days));
+    const bool shorter = record.decisions_max_days > 0 &&
+                         (record.max_days == 0 || record.decisions_max_days < record.max_days);
+    if (!shorter) return absl::OkStatus();
+    return map.Error(absl::StrCat("wanted decisions_max_days as long as max_days or longer, got ",
+                                  record.decisions_max_days, " and ", record.max_days));
   }
 
   absl::Status LoadNotify(const YamlMap& top) {

@@ -29,7 +29,7 @@ inline constexpr absl::string_view kKafkaKeys[] = {"brokers",   "topic",     "he
 inline constexpr absl::string_view kRegistryKeys[] = {"url",  "ca_file",       "certificate_file", "key_file",
                                                       "user", "password_file", "register"};
 inline constexpr absl::string_view kPresenceKeys[] = {"service"};
-inline constexpr absl::string_view kRecordKeys[] = {"allowed"};
+inline constexpr absl::string_view kRecordKeys[] = {"allowed", "max_mib", "max_days", "decisions_max_days"};
 inline constexpr absl::string_view kNotifyKeys[] = {"wall", "webhook"};
 inline constexpr absl::string_view kWebhookKeys[] = {"url", "url_file", "secret_file", "ca_file", "timeout_ms"};
 inline constexpr absl::string_view kPolicyKeys[] = {"table", "rules"};

@@ -39,6 +39,15 @@ ChainLink LinkOf(const v1::Envelope& event, absl::string_view record) {
           std::string(reinterpret_cast<const char*>(hash.data()), hash.size())};
 }
 
+std::vector<DeclaredGap> GapsOf(const v1::Tombstone& tombstone) {
+  std::vector<DeclaredGap> gaps = {
+      {tombstone.first_sequence(), tombstone.last_sequence(), tombstone.last_hash(), tombstone.delivered()}};
+  for (const v1::Tombstone::Gap& gap : tombstone.gaps()) {
+    gaps.push_back({gap.first_sequence(), gap.last_sequence(), gap.last_hash(), tombstone.delivered()});
+  }
+  return gaps;
+}
+
 void ChainChecker::Add(const ChainLink& link) {
   if (link.sequence <= last_) {
     findings_.push_back({ChainFinding::Kind::kRepeated, link.sequence, link.sequence,
@@ -77,6 +86,7 @@ void ChainChecker::Judge(const Gap& gap) {
     if (declared.first_sequence > next) missing_up_to(declared.first_sequence - 1);
     const uint64_t covered_to = std::min(declared.last_sequence, gap.last);
     declared_missing_ += covered_to - next + 1;
+    if (!declared.delivered) declared_lost_ += covered_to - next + 1;
     next = covered_to + 1;
     if (declared.last_sequence == gap.last && declared.last_hash != gap.next_previous_hash) {
       findings_.push_back({ChainFinding::Kind::kBadTombstone, gap.first, gap.last,

@@ -22,7 +22,11 @@ struct DeclaredGap {
   uint64_t first_sequence = 0;
   uint64_t last_sequence = 0;
   std::string last_hash;
+  bool delivered = false;  // the brokers had them: not lost, only gone from the host
 };
+
+// What a tombstone declares, one or more.
+std::vector<DeclaredGap> GapsOf(const v1::Tombstone& tombstone);
 
 struct ChainFinding {
   enum class Kind {
@@ -60,7 +64,8 @@ class ChainChecker {
   uint64_t first_sequence() const { return first_; }
   uint64_t last_sequence() const { return last_; }
   const std::string& last_hash() const { return last_hash_; }
-  uint64_t declared_missing() const { return declared_missing_; }  // After Finish.
+  uint64_t declared_missing() const { return declared_missing_; }  // After Finish, as the next one.
+  uint64_t declared_lost() const { return declared_lost_; }        // of them: no broker had them
 
  private:
   struct Gap {
@@ -75,6 +80,7 @@ class ChainChecker {
   uint64_t last_ = 0;
   std::string last_hash_;
   uint64_t declared_missing_ = 0;
+  uint64_t declared_lost_ = 0;
   uint64_t expected_end_ = 0;
   std::string expected_end_hash_;
   std::vector<Gap> gaps_;

@@ -72,12 +72,14 @@ TEST_F(HeartbeatTest, OnlyTheRightKeyAndTheRightBytesVerify) {
 
 // Keeps what it gets.
 struct Kept : RecordSink {
-  absl::Status Append(uint64_t, absl::string_view record) override {
+  absl::Status Append(uint64_t, absl::string_view record, RecordClass) override {
     records.emplace_back(record);
     return absl::OkStatus();
   }
   absl::Status Sync() override { return absl::OkStatus(); }
+  void NoteUnwritten(const SequenceGap&) override {}
   std::vector<Eviction> TakeEvictions() override { return {}; }
+  void EvictionsDeclared() override {}
   std::vector<std::string> records;
 };
 

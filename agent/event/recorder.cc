@@ -1,8 +1,11 @@
 #include "agent/event/recorder.h"
 
+#include <algorithm>
 #include <climits>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "agent/base/status.h"
 #include "agent/event/body.h"
 #include "agent/event/utf8.h"
@@ -13,10 +16,40 @@
 namespace holdpoint {
 namespace {
 
+constexpr int kDeclaredAtOnce = 64;            // A tombstone may make room as well, and that wants a tombstone.
 constexpr size_t kEndedSessionsKept = 1024;  // Late events of an ended session still count on.
+
+constexpr absl::string_view kUnwritten = "could not be written";
 
 absl::string_view AsView(const Sha256Digest& digest) {
   return {reinterpret_cast<const char*>(digest.data()), digest.size()};
+}
+
+std::string VerdictName(v1::Verdict verdict) {
+  return absl::AsciiStrToLower(absl::StripPrefix(v1::Verdict_Name(verdict), "VERDICT_"));
+}
+
+v1::Tombstone TombstoneOf(const Eviction& eviction) {
+  v1::Tombstone tombstone;
+  const SequenceGap& first = eviction.gaps.front();
+  tombstone.set_run_id(eviction.run_id);
+  tombstone.set_first_sequence(first.first);
+  tombstone.set_last_sequence(first.last);
+  tombstone.set_last_hash(AsView(first.last_hash).data(), first.last_hash.size());
+  for (size_t i = 1; i < eviction.gaps.size(); ++i) {
+    v1::Tombstone::Gap& gap = *tombstone.add_gaps();
+    gap.set_first_sequence(eviction.gaps[i].first);
+    gap.set_last_sequence(eviction.gaps[i].last);
+    gap.set_last_hash(AsView(eviction.gaps[i].last_hash).data(), eviction.gaps[i].last_hash.size());
+  }
+  const absl::string_view what = eviction.reason == kUnwritten ? "by the run itself: "
+                                 : eviction.delivered        ? "evicted after delivery: "
+                                                             : "evicted before delivery: ";
+  tombstone.set_reason(absl::StrCat(what, eviction.reason));
+  tombstone.set_delivered(eviction.delivered);
+  tombstone.set_kept_last(eviction.kept_last);
+  tombstone.set_bytes(eviction.bytes);
+  return tombstone;
 }
 
 }  // namespace
@@ -39,18 +72,23 @@ Recorder::Recorder(v1::StreamId stream, const Clock& clock, RecordSink& sink)
 
 absl::StatusOr<uint64_t> Recorder::Record(v1::Envelope event, const Complete& complete) {
   absl::MutexLock lock(&mutex_);
+  const RecordClass record_class = ClassOf(event);
   // A failure here shows again in Append below: the event then joins the unwritten range.
-  DeclareUnwritten().IgnoreError();
-  DeclareLosses().IgnoreError();
+  DeclareUnwritten(record_class).IgnoreError();
+  DeclareLosses(record_class).IgnoreError();
   if (complete) complete(head_, event);
-  auto sequence = Append(event);
+  auto sequence = Append(event, record_class);
+  if (!sequence.ok() && unwritten_first_ != 0) {
+    sink_.NoteUnwritten({unwritten_first_, head_.sequence, head_.hash});
+    undeclared_ = true;
+  }
   DeclareEvictions().IgnoreError();
   return sequence;
 }
 
 absl::Status Recorder::Sync() { return sink_.Sync(); }
 
-absl::StatusOr<uint64_t> Recorder::Append(v1::Envelope& event) {
+absl::StatusOr<uint64_t> Recorder::Append(v1::Envelope& event, RecordClass record_class) {
   if (const int bodies = CountBodies(event); bodies != 1) {
     return absl::InvalidArgumentError(absl::StrCat("event with ", bodies, " bodies: want exactly one"));
   }
@@ -63,50 +101,72 @@ absl::StatusOr<uint64_t> Recorder::Append(v1::Envelope& event) {
   if (event.boot_ns() == 0) event.set_boot_ns(clock_.Boot().ns);
   if (event.ByteSizeLong() + 16 > kMaxRecordBytes) {  // 16: the session's sequence is not in yet.
     pending_losses_[{"record", "larger than the limit"}]++;
-    losses_["record/larger than the limit"]++;
-    totals_.lost++;
+    Lose("record", "larger than the limit", 1);
     return absl::InvalidArgumentError(
         absl::StrCat("event of ", event.ByteSizeLong(), " bytes: a record holds at most ", kMaxRecordBytes));
   }
   event.set_session_sequence(NextOfSession(event));
   SerializeRecord(event, &buffer_);
 
-  const absl::Status status = sink_.Append(event.sequence(), buffer_);
+  const absl::Status status = sink_.Append(event.sequence(), buffer_, record_class);
   head_.sequence = event.sequence();
   head_.hash = Sha256(buffer_);
   if (!status.ok()) {
     if (unwritten_first_ == 0) unwritten_first_ = event.sequence();
     unwritten_reason_ = std::string(status.message());
-    totals_.unwritten++;
+    Lose("spool", kUnwritten, 1);
     return status;
   }
-  totals_.recorded++;
-  totals_.bytes += buffer_.size();
+  Count(event);
   return event.sequence();
 }
 
-// The tombstone takes no sequence number unless the sink takes it: a failed attempt changes nothing.
-absl::Status Recorder::DeclareUnwritten() {
-  if (unwritten_first_ == 0) return absl::OkStatus();
-  const Head before = head_;
+void Recorder::Lose(absl::string_view stage, absl::string_view reason, uint64_t count) {
+  counts_.losses[{std::string(stage), std::string(reason)}] += count;
+}
+
+void Recorder::Count(const v1::Envelope& event) {
+  counts_.recorded++;
+  counts_.bytes += buffer_.size();
+  counts_.events[std::string(EventType(event))]++;
+  if (event.has_rollup()) counts_.verdicts["allow"] += event.rollup().count();
+  if (!event.has_exec() && !event.has_connect()) return;
+  const v1::Verdict verdict =
+      event.has_exec() ? event.exec().judgement().verdict() : event.connect().judgement().verdict();
+  counts_.verdicts[std::string(VerdictName(verdict))]++;
+}
+
+// A record of our own takes no sequence number unless the sink takes it: a failed attempt changes nothing.
+absl::Status Recorder::AppendOwn(v1::Envelope event, RecordClass record_class) {
+  const Head head = head_;
   const uint64_t first = unwritten_first_;
-  const uint64_t unwritten = totals_.unwritten;
+  const LossKey key{"spool", std::string(kUnwritten)};
+  const auto counted = counts_.losses.find(key);
+  const uint64_t unwritten = counted == counts_.losses.end() ? 0 : counted->second;
+  const absl::Status status = Append(event, record_class).status();
+  if (status.ok()) return status;
+  head_ = head;
+  unwritten_first_ = first;
+  counts_.losses[key] = unwritten;
+  if (unwritten == 0) counts_.losses.erase(key);
+  return status;
+}
+
+// Worth what the record behind it is worth, so that ordinary ones do not fill what is kept free for evidence.
+absl::Status Recorder::DeclareUnwritten(RecordClass worth) {
+  if (unwritten_first_ == 0) return absl::OkStatus();
   v1::Envelope event;
   v1::Tombstone& tombstone = *event.mutable_tombstone();
-  tombstone.set_first_sequence(first);
-  tombstone.set_last_sequence(before.sequence);
-  tombstone.set_last_hash(AsView(before.hash).data(), before.hash.size());
-  tombstone.set_reason(absl::StrCat("could not be written: ", unwritten_reason_));
-  if (auto sequence = Append(event); !sequence.ok()) {
-    head_ = before;
-    totals_.unwritten = unwritten;
-    return sequence.status();
-  }
+  tombstone.set_first_sequence(unwritten_first_);
+  tombstone.set_last_sequence(head_.sequence);
+  tombstone.set_last_hash(AsView(head_.hash).data(), head_.hash.size());
+  tombstone.set_reason(absl::StrCat(kUnwritten, ": ", unwritten_reason_));
+  HP_RETURN_IF_ERROR(AppendOwn(std::move(event), std::max(worth, RecordClass::kContext)));
   unwritten_first_ = 0;
   return absl::OkStatus();
 }
 
-absl::Status Recorder::DeclareLosses() {
+absl::Status Recorder::DeclareLosses(RecordClass worth) {
   while (!pending_losses_.empty() && unwritten_first_ == 0) {
     const auto it = pending_losses_.begin();
     v1::Envelope event;
@@ -114,20 +174,32 @@ absl::Status Recorder::DeclareLosses() {
     loss.set_stage(it->first.first);
     loss.set_reason(it->first.second);
     loss.set_count(it->second);
-    if (auto sequence = Append(event); !sequence.ok()) return sequence.status();
+    loss.set_total(counts_.losses[it->first]);
+    HP_RETURN_IF_ERROR(AppendOwn(std::move(event), std::max(worth, RecordClass::kContext)));
     pending_losses_.erase(it);
   }
   return absl::OkStatus();
 }
 
+// Neighbours become one, so that a full disk does not pile them up.
 void Recorder::CollectEvictions() {
   for (Eviction& eviction : sink_.TakeEvictions()) {
+    undeclared_ = true;
+    if (eviction.delivered) {
+      counts_.evicted_delivered += eviction.records;
+    } else if (eviction.records > 0) {
+      Lose("spool", eviction.reason == kUnwritten ? eviction.reason : absl::StrCat("evicted: ", eviction.reason),
+           eviction.records);
+    }
     if (!pending_evictions_.empty()) {
       Eviction& last = pending_evictions_.back();
-      if (last.run_id == eviction.run_id && last.delivered == eviction.delivered &&
-          last.last_sequence + 1 == eviction.first_sequence) {
-        last.last_sequence = eviction.last_sequence;
-        last.last_hash = eviction.last_hash;
+      if (last.run_id == eviction.run_id && last.delivered == eviction.delivered && last.reason == eviction.reason &&
+          last.gaps.back().last + 1 == eviction.gaps.front().first && eviction.gaps.size() == 1) {
+        last.gaps.back().last = eviction.gaps.back().last;
+        last.gaps.back().last_hash = eviction.gaps.back().last_hash;
+        last.records += eviction.records;
+        last.kept_last += eviction.kept_last;
+        last.bytes += eviction.bytes;
         continue;
       }
     }
@@ -137,18 +209,17 @@ void Recorder::CollectEvictions() {
 
 absl::Status Recorder::DeclareEvictions() {
   CollectEvictions();
-  while (!pending_evictions_.empty() && unwritten_first_ == 0) {
-    const Eviction& eviction = pending_evictions_.front();
+  for (int i = 0; i < kDeclaredAtOnce && !pending_evictions_.empty() && unwritten_first_ == 0; ++i) {
     v1::Envelope event;
-    v1::Tombstone& tombstone = *event.mutable_tombstone();
-    if (eviction.run_id != stream_.run_id()) tombstone.set_run_id(eviction.run_id);
-    tombstone.set_first_sequence(eviction.first_sequence);
-    tombstone.set_last_sequence(eviction.last_sequence);
-    tombstone.set_last_hash(AsView(eviction.last_hash).data(), eviction.last_hash.size());
-    tombstone.set_reason(eviction.delivered ? "evicted after delivery" : "evicted before delivery: the spool is full");
-    if (auto sequence = Append(event); !sequence.ok()) return sequence.status();
+    *event.mutable_tombstone() = TombstoneOf(pending_evictions_.front());
+    if (event.tombstone().run_id() == stream_.run_id()) event.mutable_tombstone()->clear_run_id();
+    HP_RETURN_IF_ERROR(AppendOwn(std::move(event), RecordClass::kContext));
     pending_evictions_.pop_front();
     CollectEvictions();
+  }
+  if (undeclared_ && pending_evictions_.empty() && unwritten_first_ == 0) {
+    sink_.EvictionsDeclared();
+    undeclared_ = false;
   }
   return absl::OkStatus();
 }
@@ -170,14 +241,13 @@ void Recorder::CountLoss(absl::string_view stage, absl::string_view reason, uint
   if (count == 0) return;
   absl::MutexLock lock(&mutex_);
   pending_losses_[{std::string(stage), std::string(reason)}] += count;
-  losses_[absl::StrCat(stage, "/", reason)] += count;
-  totals_.lost += count;
+  Lose(stage, reason, count);
 }
 
 absl::Status Recorder::FlushLosses() {
   absl::MutexLock lock(&mutex_);
-  HP_RETURN_IF_ERROR(DeclareUnwritten());
-  HP_RETURN_IF_ERROR(DeclareLosses());
+  HP_RETURN_IF_ERROR(DeclareUnwritten(RecordClass::kContext));
+  HP_RETURN_IF_ERROR(DeclareLosses(RecordClass::kContext));
   return DeclareEvictions();
 }
 
@@ -186,14 +256,25 @@ Recorder::Head Recorder::head() const {
   return head_;
 }
 
-Recorder::Totals Recorder::totals() const {
+RecordCounts Recorder::counts() const {
   absl::MutexLock lock(&mutex_);
-  return totals_;
+  return counts_;
+}
+
+Recorder::Totals Recorder::totals() const {
+  const RecordCounts all = counts();
+  const auto unwritten = all.losses.find({"spool", std::string(kUnwritten)});
+  Totals totals{.recorded = all.recorded, .bytes = all.bytes};
+  if (unwritten != all.losses.end()) totals.unwritten = unwritten->second;
+  totals.lost = all.lost() - totals.unwritten;
+  return totals;
 }
 
 std::map<std::string, uint64_t> Recorder::losses() const {
-  absl::MutexLock lock(&mutex_);
-  return losses_;
+  std::map<std::string, uint64_t> losses;
+  const RecordCounts all = counts();
+  for (const auto& [key, count] : all.losses) losses[absl::StrCat(key.first, "/", key.second)] = count;
+  return losses;
 }
 
 }  // namespace holdpoint

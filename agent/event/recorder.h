@@ -15,6 +15,7 @@
 #include "absl/synchronization/mutex.h"
 #include "agent/base/clock.h"
 #include "agent/base/sha256.h"
+#include "agent/event/counts.h"
 #include "agent/event/record_sink.h"
 #include "holdpoint/v1/event.pb.h"
 
@@ -27,7 +28,8 @@ inline constexpr size_t kMaxRecordBytes = 768 * 1024;
 // a sink. Owns the head of the chain.
 //
 // A record that the sink cannot take still uses its sequence number. The next one that it can take is a Tombstone with
-// the range and the hash of the last lost record: the gap is declared, and the chain verifies across it.
+// the range and the hash of the last lost record: the gap is declared, and the chain verifies across it. The same for
+// what the sink evicts.
 //
 // Thread: any; calls are serialised by a mutex, Sync() waits for the disk outside of it.
 class Recorder {
@@ -36,7 +38,7 @@ class Recorder {
     uint64_t recorded = 0;   // taken by the sink
     uint64_t unwritten = 0;  // refused by the sink, declared by tombstones
     uint64_t bytes = 0;      // of serialised envelopes
-    uint64_t lost = 0;       // sum of CountLoss
+    uint64_t lost = 0;       // everything else in RecordCounts::losses
   };
   struct Head {
     uint64_t sequence = 0;  // of the newest record, 0 before the first
@@ -68,15 +70,19 @@ class Recorder {
   absl::Status FlushLosses();
 
   Head head() const;
+  RecordCounts counts() const;  // losses also where they are not declared yet
+  // The same in short; losses as "stage/reason".
   Totals totals() const;
-  // "stage/reason" -> count since the start, declared or not yet.
   std::map<std::string, uint64_t> losses() const;
   const v1::StreamId& stream() const { return stream_; }
 
  private:
-  absl::StatusOr<uint64_t> Append(v1::Envelope& event) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::Status DeclareUnwritten() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::Status DeclareLosses() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::StatusOr<uint64_t> Append(v1::Envelope& event, RecordClass record_class) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status AppendOwn(v1::Envelope event, RecordClass record_class) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status DeclareUnwritten(RecordClass worth) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status DeclareLosses(RecordClass worth) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Lose(absl::string_view stage, absl::string_view reason, uint64_t count) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Count(const v1::Envelope& event) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void CollectEvictions() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status DeclareEvictions() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   uint64_t NextOfSession(const v1::Envelope& event) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -87,13 +93,13 @@ class Recorder {
 
   mutable absl::Mutex mutex_;
   Head head_ ABSL_GUARDED_BY(mutex_);
-  Totals totals_ ABSL_GUARDED_BY(mutex_);
+  RecordCounts counts_ ABSL_GUARDED_BY(mutex_);
   std::string buffer_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_map<std::string, uint64_t> sessions_ ABSL_GUARDED_BY(mutex_);
   std::deque<std::string> ended_sessions_ ABSL_GUARDED_BY(mutex_);
-  std::map<std::pair<std::string, std::string>, uint64_t> pending_losses_ ABSL_GUARDED_BY(mutex_);
-  std::map<std::string, uint64_t> losses_ ABSL_GUARDED_BY(mutex_);
+  std::map<LossKey, uint64_t> pending_losses_ ABSL_GUARDED_BY(mutex_);
   std::deque<Eviction> pending_evictions_ ABSL_GUARDED_BY(mutex_);
+  bool undeclared_ ABSL_GUARDED_BY(mutex_) = false;       // the sink waits to hear of EvictionsDeclared
   uint64_t unwritten_first_ ABSL_GUARDED_BY(mutex_) = 0;  // 0: everything up to the head is written
   std::string unwritten_reason_ ABSL_GUARDED_BY(mutex_);
 };

@@ -19,7 +19,8 @@ class FixedClock final : public Clock {
 // A sink in memory that can be told to fail.
 class MemorySink final : public RecordSink {
  public:
-  absl::Status Append(uint64_t, absl::string_view record) override {
+  absl::Status Append(uint64_t, absl::string_view record, RecordClass record_class) override {
+    if (full && record_class != RecordClass::kEvidence) return absl::ResourceExhaustedError("no space");
     if (failures_left > 0) {
       --failures_left;
       return absl::ResourceExhaustedError("no space");
@@ -29,6 +30,8 @@ class MemorySink final : public RecordSink {
   }
   absl::Status Sync() override { return absl::OkStatus(); }
   std::vector<Eviction> TakeEvictions() override { return std::exchange(evictions, {}); }
+  void NoteUnwritten(const SequenceGap& gap) override { noted = gap; }
+  void EvictionsDeclared() override { ++declared; }
 
   v1::Envelope Parsed(size_t i) const {
     v1::Envelope event;
@@ -37,6 +40,9 @@ class MemorySink final : public RecordSink {
   }
 
   int failures_left = 0;
+  bool full = false;  // but for evidence
+  int declared = 0;
+  SequenceGap noted;
   std::vector<std::string> records;
   std::vector<Eviction> evictions;
 };
@@ -132,8 +138,8 @@ TEST_F(RecorderTest, FullDiskLeavesATombstoneAndTheChainVerifies) {
   EXPECT_EQ(tombstone.tombstone().last_sequence(), 4u);
   EXPECT_THAT(tombstone.tombstone().reason(), testing::HasSubstr("no space"));
   EXPECT_EQ(tombstone.sequence(), 5u);
-  EXPECT_EQ(recorder_->totals().unwritten, 3u);
-  EXPECT_EQ(recorder_->totals().recorded, 3u);
+  EXPECT_EQ(recorder_->counts().losses, (std::map<LossKey, uint64_t>{{{"spool", "could not be written"}, 3}}));
+  EXPECT_EQ(recorder_->counts().recorded, 3u);
   EXPECT_THAT(CheckChain(), testing::IsEmpty());
 }
 
@@ -147,8 +153,8 @@ TEST_F(RecorderTest, LossesAreCountedByReasonAndBecomeRecords) {
   EXPECT_EQ(sink_.Parsed(0).loss().stage(), "judge");
   EXPECT_EQ(sink_.Parsed(1).loss().count(), 7u);
   EXPECT_TRUE(sink_.Parsed(2).has_exec());
-  EXPECT_EQ(recorder_->losses().at("ring/full"), 7u);
-  EXPECT_EQ(recorder_->totals().lost, 8u);
+  EXPECT_EQ(recorder_->counts().losses.at({"ring", "full"}), 7u);
+  EXPECT_EQ(recorder_->counts().lost(), 8u);
   ASSERT_TRUE(recorder_->FlushLosses().ok());  // Nothing is declared twice.
   EXPECT_EQ(sink_.records.size(), 3u);
 }
@@ -158,9 +164,9 @@ TEST_F(RecorderTest, LossThatTheSinkRefusesIsDeclaredLater) {
   sink_.failures_left = 1;
   EXPECT_FALSE(recorder_->FlushLosses().ok());
   ASSERT_TRUE(recorder_->FlushLosses().ok());
-  ASSERT_EQ(sink_.records.size(), 2u);
-  EXPECT_EQ(sink_.Parsed(0).tombstone().last_sequence(), 1u);
-  EXPECT_EQ(sink_.Parsed(1).loss().count(), 9u);
+  ASSERT_EQ(sink_.records.size(), 1u);
+  EXPECT_EQ(sink_.Parsed(0).loss().count(), 9u);
+  EXPECT_EQ(recorder_->counts().lost(), 9u) << "what was tried and is there after all is no loss";
   EXPECT_THAT(CheckChain(), testing::IsEmpty());
 }
 
@@ -172,13 +178,77 @@ TEST_F(RecorderTest, EventPastTheLimitIsALossAndUsesNoSequence) {
   EXPECT_EQ(sink_.Parsed(0).loss().stage(), "record");
 }
 
+TEST_F(RecorderTest, OnAFullDiskEvidenceIsWrittenAndWhatIsMissingBeforeItDeclared) {
+  ASSERT_TRUE(recorder_->Record(Event("s")).ok());
+  sink_.full = true;
+  for (int i = 0; i < 3; ++i) EXPECT_FALSE(recorder_->Record(Event("s")).ok());
+  EXPECT_EQ(sink_.noted.first, 2u);
+  EXPECT_EQ(sink_.noted.last, 4u);
+  EXPECT_EQ(sink_.noted.last_hash, recorder_->head().hash);
+  EXPECT_EQ(sink_.declared, 0);
+  ASSERT_EQ(sink_.records.size(), 1u) << "no tombstones for what is not worth the last place";
+  v1::Envelope refusal = Event("s");
+  refusal.mutable_exec()->mutable_judgement()->set_verdict(v1::VERDICT_REFUSE);
+  recorder_->CountLoss("ring", "full", 2);
+  ASSERT_TRUE(recorder_->Record(refusal).ok());
+  ASSERT_EQ(sink_.records.size(), 4u);
+  EXPECT_EQ(sink_.Parsed(1).tombstone().last_sequence(), 4u);
+  EXPECT_EQ(sink_.Parsed(2).loss().total(), 2u);
+  EXPECT_TRUE(sink_.Parsed(3).has_exec());
+  EXPECT_EQ(sink_.declared, 1);
+  EXPECT_THAT(CheckChain(), testing::IsEmpty());
+}
+
+TEST_F(RecorderTest, CountsWhatWasRecordedByBodyAndVerdict) {
+  v1::Envelope refusal = Event("s"), rollup;
+  refusal.mutable_exec()->mutable_judgement()->set_verdict(v1::VERDICT_REFUSE);
+  rollup.mutable_rollup()->set_count(40);
+  ASSERT_TRUE(recorder_->Record(refusal).ok());
+  ASSERT_TRUE(recorder_->Record(rollup).ok());
+  EXPECT_EQ(recorder_->counts().events, (std::map<std::string, uint64_t>{{"exec", 1}, {"rollup", 1}}));
+  EXPECT_EQ(recorder_->counts().verdicts, (std::map<std::string, uint64_t>{{"allow", 40}, {"refuse", 1}}));
+}
+
+Eviction Gone(const std::string& run_id, uint64_t first, uint64_t last) {
+  return {.run_id = run_id, .gaps = {{first, last, {}}}, .records = last + 1 - first, .reason = "the spool is full"};
+}
+
 TEST_F(RecorderTest, NeighbouringEvictionsBecomeOneTombstone) {
-  sink_.evictions = {{"old", 1, 5, {}, false}, {"old", 6, 9, {}, false}, {"run", 1, 2, {}, false}};
+  sink_.evictions = {Gone("old", 1, 5), Gone("old", 6, 9), Gone("run", 1, 2)};
   ASSERT_TRUE(recorder_->Record(Event()).ok());
   ASSERT_EQ(sink_.records.size(), 3u);
   EXPECT_EQ(sink_.Parsed(1).tombstone().run_id(), "old");
   EXPECT_EQ(sink_.Parsed(1).tombstone().last_sequence(), 9u);
   EXPECT_EQ(sink_.Parsed(2).tombstone().run_id(), "");
+  EXPECT_EQ(recorder_->counts().losses.at({"spool", "evicted: the spool is full"}), 11u);
+  EXPECT_EQ(sink_.declared, 1);
+}
+
+TEST_F(RecorderTest, WhatTheBrokersHaveIsNoLossAndSeveralGapsAreOneTombstone) {
+  Eviction thinned = Gone("old", 2, 3);
+  thinned.gaps.push_back({5, 9, {}});
+  thinned.delivered = true;
+  thinned.kept_last = 1;
+  sink_.evictions = {thinned};
+  ASSERT_TRUE(recorder_->Record(Event()).ok());
+  const v1::Tombstone tombstone = sink_.Parsed(1).tombstone();
+  ASSERT_EQ(tombstone.gaps_size(), 1);
+  EXPECT_EQ(tombstone.gaps(0).first_sequence(), 5u);
+  EXPECT_TRUE(tombstone.delivered());
+  EXPECT_EQ(tombstone.kept_last(), 1u);
+  EXPECT_EQ(recorder_->counts().lost(), 0u);
+  EXPECT_EQ(recorder_->counts().evicted_delivered, 2u);
+}
+
+TEST_F(RecorderTest, EvictionsAreForgottenOnlyWhenTheirTombstonesAreWritten) {
+  sink_.evictions = {Gone("old", 1, 5)};
+  sink_.full = true;
+  EXPECT_FALSE(recorder_->Record(Event()).ok());
+  EXPECT_EQ(sink_.declared, 0);
+  sink_.full = false;
+  ASSERT_TRUE(recorder_->Record(Event()).ok());
+  EXPECT_EQ(sink_.declared, 1);
+  EXPECT_THAT(CheckChain(), testing::IsEmpty());
 }
 
 TEST_F(RecorderTest, ThreadsShareOneChain) {

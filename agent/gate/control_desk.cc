@@ -43,6 +43,11 @@ void ControlDesk::Handle(std::shared_ptr<ControlCall> call) {
     case ControlCommand::kDoctor:
       hooks_.doctor(&bodies);
       return call->Reply(0, "", std::move(bodies));
+    case ControlCommand::kMetrics:
+      hooks_.metrics(&bodies);
+      return call->Reply(0, "", std::move(bodies));
+    case ControlCommand::kTestAlert:
+      return hooks_.test_alert(call, asker.in_session);
     case ControlCommand::kSessions:
       return Sessions(call, asker);
     case ControlCommand::kHolds:

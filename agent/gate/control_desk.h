@@ -23,6 +23,8 @@ class ControlDesk {
     // Filled by Gate, who knows everything.
     std::function<void(std::vector<std::string>* bodies, bool peer_in_session)> status;
     std::function<void(std::vector<std::string>* bodies)> doctor;
+    std::function<void(std::vector<std::string>* bodies)> metrics;
+    std::function<void(const std::shared_ptr<ControlCall>& call, bool peer_in_session)> test_alert;
     std::function<void(const std::shared_ptr<ControlCall>& call, bool peer_in_session)> rollout;
     std::function<void(const std::shared_ptr<ControlCall>& call, bool peer_in_session)> watch;
     std::function<void(const std::shared_ptr<ControlCall>& call, bool peer_in_session)> enrol;

@@ -110,11 +110,13 @@ absl::Status Gate::OpenRecord() {
   HP_ASSIGN_OR_RETURN(v1::StreamId stream, MakeStreamId(options_.state, options_.instance));
   SpoolOptions spool;
   spool.cursor_path = CursorPath(options_.state);
+  spool.bounds = {.max_bytes = 0};  // Until the configuration says: nothing goes by a bound that is not its own.
   HP_ASSIGN_OR_RETURN(spool_, Spool::Open(absl::StrCat(options_.state, "/spool"), stream.run_id(), spool));
   if (!spool_->report().note.empty()) LogWarning(spool_->report().note);
   recorder_ = std::make_unique<Recorder>(std::move(stream), clock_, *spool_);
   ledger_ = std::make_unique<Ledger>(*recorder_, clock_);
   heartbeats_ = std::make_unique<Heartbeats>(*recorder_, clock_, options_.heartbeat_key, options_.state);
+  record_desk_ = std::make_unique<RecordDesk>(*spool_, *ledger_, options_.state);
   return absl::OkStatus();
 }
 
@@ -177,9 +179,15 @@ absl::Status Gate::StartJudge() {
   judge_->on_quarantined = [this](const std::string& what) { ledger_->Daemon("judge input quarantined", what); };
   HP_ASSIGN_OR_RETURN(v1::Configured configured, Configure());
   policy_ = ActivePolicy(std::move(configured), 1, options_.observe);
+  RecordConfigured();
   owners_ = std::make_unique<Owners>(*loop_, clock_, absl::StrCat(options_.bin, "/holdpoint-presence"),
                                      PresenceFolderArgs(options_));
   return absl::OkStatus();
+}
+
+void Gate::RecordConfigured() {
+  spool_->SetBounds(BoundsOf(policy_.configured().record_limits()));
+  record_desk_->set_kafka(!policy_.configured().kafka().brokers().empty());
 }
 
 absl::Status Gate::OpenKernel() {
@@ -261,6 +269,10 @@ absl::Status Gate::MakeDesks() {
     emergency_desk_->Handle(call, in_session);
   };
   hooks.reload = [this] { return Reload(); };
+  hooks.metrics = [this](std::vector<std::string>* bodies) { MetricsReport(bodies); };
+  hooks.test_alert = [this](const std::shared_ptr<ControlCall>& call, bool in_session) {
+    record_desk_->TestAlert(call, in_session);
+  };
   hooks.status = [this](std::vector<std::string>* bodies, bool in_session) { StatusReport(bodies, in_session); };
   hooks.doctor = [this](std::vector<std::string>* bodies) { DoctorReport(bodies); };
   decision_desk_ = std::make_unique<DecisionDesk>(core, consult_desk_->holds(), *presence_desk_);
@@ -399,6 +411,7 @@ absl::Status Gate::Reload() {
   }
   const v1::Configured before = policy_.configured();
   policy_ = ActivePolicy(*std::move(configured), policy_.generation() + 1, options_.observe);
+  RecordConfigured();
   rollout_desk_->OnConfigured(&before, false);
   HP_RETURN_IF_ERROR(policy_.Apply(*kernel_));
   tamper_desk_->PolicyLoaded();
@@ -585,9 +598,7 @@ void Gate::StatusReport(std::vector<std::string>* bodies, bool peer_in_session) 
   view.judge.policy_hash = policy_.configured().policy_hash();
   view.judge.rules = policy_.configured().rules();
   view.notices = NoticesReport();
-  view.spool.bytes = spool_->bytes();
-  view.spool.last_sequence = recorder_->head().sequence;
-  view.spool.lost = recorder_->totals().lost + recorder_->totals().unwritten;
+  view.spool = record_desk_->Report();
   if (absl::StatusOr<std::vector<uint64_t>> stats = kernel_->Stats(); stats.ok()) {
     for (size_t i = 0; i < stats->size() && i < HP_STAT_COUNT; ++i) view.kernel.emplace_back(kStatNames[i], (*stats)[i]);
   }
@@ -610,6 +621,20 @@ void Gate::StatusReport(std::vector<std::string>* bodies, bool peer_in_session) 
     for (const auto& [environment, glass] : emergency_.glass()) lifted(environment, glass);
   }
   *bodies = StatusBodies(view);
+}
+
+void Gate::MetricsReport(std::vector<std::string>* bodies) {
+  RecordView view = record_desk_->Metrics();
+  view.version = std::string(Version());
+  view.uptime_s = absl::ToInt64Seconds(clock_.Boot() - started_);
+  for (const Session* session : sessions_->All()) view.sessions += session->state == SessionState::kConfirmed ? 1 : 0;
+  view.holds = tickets_.Held();
+  view.tickets = tickets_.Pending();
+  view.judge_alive = judge_->alive();
+  view.judge_restarts = judge_->restarts();
+  view.to_verdict = LatencyBuckets::Of(consult_desk_->to_verdict());
+  view.to_continue = LatencyBuckets::Of(consult_desk_->to_continue());
+  *bodies = MetricBodies(view);
 }
 
 StatusView::Notices Gate::NoticesReport() const {
@@ -666,8 +691,9 @@ void Gate::DoctorReport(std::vector<std::string>* bodies) {
                   !notices.problem.empty() ? notices.problem
                                            : absl::StrCat(notices.state, ", ", notices.told, " told, ", notices.lost, " lost"),
                   told ? "" : "owners hear later, or not at all: see the key notify of the configuration"});
-  const uint64_t lost = recorder_->totals().lost + recorder_->totals().unwritten;
-  rows.push_back({"record", lost == 0, absl::StrCat(recorder_->totals().recorded, " events, ", lost, " lost"),
+  const RecordCounts counts = record_desk_->Counts();
+  const uint64_t lost = counts.lost();
+  rows.push_back({"record", lost == 0, absl::StrCat(counts.recorded, " events, ", lost, " lost"),
                   lost == 0 ? "" : "the losses are in the record, by reason: holdpoint events --kind loss"});
   *bodies = DoctorBodies(rows);
 }

@@ -23,6 +23,7 @@
 #include "agent/gate/escape_desk.h"
 #include "agent/gate/presence_desk.h"
 #include "agent/gate/program_desk.h"
+#include "agent/gate/record_desk.h"
 #include "agent/gate/rollout_desk.h"
 #include "agent/gate/rollout_store.h"
 #include "agent/gate/session_desk.h"
@@ -78,6 +79,8 @@ class Gate {
   void Stop(bool hand_over);
   StatusView::Notices NoticesReport() const;
   void StatusReport(std::vector<std::string>* bodies, bool peer_in_session);
+  void MetricsReport(std::vector<std::string>* bodies);
+  void RecordConfigured();
   void DoctorReport(std::vector<std::string>* bodies);
 
   const Options options_;
@@ -117,6 +120,7 @@ class Gate {
   std::unique_ptr<EmergencyDesk> emergency_desk_;
   std::unique_ptr<DecisionDesk> decision_desk_;
   std::unique_ptr<ApprovalsDesk> approvals_desk_;
+  std::unique_ptr<RecordDesk> record_desk_;
   std::unique_ptr<ControlDesk> control_desk_;
   std::unique_ptr<ControlServer> control_;
   UniqueFd signals_;

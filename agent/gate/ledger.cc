@@ -93,6 +93,7 @@ void Ledger::Rolled(const Session* session, const std::vector<Rollup>& rollups) 
     out.set_count(rollup.count);
     out.set_first_unix_ns(rollup.first_unix_ns);
     out.set_last_unix_ns(rollup.last_unix_ns);
+    out.set_others(rollup.subject == Rollups::kOther);
     Write(session, std::move(envelope));
   }
 }

@@ -140,6 +140,22 @@ TEST(TallyTest, AnotherTextOfARuleBeginsAnew) {
   EXPECT_EQ(tally.rules().at("files.rm").counts.observed(), 2u);
 }
 
+TEST(TallyTest, EvictedRecordsAreLostOnceAndOnlyWhereTheBrokersHadThemNot) {
+  Tally tally(kStart);
+  v1::Envelope gone = At(1), again = At(2), delivered = At(3);
+  gone.mutable_tombstone()->set_first_sequence(1);
+  gone.mutable_tombstone()->set_last_sequence(4);
+  gone.mutable_tombstone()->add_gaps()->set_first_sequence(7);
+  gone.mutable_tombstone()->mutable_gaps(0)->set_last_sequence(8);
+  again.mutable_tombstone()->set_first_sequence(1);
+  again.mutable_tombstone()->set_last_sequence(7);
+  delivered.mutable_tombstone()->set_first_sequence(20);
+  delivered.mutable_tombstone()->set_last_sequence(90);
+  delivered.mutable_tombstone()->set_delivered(true);
+  for (const v1::Envelope& event : {gone, again, delivered}) tally.Add(event);
+  EXPECT_EQ(tally.lost(), 8u);
+}
+
 TEST(TallyTest, LossesAreSaid) {
   Tally tally(kStart);
   v1::Envelope loss = At(1);

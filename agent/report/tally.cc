@@ -44,9 +44,26 @@ void Tally::Add(const v1::Envelope& event) {
   if (event.has_decision()) Decided(event, event.decision());
   if (event.has_outcome()) Released(event.outcome());
   if (event.has_loss()) lost_ += event.loss().count();
-  if (event.has_tombstone() && event.tombstone().run_id().empty()) {
-    lost_ += event.tombstone().last_sequence() - event.tombstone().first_sequence() + 1;
+  if (event.has_tombstone() && !event.tombstone().delivered()) {
+    const v1::Tombstone& tombstone = event.tombstone();
+    std::vector<Range>& gone = gone_[tombstone.run_id().empty() ? event.stream().run_id() : tombstone.run_id()];
+    gone.emplace_back(tombstone.first_sequence(), tombstone.last_sequence());
+    for (const v1::Tombstone::Gap& gap : tombstone.gaps()) gone.emplace_back(gap.first_sequence(), gap.last_sequence());
   }
+}
+
+uint64_t Tally::lost() const {
+  uint64_t lost = lost_;
+  for (auto [run, ranges] : gone_) {
+    std::sort(ranges.begin(), ranges.end());
+    uint64_t next = 1;  // the first sequence that was not counted
+    for (const auto& [first, last] : ranges) {
+      if (last < next) continue;
+      lost += last - std::max(first, next) + 1;
+      next = last + 1;
+    }
+  }
+  return lost;
 }
 
 void Tally::Judged(const v1::Envelope& event, const v1::Judgement& judgement, const v1::Process& process, bool held) {

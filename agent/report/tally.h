@@ -52,7 +52,7 @@ class Tally {
   const std::map<std::string, Counts>& environments() const { return environments_; }
   const Decisions& decisions() const { return decisions_; }
   uint64_t events() const { return events_; }  // since then
-  uint64_t lost() const { return lost_; }      // said by the record itself: then all numbers are at least that
+  uint64_t lost() const;                       // said by the record itself: then all numbers are at least that
   int64_t first_unix_ns() const { return first_unix_ns_; }
   int64_t last_unix_ns() const { return last_unix_ns_; }
   // "codex, dana": who a session is; empty where its beginning is not in the record.
@@ -70,6 +70,8 @@ class Tally {
   std::map<std::string, Counts> sessions_, users_, environments_;
   Decisions decisions_;
   uint64_t events_ = 0, lost_ = 0;
+  using Range = std::pair<uint64_t, uint64_t>;
+  std::map<std::string, std::vector<Range>> gone_;  // by run: records that tombstones stand for; some are said twice
   int64_t first_unix_ns_ = 0, last_unix_ns_ = 0;
   using Act = std::pair<std::string, std::string>;                  // session and digest
   std::map<std::string, std::pair<std::string, std::string>> who_;  // session to coding agent and user

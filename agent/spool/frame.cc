@@ -22,13 +22,14 @@ T GetLittleEndian(const char* from) {
 
 constexpr size_t kCheckedHeader = 4;  // The checksum covers the header from here up to itself.
 constexpr size_t kChecksumAt = 16;
+constexpr uint32_t kKeptLastBit = 1u << 31;
 
 }  // namespace
 
-std::array<char, kFrameHeaderBytes> MakeFrameHeader(uint64_t sequence, absl::string_view payload) {
+std::array<char, kFrameHeaderBytes> MakeFrameHeader(uint64_t sequence, absl::string_view payload, bool kept_last) {
   std::array<char, kFrameHeaderBytes> header;
   std::memcpy(header.data(), kFrameMagic.data(), kFrameMagic.size());
-  PutLittleEndian(static_cast<uint32_t>(payload.size()), header.data() + 4);
+  PutLittleEndian(static_cast<uint32_t>(payload.size()) | (kept_last ? kKeptLastBit : 0), header.data() + 4);
   PutLittleEndian(sequence, header.data() + 8);
   const uint32_t crc = Crc32c({header.data() + kCheckedHeader, kChecksumAt - kCheckedHeader});
   PutLittleEndian(Crc32c(payload, crc), header.data() + kChecksumAt);
@@ -42,14 +43,16 @@ FrameState ParseFrame(absl::string_view data, Frame* frame) {
   if (header.substr(0, magic_seen) != kFrameMagic.substr(0, magic_seen)) return FrameState::kDamaged;
   if (header.size() < kFrameHeaderBytes) return FrameState::kPartial;
 
-  const auto length = GetLittleEndian<uint32_t>(header.data() + 4);
+  const auto word = GetLittleEndian<uint32_t>(header.data() + 4);
+  const uint32_t length = word & ~kKeptLastBit;
   if (length == 0 || length > kMaxFramePayload) return FrameState::kDamaged;
   if (data.size() < kFrameHeaderBytes + length) return FrameState::kPartial;
 
   const absl::string_view payload = data.substr(kFrameHeaderBytes, length);
   const uint32_t crc = Crc32c({header.data() + kCheckedHeader, kChecksumAt - kCheckedHeader});
   if (Crc32c(payload, crc) != GetLittleEndian<uint32_t>(header.data() + kChecksumAt)) return FrameState::kDamaged;
-  *frame = {GetLittleEndian<uint64_t>(header.data() + 8), payload, kFrameHeaderBytes + length};
+  *frame = {GetLittleEndian<uint64_t>(header.data() + 8), payload, kFrameHeaderBytes + length,
+            (word & kKeptLastBit) != 0};
   return FrameState::kWhole;
 }
 

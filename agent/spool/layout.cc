@@ -28,19 +28,6 @@ struct DirClose {
   void operator()(DIR* d) const { closedir(d); }
 };
 
-absl::StatusOr<std::vector<std::string>> ListNames(const std::string& path) {
-  std::vector<std::string> names;
-  std::unique_ptr<DIR, DirClose> dir(opendir(path.c_str()));
-  if (dir == nullptr) {
-    if (errno == ENOENT) return names;
-    return ErrnoStatus(path);
-  }
-  errno = 0;
-  while (const dirent* entry = readdir(dir.get())) names.emplace_back(entry->d_name);
-  if (errno != 0) return ErrnoStatus(path);
-  return names;
-}
-
 // 0 where there is no readable ordinal: such a stream is taken as the oldest.
 uint64_t ReadOrdinal(const std::string& stream_dir) {
   UniqueFd fd(open(absl::StrCat(stream_dir, "/", kMetaName).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
@@ -67,6 +54,19 @@ absl::Status WriteMeta(const std::string& path, uint64_t ordinal) {
 
 }  // namespace
 
+absl::StatusOr<std::vector<std::string>> ListNames(const std::string& path) {
+  std::vector<std::string> names;
+  std::unique_ptr<DIR, DirClose> dir(opendir(path.c_str()));
+  if (dir == nullptr) {
+    if (errno == ENOENT) return names;
+    return ErrnoStatus(path);
+  }
+  errno = 0;
+  while (const dirent* entry = readdir(dir.get())) names.emplace_back(entry->d_name);
+  if (errno != 0) return ErrnoStatus(path);
+  return names;
+}
+
 bool IsRunId(absl::string_view text) {
   return !text.empty() && text.size() <= 64 &&
          std::all_of(text.begin(), text.end(), [](char c) { return absl::ascii_isalnum(c) || c == '-'; });
@@ -74,6 +74,10 @@ bool IsRunId(absl::string_view text) {
 
 std::string SegmentPath(const std::string& stream_dir, uint64_t first_sequence) {
   return absl::StrFormat("%s/%0*d%s", stream_dir, kSegmentDigits, first_sequence, kSegmentSuffix);
+}
+
+std::string ThinPath(const std::string& segment_path) {
+  return absl::StrCat(absl::StripSuffix(segment_path, kSegmentSuffix), ".thin");
 }
 
 absl::Status SyncDir(const std::string& path) {

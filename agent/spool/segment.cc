@@ -65,6 +65,7 @@ absl::StatusOr<SegmentReader::Item> SegmentReader::Next() {
     }
     if (state == FrameState::kWhole) {
       sequence_ = frame.sequence;
+      kept_last_ = frame.kept_last;
       payload_ = frame.payload;
       offset_ += frame.size;
       return Item::kRecord;

@@ -33,6 +33,7 @@ class SegmentReader {
   absl::StatusOr<Skipped> SkipDamage();
 
   uint64_t sequence() const { return sequence_; }
+  bool kept_last() const { return kept_last_; }
   absl::string_view payload() const { return payload_; }
   uint64_t offset() const { return offset_; }  // behind the last record returned
   const std::string& path() const { return path_; }
@@ -49,6 +50,7 @@ class SegmentReader {
   uint64_t buffer_at_;  // in the file, of buffer_[0]
   std::string buffer_;
   uint64_t sequence_ = 0;
+  bool kept_last_ = false;
   absl::string_view payload_;
 };
 

@@ -12,12 +12,15 @@
 #include "agent/base/status.h"
 #include "agent/spool/cursor.h"
 #include "agent/spool/frame.h"
-#include "agent/spool/segment.h"
+#include "agent/spool/marker.h"
+#include "agent/spool/survey.h"
 
 namespace holdpoint {
 namespace {
 
 constexpr uint64_t kSmallestSegment = 64 * 1024;
+constexpr absl::Duration kLookAtAge = absl::Minutes(1);
+constexpr absl::Duration kOpenAtMost = absl::Hours(24);  // else age could not be told on a quiet host
 
 // Writes header and payload at `offset`, all or an error.
 absl::Status WriteFrame(int fd, const std::string& path, uint64_t offset, absl::string_view header,
@@ -37,42 +40,13 @@ absl::Status WriteFrame(int fd, const std::string& path, uint64_t offset, absl::
   return absl::OkStatus();
 }
 
-// The last whole record of a segment that nobody writes to; sequence 0 where there is none.
-struct LastRecord {
-  uint64_t sequence = 0;
-  Sha256Digest hash{};
-  uint64_t damaged_bytes = 0;  // between records
-  uint64_t tail_bytes = 0;     // behind the last one
-  uint64_t end = 0;            // offset behind the last one
-};
-
-absl::StatusOr<LastRecord> FindLastRecord(const std::string& path) {
-  HP_ASSIGN_OR_RETURN(SegmentReader reader, SegmentReader::Open(path));
-  LastRecord last;
-  std::string payload;
-  for (;;) {
-    HP_ASSIGN_OR_RETURN(const SegmentReader::Item item, reader.Next());
-    if (item == SegmentReader::Item::kRecord) {
-      last.sequence = reader.sequence();
-      payload.assign(reader.payload().data(), reader.payload().size());
-      last.end = reader.offset();
-      continue;
-    }
-    HP_ASSIGN_OR_RETURN(const SegmentReader::Skipped skipped, reader.SkipDamage());
-    if (skipped.tail) {
-      last.tail_bytes = skipped.bytes;
-      break;
-    }
-    last.damaged_bytes += skipped.bytes;
-  }
-  if (last.sequence != 0) last.hash = Sha256(payload);
-  return last;
-}
-
 }  // namespace
 
 Spool::Spool(std::string dir, std::string run_id, const SpoolOptions& options, UniqueFd lock)
-    : dir_(std::move(dir)), run_id_(std::move(run_id)), options_(options), lock_(std::move(lock)) {}
+    : dir_(std::move(dir)), run_id_(std::move(run_id)), options_(options), lock_(std::move(lock)),
+      retention_(run_id_, options_.cursor_path, *options_.clock) {
+  retention_.set_bounds(options_.bounds);
+}
 
 absl::StatusOr<std::unique_ptr<Spool>> Spool::Open(const std::string& spool_dir, const std::string& run_id,
                                                    const SpoolOptions& options) {
@@ -105,12 +79,9 @@ absl::Status Spool::Scan() {
   }
   for (const StreamDir& stream : streams) {
     if (stream.run_id == run_id_) return absl::AlreadyExistsError(absl::StrCat(stream.path, ": exists already"));
-    HP_ASSIGN_OR_RETURN(std::vector<SegmentFile> segments, ListSegments(stream.path));
-    for (SegmentFile& segment : segments) {
-      bytes_ += segment.bytes;
-      kept_.push_back({stream.run_id, stream.path, std::move(segment), 0});
-    }
+    HP_RETURN_IF_ERROR(retention_.AddStream(stream));
   }
+  MakeReserve();
   return absl::OkStatus();
 }
 
@@ -118,7 +89,7 @@ absl::Status Spool::Scan() {
 absl::Status Spool::Repair(const StreamDir& stream) {
   HP_ASSIGN_OR_RETURN(const std::vector<SegmentFile> segments, ListSegments(stream.path));
   for (auto it = segments.rbegin(); it != segments.rend(); ++it) {
-    HP_ASSIGN_OR_RETURN(const LastRecord last, FindLastRecord(it->path));
+    HP_ASSIGN_OR_RETURN(const SegmentSurvey last, SurveySegment(it->path));
     if (last.end < it->bytes && truncate(it->path.c_str(), static_cast<off_t>(last.end)) != 0) {
       return ErrnoStatus(absl::StrCat("cutting ", it->path));
     }
@@ -127,51 +98,108 @@ absl::Status Spool::Repair(const StreamDir& stream) {
     if (last.tail_bytes > 0) {
       report_.note =
           absl::StrCat("run ", stream.run_id, " ended inside a record: ", last.tail_bytes, " bytes cut off at ",
-                       it->path, " offset ", last.end, ", behind record ", last.sequence);
+                       it->path, " offset ", last.end, ", behind record ", last.last_sequence);
     }
     if (last.damaged_bytes > 0) {
       absl::StrAppend(&report_.note, report_.note.empty() ? "" : "; ", last.damaged_bytes, " damaged bytes inside of ",
                       it->path, " (see holdpoint-collector ingest)");
     }
-    if (last.sequence != 0) {
-      report_.previous_last_sequence = last.sequence;
-      report_.previous_last_hash = last.hash;
-      break;
-    }
+    if (last.last_sequence == 0) continue;
+    report_.previous_last_sequence = last.last_sequence;
+    report_.previous_last_hash = last.last_hash;
+    break;
+  }
+  // What it could not write, and what was evicted of it, is of it as well.
+  HP_ASSIGN_OR_RETURN(const std::vector<Marker> markers, ListMarkers(stream.path, stream.run_id));
+  for (const Marker& marker : markers) {
+    const SequenceGap& gone = marker.eviction.gaps.front();
+    if (gone.last <= report_.previous_last_sequence) continue;
+    report_.previous_last_sequence = gone.last;
+    report_.previous_last_hash = gone.last_hash;
   }
   return absl::OkStatus();
 }
 
-absl::Status Spool::Append(uint64_t sequence, absl::string_view record) {
+absl::Status Spool::Append(uint64_t sequence, absl::string_view record, RecordClass record_class) {
   if (record.empty() || record.size() > kMaxFramePayload) {
     return absl::InvalidArgumentError(
         absl::StrCat("record of ", record.size(), " bytes: want 1 to ", kMaxFramePayload));
   }
   const uint64_t frame_bytes = kFrameHeaderBytes + record.size();
-  if (open_.path.empty() || used_ + frame_bytes > std::max(options_.segment_bytes, open_.bytes)) {
-    HP_RETURN_IF_ERROR(Rotate(sequence, frame_bytes));
-  }
+  LookAtAge(sequence);
+  HP_RETURN_IF_ERROR(MakeSpace(sequence, frame_bytes, record_class));
   int fd;
   {
     absl::MutexLock lock(&fd_mutex_);
     fd = fd_->get();  // Only this thread replaces fd_.
   }
-  const auto header = MakeFrameHeader(sequence, record);
-  absl::Status status = WriteFrame(fd, open_.path, used_, {header.data(), header.size()}, record);
+  const auto header = MakeFrameHeader(sequence, record, record_class != RecordClass::kOrdinary);
+  const absl::Status status = WriteFrame(fd, open_.path, used_, {header.data(), header.size()}, record);
   if (!status.ok()) {
     // What was written of it must not stay behind the next, shorter record.
-    if (ftruncate(fd, static_cast<off_t>(used_)) == 0) {
-      bytes_ -= open_.bytes - used_;
-      open_.bytes = used_;
-    }
+    if (ftruncate(fd, static_cast<off_t>(used_)) == 0) open_.bytes = used_;
     return status;
   }
-  used_ += frame_bytes;
-  if (used_ > open_.bytes) {
-    bytes_ += used_ - open_.bytes;
-    open_.bytes = used_;
+  if (used_ == 0) {
+    opened_ = options_.clock->Boot();
+    open_since_ = options_.clock->Wall();
   }
+  used_ += frame_bytes;
+  last_ = sequence;
+  open_.bytes = std::max(open_.bytes, used_);
   return absl::OkStatus();
+}
+
+// The open segment has room for the record, and for one of this class, when this returns OK.
+absl::Status Spool::MakeSpace(uint64_t sequence, uint64_t frame_bytes, RecordClass record_class) {
+  const bool evidence = record_class == RecordClass::kEvidence;
+  const uint64_t room = in_reserve_ ? open_.bytes : std::max(options_.segment_bytes, open_.bytes);
+  const bool fits = !open_.path.empty() && used_ + frame_bytes <= room;
+  if (fits && (evidence || !in_reserve_)) return absl::OkStatus();
+  const absl::Status rotated = Rotate(sequence, frame_bytes);
+  if (rotated.ok() || !evidence || reserve_ < frame_bytes) return rotated;
+  return TakeReserve(sequence);
+}
+
+std::string Spool::ReservePath() const { return absl::StrCat(dir_, "/reserve"); }
+
+// Nothing to say where there is no room for it: appending will.
+void Spool::MakeReserve() {
+  if (options_.reserve_bytes == 0 || reserve_ > 0) return;
+  const std::string path = ReservePath();
+  const UniqueFd fd(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640));
+  struct stat st {};
+  if (!fd.ok() || fstat(fd.get(), &st) != 0) return;
+  if (static_cast<uint64_t>(st.st_size) != options_.reserve_bytes && ftruncate(fd.get(), 0) != 0) return;
+  if (fallocate(fd.get(), 0, 0, static_cast<off_t>(options_.reserve_bytes)) != 0) {
+    unlink(path.c_str());
+    return;
+  }
+  reserve_ = options_.reserve_bytes;
+}
+
+// The reserve becomes a segment as it is: zero bytes that the disk has room for.
+absl::Status Spool::TakeReserve(uint64_t sequence) {
+  if (stream_.path.empty()) {
+    HP_ASSIGN_OR_RETURN(stream_, CreateStream(dir_, run_id_, next_ordinal_));
+  }
+  SegmentFile fresh{sequence, SegmentPath(stream_.path, sequence), reserve_};
+  if (rename(ReservePath().c_str(), fresh.path.c_str()) != 0) return ErrnoStatus(fresh.path);
+  reserve_ = 0;
+  UniqueFd fd(open(fresh.path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
+  if (!fd.ok()) return ErrnoStatus(fresh.path);
+  SyncDir(stream_.path).IgnoreError();
+  Use(std::move(fresh), std::move(fd), true);
+  return absl::OkStatus();
+}
+
+void Spool::LookAtAge(uint64_t next_sequence) {
+  const BootTime now = options_.clock->Boot();
+  if (now - looked_at_age_ < kLookAtAge) return;
+  looked_at_age_ = now;
+  // A failure shows again in the record that is to be appended.
+  if (used_ > 0 && now - opened_ > kOpenAtMost) Rotate(next_sequence, 0).IgnoreError();
+  retention_.EvictAged();
 }
 
 absl::Status Spool::Sync() {
@@ -188,22 +216,30 @@ absl::Status Spool::Sync() {
 
 // A new segment takes the place of the open one only once it is there.
 absl::Status Spool::Rotate(uint64_t sequence, uint64_t frame_bytes) {
-  const uint64_t wanted = std::max(options_.segment_bytes, frame_bytes);
-  MakeRoom(wanted);
+  retention_.MakeRoom(std::max(options_.segment_bytes, frame_bytes) + open_.bytes);
   if (stream_.path.empty()) {
     HP_ASSIGN_OR_RETURN(stream_, CreateStream(dir_, run_id_, next_ordinal_));
   }
   SegmentFile fresh{sequence, SegmentPath(stream_.path, sequence), 0};
   HP_ASSIGN_OR_RETURN(UniqueFd fd, CreateSegment(fresh.path, frame_bytes, &fresh.bytes));
+  Use(std::move(fresh), std::move(fd), false);
+  MakeReserve();
+  return absl::OkStatus();
+}
+
+void Spool::Use(SegmentFile fresh, UniqueFd fd, bool reserve) {
   absl::Status closed = CloseSegment();
-  if (!open_.path.empty()) kept_.push_back({run_id_, stream_.path, open_, sequence});
+  if (used_ > 0) {
+    retention_.Add(stream_, open_, last_ + 1);
+  } else if (!open_.path.empty() && open_.path != fresh.path) {
+    unlink(open_.path.c_str());
+  }
   open_ = std::move(fresh);
   used_ = 0;
-  bytes_ += open_.bytes;
+  in_reserve_ = reserve;
   absl::MutexLock lock(&fd_mutex_);
   close_error_.Update(closed);
   fd_ = std::make_shared<UniqueFd>(std::move(fd));
-  return absl::OkStatus();
 }
 
 // Sets space aside, less of it where the disk is nearly full; on a file system that cannot, none.
@@ -222,7 +258,7 @@ absl::StatusOr<UniqueFd> Spool::CreateSegment(const std::string& path, uint64_t 
     if (error != ENOSPC && error != EDQUOT) break;
     if (want > least) {
       want = std::max(want / 2, least);
-    } else if (!EvictOne(/*delivered_only=*/true)) {
+    } else if (!retention_.EvictDelivered()) {
       break;
     }
   }
@@ -243,62 +279,30 @@ absl::Status Spool::CloseSegment() {
     fd_ = nullptr;
   }
   if (fd == nullptr) return absl::OkStatus();
-  if (ftruncate(fd->get(), static_cast<off_t>(used_)) == 0) {
-    bytes_ -= open_.bytes - used_;
-    open_.bytes = used_;
-  }
+  if (ftruncate(fd->get(), static_cast<off_t>(used_)) == 0) open_.bytes = used_;
   if (fdatasync(fd->get()) != 0) return ErrnoStatus(absl::StrCat("syncing ", open_.path));
   return absl::OkStatus();
 }
 
-void Spool::MakeRoom(uint64_t wanted) {
-  while (bytes_ + wanted > options_.max_bytes && !kept_.empty()) {
-    if (!EvictOne(/*delivered_only=*/true) && !EvictOne(/*delivered_only=*/false)) return;
-  }
+std::vector<Eviction> Spool::TakeEvictions() { return retention_.Take(); }
+
+void Spool::NoteUnwritten(const SequenceGap& gap) {
+  if (!stream_.path.empty()) retention_.NoteUnwritten(stream_, gap);
 }
 
-bool Spool::EvictOne(bool delivered_only) {
-  if (kept_.empty()) return false;
-  if (!delivered_only) {
-    Evict(0, false);
-    return true;
-  }
-  if (options_.cursor_path.empty()) return false;
+void Spool::EvictionsDeclared() {
+  retention_.Declared([this] { return Sync(); });
+}
+
+Spool::Depth Spool::depth() {
+  Depth depth{.bytes = retention_.bytes() + open_.bytes + reserve_,
+              .oldest = std::min(retention_.Oldest(), used_ > 0 ? open_since_ : absl::InfiniteFuture()),
+              .in_reserve = in_reserve_};
+  if (options_.cursor_path.empty()) return depth;
   const auto cursor = ReadCursor(options_.cursor_path);
-  if (!cursor.ok()) return false;
-  for (size_t i = 0; i < kept_.size(); ++i) {
-    const uint64_t next = cursor->Next(kept_[i].run_id);
-    uint64_t& behind = kept_[i].behind;
-    if (behind == 0 && kept_[i].file.first_sequence < next) {
-      const auto last = FindLastRecord(kept_[i].file.path);
-      if (!last.ok()) continue;
-      behind = std::max(last->sequence, kept_[i].file.first_sequence) + 1;
-    }
-    if (behind == 0) continue;
-    if (behind <= next) {
-      Evict(i, true);
-      return true;
-    }
-  }
-  return false;
+  const uint64_t from = std::max(cursor.ok() ? cursor->Next(run_id_) : 1, open_.first_sequence);
+  depth.undelivered = retention_.Undelivered() + (last_ + 1 > from && used_ > 0 ? last_ + 1 - from : 0);
+  return depth;
 }
-
-void Spool::Evict(size_t index, bool delivered) {
-  const Kept victim = kept_[index];
-  kept_.erase(kept_.begin() + static_cast<std::ptrdiff_t>(index));
-  bytes_ -= victim.file.bytes;
-  if (auto last = FindLastRecord(victim.file.path); last.ok() && last->sequence != 0) {
-    evictions_.push_back({victim.run_id, victim.file.first_sequence, last->sequence, last->hash, delivered});
-  }
-  unlink(victim.file.path.c_str());
-  const bool stream_empty =
-      std::none_of(kept_.begin(), kept_.end(), [&](const Kept& kept) { return kept.run_id == victim.run_id; });
-  if (stream_empty && victim.run_id != run_id_) {
-    unlink(absl::StrCat(victim.stream_path, "/stream").c_str());
-    rmdir(victim.stream_path.c_str());
-  }
-}
-
-std::vector<Eviction> Spool::TakeEvictions() { return std::exchange(evictions_, {}); }
 
 }  // namespace holdpoint

@@ -1,6 +1,7 @@
 #include "agent/spool/spool.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -10,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "agent/event/recorder.h"
 #include "agent/spool/cursor.h"
+#include "agent/spool/delivery.h"
 #include "agent/spool/frame.h"
 #include "agent/spool/reader.h"
 #include "agent/spool/verify.h"
@@ -226,7 +228,7 @@ TEST_F(SpoolTest, RecordRewrittenWithARightChecksumBreaksTheChain) {
 }
 
 TEST_F(SpoolTest, EvictedSegmentsLeaveTombstonesAndTheChainVerifies) {
-  const SpoolOptions options{.segment_bytes = 4096, .max_bytes = 4 * 4096};
+  const SpoolOptions options{.segment_bytes = 4096, .bounds = {.max_bytes = 4 * 4096}};
   WriteRun("a", 60, options);
   WriteRun("b", 200, options);
   const auto streams = ListStreams(dir_);
@@ -235,7 +237,7 @@ TEST_F(SpoolTest, EvictedSegmentsLeaveTombstonesAndTheChainVerifies) {
   uint64_t bytes = 0;
   const auto segments = ListSegments(dir_ + "/b");
   for (const SegmentFile& segment : *segments) bytes += segment.bytes;
-  EXPECT_LE(bytes, options.max_bytes);
+  EXPECT_LE(bytes, options.bounds.max_bytes);
   EXPECT_GT(segments->front().first_sequence, 1u);
   const SpoolReport report = Verify();
   EXPECT_TRUE(report.ok()) << report.ToString();
@@ -243,7 +245,7 @@ TEST_F(SpoolTest, EvictedSegmentsLeaveTombstonesAndTheChainVerifies) {
 }
 
 TEST_F(SpoolTest, DeliveredSegmentsGoFirst) {
-  const SpoolOptions options{.segment_bytes = 4096, .max_bytes = 6 * 4096, .cursor_path = root_ + "/cursor"};
+  const SpoolOptions options{.segment_bytes = 4096, .bounds = {.max_bytes = 6 * 4096}, .cursor_path = root_ + "/cursor"};
   WriteRun("a", 90, options);
   const auto before = ListSegments(dir_ + "/a");
   ASSERT_GE(before->size(), 3u);
@@ -266,7 +268,8 @@ TEST_F(SpoolTest, DeliveredSegmentsGoFirst) {
   EXPECT_EQ(tombstone.tombstone().run_id(), "a");
   EXPECT_EQ(tombstone.tombstone().first_sequence(), 1u);
   EXPECT_EQ(tombstone.tombstone().last_sequence(), (*before)[1].first_sequence - 1);
-  EXPECT_EQ(tombstone.tombstone().reason(), "evicted after delivery");
+  EXPECT_EQ(tombstone.tombstone().reason(), "evicted after delivery: the spool is full");
+  EXPECT_TRUE(tombstone.tombstone().delivered());
 }
 
 TEST_F(SpoolTest, FollowingReaderSeesEachRecordAcrossSegmentsAndRuns) {
@@ -354,6 +357,30 @@ TEST_F(SpoolTest, CursorSurvivesAndNonsenseIsRefused) {
     Dump(path, bad);
     EXPECT_EQ(ReadCursor(path).status().code(), absl::StatusCode::kDataLoss) << bad;
   }
+}
+
+TEST_F(SpoolTest, WhatTheStreamSaysOfItselfIsReadWholeOrNotAtAll) {
+  const std::string path = root_ + "/delivery";
+  EXPECT_EQ(ReadDelivery(path).status().code(), absl::StatusCode::kNotFound);
+  Latency delay;
+  delay.Add(absl::Milliseconds(3));
+  DeliveryState state{.delivered = 7, .last_unix_ns = 5, .delay = LatencyBuckets::Of(delay)};
+  state.trouble = std::string(1000, 'x');
+  ASSERT_TRUE(WriteDelivery(path, state).ok());
+  const auto read = ReadDelivery(path);
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(read->delivered, 7u);
+  EXPECT_EQ(read->last_unix_ns, 5);
+  EXPECT_EQ(read->delay.shorter, state.delay.shorter);
+  EXPECT_EQ(read->delay.sum_ns, 3'000'000u);
+  EXPECT_EQ(read->trouble, std::string(255, 'x'));
+  std::string bytes = Slurp(path);
+  bytes[20] ^= 1;
+  Dump(path, bytes);
+  EXPECT_EQ(ReadDelivery(path).status().code(), absl::StatusCode::kDataLoss);
+  fs::remove(path);
+  ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
+  EXPECT_EQ(ReadDelivery(path).status().code(), absl::StatusCode::kDataLoss) << "and it did not wait for a writer";
 }
 
 }  // namespace

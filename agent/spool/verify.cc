@@ -98,11 +98,13 @@ void Verifier::Take(const SegmentFile& file, const SegmentReader& reader, State&
 void Verifier::TakeDeclarations(const v1::Envelope& event, State& state) {
   if (event.has_tombstone()) {
     const v1::Tombstone& tombstone = event.tombstone();
-    const DeclaredGap gap{tombstone.first_sequence(), tombstone.last_sequence(), tombstone.last_hash()};
-    if (tombstone.run_id().empty() || tombstone.run_id() == state.report.run_id) {
-      state.chain.AddDeclaredGap(gap);
-    } else {
-      declared_elsewhere_.emplace_back(tombstone.run_id(), gap);
+    const bool own = tombstone.run_id().empty() || tombstone.run_id() == state.report.run_id;
+    for (DeclaredGap& gap : GapsOf(tombstone)) {
+      if (own) {
+        state.chain.AddDeclaredGap(gap);
+      } else {
+        declared_elsewhere_.emplace_back(tombstone.run_id(), std::move(gap));
+      }
     }
   }
   const v1::DaemonState& daemon = event.daemon();
@@ -112,6 +114,13 @@ void Verifier::TakeDeclarations(const v1::Envelope& event, State& state) {
 }
 
 SpoolReport Verifier::Finish() {
+  std::vector<std::string> gone;
+  for (const auto& [run_id, end] : ends_) {
+    if (!states_[run_id].report.run_id.empty()) continue;  // A run that another one knows, and of which nothing is left.
+    states_[run_id].report.run_id = run_id;
+    gone.push_back(run_id);
+  }
+  order_.insert(order_.begin(), gone.begin(), gone.end());
   for (const auto& [run_id, gap] : declared_elsewhere_) {
     if (const auto it = states_.find(run_id); it != states_.end()) it->second.chain.AddDeclaredGap(gap);
   }
@@ -126,6 +135,7 @@ SpoolReport Verifier::Finish() {
     state.report.last_sequence = state.chain.last_sequence();
     state.report.chain = state.chain.Finish();
     state.report.declared_missing = state.chain.declared_missing();
+    state.report.declared_lost = state.chain.declared_lost();
     report.streams.push_back(std::move(state.report));
   }
   return report;
@@ -150,7 +160,9 @@ std::string SpoolReport::ToString() const {
                                  s.last_sequence, ") in ", s.segments, " segments, ", s.bytes, " bytes, ",
                                  s.ok() ? "chain whole" : "FINDINGS:"));
     if (s.declared_missing > 0) {
-      lines.push_back(absl::StrCat("  ", s.declared_missing, " more are accounted for by tombstones"));
+      lines.push_back(absl::StrCat("  ", s.declared_missing, " more are accounted for by tombstones: ",
+                                   s.declared_missing - s.declared_lost, " delivered before, ", s.declared_lost,
+                                   " lost"));
     }
     for (const std::string& line : s.damage) lines.push_back(absl::StrCat("  damaged: ", line));
     for (const ChainFinding& f : s.chain) lines.push_back(absl::StrCat("  ", ChainFindingName(f.kind), ": ", f.text));

@@ -18,6 +18,7 @@ struct StreamReport {
   uint64_t first_sequence = 0;
   uint64_t last_sequence = 0;
   uint64_t declared_missing = 0;  // accounted for by tombstones: evicted, or never written
+  uint64_t declared_lost = 0;     // of them: no broker had them
   bool newest = false;            // perhaps still being written
   std::vector<ChainFinding> chain;
   std::vector<std::string> damage;  // lines for people: checksums, undecodable records, misplaced ones
@@ -33,7 +34,7 @@ struct SpoolReport {
 };
 
 // Reads a whole spool and checks framing, checksums, sequences, the hash chain across segments, that the gaps are
-// accounted for, and where one stream says that the one before it ended. Changes nothing. The newest stream may be
+// accounted for, and where one stream says that the one before it ended, also where nothing is left of that one. Changes nothing. The newest stream may be
 // written meanwhile: a record that is not whole at its very end is not a finding.
 //
 // Errors: kNotFound without a spool, those of reading.

@@ -56,6 +56,9 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Open(const std::string& path) {
 absl::Status Store::Prepare() {
   const std::pair<std::optional<Statement>*, const char*> statements[] = {
       {&insert_stream_, "INSERT INTO streams(run_id, host, host_id, boot_id, instance) VALUES(?,?,?,?,?)"},
+      {&insert_named_stream_,
+       "INSERT INTO streams(run_id, host, host_id, boot_id, instance) VALUES(?,?,?,'',?) ON CONFLICT DO NOTHING"},
+      {&name_boot_, "UPDATE streams SET boot_id = ? WHERE id = ? AND boot_id = ''"},
       {&find_stream_, "SELECT id FROM streams WHERE run_id = ?"},
       {&mark_changed_, "UPDATE streams SET changed = 1 WHERE run_id = ?"},
       {&insert_event_,
@@ -118,6 +121,8 @@ absl::StatusOr<int64_t> Store::StreamId(const v1::StreamId& stream) {
                            .Bind(4, stream.instance())
                            .Run());
     id = database_.last_insert_rowid();
+  } else {
+    HP_RETURN_IF_ERROR(name_boot_->Bind(0, stream.boot_id()).Bind(1, id).Run());
   }
   stream_ids_[stream.run_id()] = id;
   return id;
@@ -241,16 +246,24 @@ absl::Status Store::TakeDeclarations(const v1::Envelope& event) {
   if (event.has_tombstone()) {
     const v1::Tombstone& tombstone = event.tombstone();
     const std::string& run_id = tombstone.run_id().empty() ? event.stream().run_id() : tombstone.run_id();
-    HP_RETURN_IF_ERROR(insert_tombstone_->Bind(0, run_id)
-                           .Bind(1, AsInt(tombstone.first_sequence()))
-                           .Bind(2, AsInt(tombstone.last_sequence()))
-                           .BindBlob(3, tombstone.last_hash())
-                           .Bind(4, tombstone.reason())
-                           .Run());
+    for (const DeclaredGap& gap : GapsOf(tombstone)) {
+      HP_RETURN_IF_ERROR(insert_tombstone_->Bind(0, run_id)
+                             .Bind(1, AsInt(gap.first_sequence))
+                             .Bind(2, AsInt(gap.last_sequence))
+                             .BindBlob(3, gap.last_hash)
+                             .Bind(4, tombstone.reason())
+                             .Run());
+    }
     return MarkChanged(run_id);
   }
   const v1::DaemonState& daemon = event.daemon();
   if (daemon.previous_last_sequence() == 0) return absl::OkStatus();
+  // Of a run that is gone as a whole there is nothing but this.
+  HP_RETURN_IF_ERROR(insert_named_stream_->Bind(0, daemon.previous_run_id())
+                         .Bind(1, event.stream().host())
+                         .Bind(2, event.stream().host_id())
+                         .Bind(3, event.stream().instance())
+                         .Run());
   HP_RETURN_IF_ERROR(insert_end_->Bind(0, daemon.previous_run_id())
                          .Bind(1, AsInt(daemon.previous_last_sequence()))
                          .BindBlob(2, daemon.previous_last_hash())

@@ -72,8 +72,8 @@ class Store {
   bool in_transaction_ = false;
   Counts counts_;
   std::map<std::string, int64_t> stream_ids_;
-  std::optional<Statement> insert_stream_, find_stream_, mark_changed_, insert_event_, find_hash_, insert_tombstone_,
-      insert_end_, insert_finding_, set_offset_, upsert_session_, session_started_, session_ended_;
+  std::optional<Statement> insert_stream_, insert_named_stream_, name_boot_, find_stream_, mark_changed_, insert_event_,
+      find_hash_, insert_tombstone_, insert_end_, insert_finding_, set_offset_, upsert_session_, session_started_, session_ended_;
 };
 
 }  // namespace holdpoint

@@ -17,12 +17,14 @@ using testing::HasSubstr;
 
 class MemorySink final : public RecordSink {
  public:
-  absl::Status Append(uint64_t, absl::string_view record) override {
+  absl::Status Append(uint64_t, absl::string_view record, RecordClass) override {
     records.emplace_back(record);
     return absl::OkStatus();
   }
   absl::Status Sync() override { return absl::OkStatus(); }
   std::vector<Eviction> TakeEvictions() override { return std::exchange(evictions, {}); }
+  void NoteUnwritten(const SequenceGap&) override {}
+  void EvictionsDeclared() override {}
   std::vector<std::string> records;
   std::vector<Eviction> evictions;
 };
@@ -151,13 +153,32 @@ TEST_F(StoreTest, TombstoneOfALaterRunAccountsForWhatNeverArrived) {
   MemorySink sink;
   Sha256Digest hash;
   std::copy(fifth.previous_hash().begin(), fifth.previous_hash().end(), hash.begin());
-  sink.evictions = {{"old", 1, 4, hash, false}};
+  sink.evictions = {{.run_id = "old", .gaps = {{1, 2, {}}, {3, 4, hash}}, .records = 4}};
   v1::StreamId stream;
   stream.set_run_id("new");
   Recorder recorder(stream, Clock::Real(), sink);
   ASSERT_TRUE(recorder.FlushLosses().ok());
   ASSERT_TRUE(Insert(sink.records.at(0)).ok());
   EXPECT_THAT(Findings(), testing::IsEmpty());
+}
+
+TEST_F(StoreTest, RunOfWhichNothingArrivedIsMissedWhereTheNextOneKnewIt) {
+  MemorySink sink;
+  v1::StreamId stream;
+  stream.set_run_id("new");
+  Recorder recorder(stream, Clock::Real(), sink);
+  v1::Envelope started;
+  started.mutable_daemon()->set_state("started");
+  started.mutable_daemon()->set_previous_run_id("old");
+  started.mutable_daemon()->set_previous_last_sequence(5);
+  started.mutable_daemon()->set_previous_last_hash(std::string(32, '\0'));
+  ASSERT_TRUE(recorder.Record(started).ok());
+  ASSERT_TRUE(Insert(sink.records[0]).ok());
+  EXPECT_THAT(Findings(), testing::ElementsAre("missing old 1-5"));
+  sink.evictions = {{.run_id = "old", .gaps = {{1, 5, {}}}, .records = 5}};
+  ASSERT_TRUE(recorder.FlushLosses().ok());
+  ASSERT_TRUE(Insert(sink.records[1]).ok());
+  EXPECT_THAT(Findings(), testing::IsEmpty()) << "declared, with the hash that the next run saw";
 }
 
 TEST_F(StoreTest, SessionsAreSummedUp) {

@@ -146,7 +146,7 @@ void TopicVerifier::TakeDeclarations(const v1::Envelope& event, Run& run) {
     const bool ours = tombstone.run_id().empty();
     if (!ours && !IsRunId(tombstone.run_id())) return;
     Run& about = ours ? run : runs_[tombstone.run_id()];  // Perhaps its records come later.
-    about.declared.push_back({tombstone.first_sequence(), tombstone.last_sequence(), tombstone.last_hash()});
+    for (DeclaredGap& gap : GapsOf(tombstone)) about.declared.push_back(std::move(gap));
   }
   const v1::DaemonState& daemon = event.daemon();
   if (daemon.state() == "started" && run.announced_key.empty()) run.announced_key = daemon.heartbeat_key();

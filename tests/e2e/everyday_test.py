@@ -162,6 +162,21 @@ class Everyday(unittest.TestCase):
         self.assertEqual(counts['exec_killed'], 0)
         print(f'execs: {counts["exec_seen"]}, asked: {counts["exec_asked"]} '
               f'({100 * counts["exec_asked"] // counts["exec_seen"]} %)', flush=True)
+        self.gate.stop()  # what was only counted is written
+        self.check_budget(counts['exec_seen'])
+
+    def check_budget(self, execs):
+        """docs/record.md says how much a host records in a day: what is allowed is a count for each program and minute."""
+        events = [e for e in self.gate.events() if e.get('session')]
+        rollups = [(e['session'], e['rollup']['kind'], e['rollup']['subject'], e['rollup']['first_unix_ns'] // 60_000_000_000)
+                   for e in events if e['type'] == 'rollup']
+        self.assertEqual(len(rollups), len(set(rollups)), 'one for each session, program and minute')
+        counted = sum(e['rollup']['count'] for e in events if e['type'] == 'rollup' and e['rollup']['kind'] == 'exec')
+        alone = sum(e['type'] == 'exec' for e in events)
+        self.assertLess(len(events), execs / 4, 'most of what happens is only counted')
+        sizes = sum(path.stat().st_size for path in (self.gate.state / 'spool').glob('*/*.seg'))
+        print(f'records of the session: {len(events)} ({len(rollups)} counts of {counted} execs, {alone} execs of their own) '
+              f'in {len({minute for *_, minute in rollups})} minutes; {sizes} bytes in the spool', flush=True)
 
     def install_packages(self):
         """The part of the day that needs root: its own session, the same gate."""

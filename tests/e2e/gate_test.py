@@ -416,6 +416,9 @@ class DiskFull(GateTest):
         shell = f'i=0; while [ $i -lt 300 ]; do rm {self.precious}/a 2>/dev/null; echo $?; i=$((i+1)); done'
         out = self.finish(self.session(shell))[1]
         self.assertEqual(set(out.split()), {'126'})
+        refused = [e for e in self.gate.events() if e['type'] == 'exec'
+                   and e['exec']['judgement']['verdict'] in ('hold', 'refuse')]
+        self.assertEqual(len(refused), 300, 'each is in the record: there is room kept for them')
         (self.small / 'ballast').unlink()
         self.finish(self.session(f'rm {self.precious}/a'))
         self.assertEqual(self.gate.cli('verify').returncode, 0)
