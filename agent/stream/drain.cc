@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "agent/base/log.h"
 #include "agent/base/status.h"
+#include "agent/event/recorder.h"
 #include "agent/spool/layout.h"
 
 namespace holdpoint {
@@ -45,6 +46,7 @@ absl::StatusOr<Drain::End> Drain::RunOneSink() {
   tracker_ = std::make_unique<DeliveryTracker>(saved_);
   pending_record_.clear();
   restart_ = absl::OkStatus();
+  watched_.reset();
   auto made = options_.make_sink(
       {.delivered = [this](uint64_t number, const absl::Status& status) { OnDelivered(number, status); },
        .trouble = [this](absl::string_view kind, absl::string_view text) { OnTrouble(kind, text); }});
@@ -84,6 +86,7 @@ absl::StatusOr<bool> Drain::Feed(SpoolReader& reader, Sink& sink) {
       HP_ASSIGN_OR_RETURN(const bool found, reader.Next(&record));
       if (!found) return false;
       pending_number_ = tracker_->Add(record.run_id, record.sequence);
+      if (!watched_.has_value()) Watch(pending_number_, record.bytes);
     } else {
       record.bytes = pending_record_;
     }
@@ -98,6 +101,11 @@ absl::StatusOr<bool> Drain::Feed(SpoolReader& reader, Sink& sink) {
   return true;
 }
 
+void Drain::Watch(uint64_t number, absl::string_view record) {
+  v1::Envelope event;
+  if (ParseRecord(record, &event)) watched_ = Watched{number, event.time_unix_ns()};
+}
+
 void Drain::OnDelivered(uint64_t number, const absl::Status& status) {
   if (absl::IsOutOfRange(status)) {
     // It would block the stream for ever.
@@ -109,7 +117,15 @@ void Drain::OnDelivered(uint64_t number, const absl::Status& status) {
   }
   if (!told_.empty() && status.ok()) {
     told_.clear();
+    counts_.blocked.clear();
     LogInfo("records are delivered again");
+  }
+  if (watched_.has_value() && watched_->number == number) {
+    const int64_t now = absl::ToUnixNanos(Clock::Real().Wall());
+    counts_.delay.Add(absl::Nanoseconds(now - watched_->made_unix_ns));
+    counts_.last_unix_ns = now;
+    counts_.last_record_unix_ns = watched_->made_unix_ns;
+    watched_.reset();
   }
   const uint64_t before = tracker_->delivered();
   tracker_->Delivered(number);
@@ -119,7 +135,10 @@ void Drain::OnDelivered(uint64_t number, const absl::Status& status) {
 void Drain::OnTrouble(absl::string_view kind, absl::string_view sentence) {
   const bool known = counts_.trouble.size() < kKinds || counts_.trouble.contains(std::string(kind));
   ++counts_.trouble[known ? std::string(kind) : "other"];
-  if (told_.emplace(kind).second) LogWarning(sentence);
+  if (!told_.emplace(kind).second) return;
+  LogWarning(sentence);
+  counts_.blocked = std::string(kind);
+  if (options_.progress) options_.progress(counts_);
 }
 
 absl::Status Drain::SaveCursor(bool now) {

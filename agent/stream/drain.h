@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <memory>
 #include <set>
 #include <string>
@@ -10,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "agent/base/clock.h"
+#include "agent/base/latency.h"
 #include "agent/spool/reader.h"
 #include "agent/stream/sink.h"
 #include "agent/stream/tracker.h"
@@ -22,6 +24,11 @@ struct DrainCounts {
   uint64_t undeliverable = 0;  // of these: the receiver never takes them
   uint64_t restarts = 0;       // sinks that were given up and made anew
   std::map<std::string, uint64_t> trouble;  // by kind (Sink::Reports), each time that the sink spoke of it
+  std::string blocked;  // the kind that keeps records from being delivered now; empty: nothing
+  // Measured on one record at a time: from its making to the report.
+  Latency delay;
+  int64_t last_unix_ns = 0;         // of the last such report, 0 before the first
+  int64_t last_record_unix_ns = 0;  // when its record was made
 };
 
 struct DrainOptions {
@@ -33,7 +40,7 @@ struct DrainOptions {
   bool once = false;  // end when all that is in the spool is delivered
   int stop_fd = -1;   // readable: end; -1 where there is none
   absl::Duration first_pause = absl::Seconds(1);  // before a new sink; then ever longer, up to half a minute
-  // Called when the cursor was saved, on the drain's thread.
+  // Called when the cursor was saved and when something begins to be in the way, on the drain's thread.
   std::function<void(const DrainCounts& counts)> progress = {};
 };
 
@@ -58,6 +65,7 @@ class Drain {
   absl::StatusOr<bool> Feed(SpoolReader& reader, Sink& sink);
   void OnDelivered(uint64_t number, const absl::Status& status);
   void OnTrouble(absl::string_view kind, absl::string_view sentence);
+  void Watch(uint64_t number, absl::string_view record);
   absl::Status SaveCursor(bool now);
   bool WaitFor(Sink* sink, SpoolReader* reader, absl::Duration timeout);
 
@@ -70,6 +78,11 @@ class Drain {
   std::set<std::string> told_;  // since the last delivery
   BootTime last_save_;
   uint64_t saved_delivered_ = 0;
+  struct Watched {
+    uint64_t number = 0;
+    int64_t made_unix_ns = 0;
+  };
+  std::optional<Watched> watched_;  // the record whose delivery is timed
   DrainCounts counts_;
 };
 

@@ -20,6 +20,7 @@
 #include "agent/base/status.h"
 #include "agent/base/stop_signals.h"
 #include "agent/base/version.h"
+#include "agent/spool/delivery.h"
 #include "agent/stream/check.h"
 #include "agent/stream/drain.h"
 #include "agent/stream/drop_rights.h"
@@ -157,6 +158,22 @@ int Check(const Flags& flags) {
   return bad ? 1 : 0;
 }
 
+// For `holdpoint status` and metrics. What cannot be written there keeps no record from being delivered.
+void Tell(const std::string& path, int64_t started_unix_ns, const DrainCounts& counts) {
+  const DeliveryState state{.delivered = counts.delivered,
+                            .undeliverable = counts.undeliverable,
+                            .restarts = counts.restarts,
+                            .started_unix_ns = started_unix_ns,
+                            .last_unix_ns = counts.last_unix_ns,
+                            .last_record_unix_ns = counts.last_record_unix_ns,
+                            .delay = LatencyBuckets::Of(counts.delay),
+                            .trouble = counts.blocked};
+  if (absl::Status written = WriteDelivery(path, state); !written.ok()) {
+    static bool told = false;
+    if (!std::exchange(told, true)) LogWarning("holdpoint status shows nothing of the delivery: ", written.message());
+  }
+}
+
 absl::Status Run(const Flags& flags) {
   HP_ASSIGN_OR_RETURN(Setup setup, ReadSetup(flags));
   if (const std::string trap = ScramTrap(rd_kafka_version(), setup.kafka.settings); !trap.empty()) LogWarning(trap);
@@ -178,7 +195,9 @@ absl::Status Run(const Flags& flags) {
                  return KafkaSink::Create(setup.kafka, std::move(reports));
                },
                .once = flags.once,
-               .stop_fd = ends.get()});
+               .stop_fd = ends.get(),
+               .progress = [path = DeliveryPath(flags.state), started = absl::ToUnixNanos(absl::Now())](
+                               const DrainCounts& counts) { Tell(path, started, counts); }});
   const absl::Status status = drain.Run();
   LogInfo(drain.counts().delivered, " records delivered to ", flags.topic,
           drain.counts().undeliverable > 0

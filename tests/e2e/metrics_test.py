@@ -1,11 +1,14 @@
 """Does the record arrive: numbers that Prometheus reads, and an event that is sent to try the whole way."""
 
+import json
 import shutil
 import subprocess
 import unittest
 
-from e2e import case
+from e2e import case, kafka
 from prometheus_client.parser import text_string_to_metric_families
+
+TOPIC = 'holdpoint.events.v1'
 
 
 def setUpModule():
@@ -81,6 +84,58 @@ class MetricsTest(case.GateCase):
             f'{self.gate.bin}/holdpoint --run {self.gate.run} --state {self.gate.state} test-alert', uid=0))
         self.assertEqual(code, 77, err)
         self.assertFalse([e for e in self.gate.events() if e['type'] == 'test_alert'])
+
+
+class WithBrokersTest(case.GateCase):
+    """The same on a real broker."""
+
+    def setUp(self):
+        self.broker = kafka.Broker(self.PLACE / 'metrics-broker', port=19094)
+        self.addCleanup(self.broker.stop)
+        self.broker.topic(TOPIC, 3)
+        super().setUp()
+        self.db = self.world.root / 'soc.db'
+
+    def config(self):
+        return super().config() + (f'\nkafka: {{brokers: ["{self.broker.address}"], topic: {TOPIC}, '
+                                   'settings: {reconnect.backoff.max.ms: 500}}\n')
+
+    def collect(self):
+        collector = subprocess.Popen([self.gate.bin / 'holdpoint-collector', 'consume', '--brokers', self.broker.address,
+                                      '--topic', TOPIC, '--db', self.db], stderr=subprocess.DEVNULL)
+        self.addCleanup(collector.wait)
+        self.addCleanup(collector.terminate)
+        self.until('a database', self.db.exists)
+
+    def test_alert_goes_all_the_way_and_says_where_it_is_not(self):
+        self.collect()
+        rows = self.gate.lines('test-alert', '--collector-db', self.db, '--timeout', '50')
+        self.assertEqual([(row['station'], row['arrived']) for row in rows],
+                         [('spool', True), ('brokers', True), ('collector', True)])
+        spool = self.gate.lines('status')[0]['spool']
+        self.assertTrue(spool['kafka'])
+        self.assertGreater(spool['last_delivery'], 0)
+        self.assertEqual(spool['trouble'], '')
+        now = samples(self.gate.cli('metrics').stdout)
+        self.assertGreater(now['holdpoint_last_delivery_timestamp_seconds', ()], 0)
+        self.assertIn(('holdpoint_undelivered_events', ()), now)
+        self.assertGreater(now['holdpoint_delivered_events_total', ()], 0)
+        self.assertGreater(now['holdpoint_delivery_delay_seconds_count', ()], 0)
+        self.assertEqual(now['holdpoint_stream_blocked', ()], 0)
+
+        self.broker.stop()
+        done = self.gate.cli('--json', 'test-alert', '--timeout', '1')
+        self.assertEqual(done.returncode, 75, done.stderr)
+        rows = [json.loads(line) for line in done.stdout.splitlines()]
+        self.assertEqual([(row['station'], row['arrived']) for row in rows], [('spool', True), ('brokers', False)])
+        self.until('what is in the way', lambda: self.gate.lines('status')[0]['spool']['trouble'])
+        self.assertGreater(self.gate.lines('status')[0]['spool']['undelivered'], 0)
+        self.assertIn('records wait', self.gate.cli('status').stdout)
+        self.assertNotEqual(self.finish(self.session(f'rm {self.precious}/b', 'production'))[0], 0, 'the gate gates on')
+        self.assertTrue((self.precious / 'b').exists())
+
+        self.broker.start()
+        self.until('everything delivered', lambda: self.gate.lines('status')[0]['spool']['undelivered'] == 0)
 
 
 if __name__ == '__main__':
