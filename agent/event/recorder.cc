@@ -4,6 +4,7 @@
 #include <climits>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "agent/base/status.h"
@@ -53,6 +54,8 @@ v1::Tombstone TombstoneOf(const Eviction& eviction) {
 }
 
 }  // namespace
+
+bool NeverWritten(const v1::Tombstone& tombstone) { return absl::StrContains(tombstone.reason(), kUnwritten); }
 
 void SerializeRecord(const v1::Envelope& event, std::string* out) {
   out->clear();

@@ -104,6 +104,9 @@ class Recorder {
   std::string unwritten_reason_ ABSL_GUARDED_BY(mutex_);
 };
 
+// Whether it declares records that no spool ever had, rather than evicted ones.
+bool NeverWritten(const v1::Tombstone& tombstone);
+
 // The bytes that the chain covers: deterministic serialisation of the whole envelope.
 void SerializeRecord(const v1::Envelope& event, std::string* out);
 

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <utility>
 
+#include "agent/event/chain.h"
 #include "agent/event/recorder.h"
 #include "agent/export/format.h"
 #include "agent/export/story.h"
@@ -50,23 +51,40 @@ LinePump::LinePump(const SinkSpec& spec, LineTarget& target, Cursor from, bool f
 
 bool LinePump::HasRoom() const { return entries_.size() < kMaxEntries && bytes_ < kMaxBytes; }
 
-void LinePump::CountMissing(const v1::Envelope& event) {
+uint64_t LinePump::MissingBefore(const v1::Envelope& event) {
   const auto next = next_.try_emplace(event.stream().run_id(), fresh_ ? event.sequence() : 1).first;
   const uint64_t expected = next->second;
   next->second = event.sequence() + 1;
-  if (event.sequence() <= expected) return;
+  if (event.sequence() <= expected) return 0;
   // What could never be written is declared by the record behind it, and no loss of this sink's.
-  const bool declared = event.has_tombstone() && event.tombstone().run_id().empty() &&
-                        event.tombstone().first_sequence() <= expected &&
-                        event.tombstone().last_sequence() + 1 == event.sequence();
-  if (!declared) counters_.missing += event.sequence() - expected;
+  const bool unwritten = event.has_tombstone() && event.tombstone().run_id().empty() && NeverWritten(event.tombstone()) &&
+                         event.tombstone().first_sequence() <= expected &&
+                         event.tombstone().last_sequence() + 1 == event.sequence();
+  return unwritten ? 0 : event.sequence() - expected;
+}
+
+// Of an earlier run, which was read before this one as far as it was there: what is behind that.
+uint64_t LinePump::MissingOf(const v1::Tombstone& tombstone, Entry& entry) {
+  const auto [next, unknown] = next_.try_emplace(tombstone.run_id(), 1);
+  const bool lost = !NeverWritten(tombstone) && !(unknown && fresh_);
+  uint64_t missing = 0;
+  for (const DeclaredGap& gap : GapsOf(tombstone)) {
+    if (gap.last_sequence < next->second) continue;
+    if (lost) missing += gap.last_sequence + 1 - std::max(gap.first_sequence, next->second);
+    next->second = gap.last_sequence + 1;
+  }
+  entry.gone[tombstone.run_id()] = next->second;
+  return missing;
 }
 
 void LinePump::Take(absl::string_view run_id, uint64_t sequence, absl::string_view record) {
   v1::Envelope event;
   std::optional<OutLine> line = LineOf(spec_, record, &event, &counters_);
-  if (event.sequence() != 0) CountMissing(event);
-  entries_.push_back({std::string(run_id), sequence, line.has_value()});
+  Entry& entry = entries_.emplace_back(Entry{std::string(run_id), sequence, line.has_value()});
+  if (event.sequence() != 0) entry.missing = MissingBefore(event);
+  if (event.has_tombstone() && !event.tombstone().run_id().empty() && event.tombstone().run_id() != run_id) {
+    entry.missing += MissingOf(event.tombstone(), entry);
+  }
   if (line.has_value()) {
     bytes_ += line->text.size();
     lines_.push_back(*std::move(line));
@@ -78,8 +96,11 @@ void LinePump::Take(absl::string_view run_id, uint64_t sequence, absl::string_vi
 // Moves the cursor over what has no line, up to the first that has one.
 void LinePump::Pass() {
   while (!entries_.empty() && !entries_.front().line) {
-    uint64_t& next = cursor_.next_sequence[entries_.front().run_id];
-    next = std::max(next, entries_.front().sequence + 1);
+    const Entry& entry = entries_.front();
+    uint64_t& next = cursor_.next_sequence[entry.run_id];
+    next = std::max(next, entry.sequence + 1);
+    for (const auto& [run_id, after] : entry.gone) cursor_.next_sequence[run_id] = after;
+    counters_.missing += entry.missing;
     entries_.pop_front();
   }
 }

@@ -26,7 +26,7 @@ std::optional<OutLine> LineOf(const SinkSpec& spec, absl::string_view record, v1
 class LinePump {
  public:
   // `from` is where the reading goes on: what is missing behind it was gone from the spool before it was read, and is
-  // counted. A `fresh` sink begins with whatever is there. `target`, `counters` and `clock` outlive the pump.
+  // counted when the cursor passes the place; also where a whole run went, which a later one's tombstones tell. A `fresh` sink begins with whatever is there. `target`, `counters` and `clock` outlive the pump.
   LinePump(const SinkSpec& spec, LineTarget& target, Cursor from, bool fresh, SinkCounters& counters, const Clock& clock);
 
   bool HasRoom() const;
@@ -46,9 +46,12 @@ class LinePump {
   struct Entry {
     std::string run_id;
     uint64_t sequence;
-    bool line;  // it has one in lines_
+    bool line;             // it has one in lines_
+    uint64_t missing = 0;  // before it
+    std::map<std::string, uint64_t> gone = {};  // runs of which it says that they are gone up to there
   };
-  void CountMissing(const v1::Envelope& event);
+  uint64_t MissingBefore(const v1::Envelope& event);
+  uint64_t MissingOf(const v1::Tombstone& tombstone, Entry& entry);
   void Pass();
   absl::Status Failed(absl::Status status);
 

@@ -55,6 +55,16 @@ class LinePumpTest : public testing::Test {
     pump.Take(run, sequence, bytes);
   }
 
+  static v1::Envelope Gone(const std::string& run, uint64_t first, uint64_t last, const std::string& reason) {
+    v1::Envelope event;
+    v1::Tombstone& tombstone = *event.mutable_tombstone();
+    tombstone.set_run_id(run);
+    tombstone.set_first_sequence(first);
+    tombstone.set_last_sequence(last);
+    tombstone.set_reason(reason);
+    return event;
+  }
+
   void Later(absl::Duration time) { clock_.now = clock_.now + time; }
 
   FakeClock clock_;
@@ -135,19 +145,45 @@ TEST_F(LinePumpTest, LeavesOutWhatIsBelowItsMinimumAndWhatIsNoRecord) {
 
 TEST_F(LinePumpTest, CountsWhatWasGoneBeforeItWasRead) {
   const auto pump = Make("informational", {.next_sequence = {{"run-1", 5}}});
-  Take(*pump, 5);
-  EXPECT_EQ(counters_.missing, 0u);
-  Take(*pump, 9);  // 6, 7, 8
-  EXPECT_EQ(counters_.missing, 3u);
-  Take(*pump, 3, {}, "run-2");  // 1, 2
-  EXPECT_EQ(counters_.missing, 5u);
-  v1::Envelope tombstone;
-  tombstone.mutable_tombstone()->set_first_sequence(10);
-  tombstone.mutable_tombstone()->set_last_sequence(19);
-  Take(*pump, 20, tombstone);  // Never written: nobody's loss here.
-  EXPECT_EQ(counters_.missing, 5u);
-  Take(*Make(), 100);  // A new sink begins with what is there.
-  EXPECT_EQ(counters_.missing, 5u);
+  const auto missing_after = [&](uint64_t sequence, const v1::Envelope& event, const std::string& run) {
+    Take(*pump, sequence, event, run);
+    EXPECT_TRUE(pump->Push().ok());
+    return counters_.missing;
+  };
+  EXPECT_EQ(missing_after(5, {}, "run-1"), 0u);
+  EXPECT_EQ(missing_after(9, {}, "run-1"), 3u);  // 6, 7, 8
+  EXPECT_EQ(missing_after(3, {}, "run-2"), 5u);  // 1, 2
+  EXPECT_EQ(missing_after(20, Gone("", 10, 19, "could not be written: No space left on device"), "run-1"), 5u)
+      << "never written: nobody's loss here";
+  EXPECT_EQ(missing_after(30, Gone("", 21, 29, "evicted before delivery: the spool is full"), "run-1"), 14u);
+  const auto fresh = Make();
+  Take(*fresh, 100);  // A new sink begins with what is there.
+  EXPECT_TRUE(fresh->Push().ok());
+  EXPECT_EQ(counters_.missing, 14u);
+}
+
+TEST_F(LinePumpTest, CountsWhatATombstoneSaysOfRunsThatAreGone) {
+  const auto pump = Make("informational", {.next_sequence = {{"run-1", 5}}});
+  const std::string full = "evicted after delivery: the spool is full";  // To the brokers, not to this sink.
+  target_.room = 0;
+  Take(*pump, 1, Gone("run-1", 1, 10, full), "run-9");
+  EXPECT_FALSE(pump->Push().ok());
+  EXPECT_EQ(counters_.missing, 0u) << "told by whoever takes it, and that may be after a restart";
+  target_.room = 100;
+  Later(absl::Seconds(1));
+  EXPECT_TRUE(pump->Push().ok());
+  EXPECT_EQ(counters_.missing, 6u);
+  EXPECT_EQ(pump->cursor().Next("run-1"), 11u);
+  Take(*pump, 2, Gone("run-1", 1, 10, full), "run-9");  // Declared once more.
+  Take(*pump, 3, Gone("run-2", 1, 7, full), "run-9");   // Came and went while this sink was away.
+  Take(*pump, 4, Gone("run-3", 1, 7, "by the run itself: could not be written"), "run-9");
+  EXPECT_TRUE(pump->Push().ok());
+  EXPECT_EQ(counters_.missing, 13u);
+  const auto fresh = Make();
+  Take(*fresh, 1, Gone("run-8", 1, 7, full), "run-9");
+  EXPECT_TRUE(fresh->Push().ok());
+  EXPECT_EQ(counters_.missing, 13u) << "before its time";
+  EXPECT_EQ(fresh->cursor().Next("run-8"), 8u);
 }
 
 }  // namespace

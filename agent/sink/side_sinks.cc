@@ -25,6 +25,7 @@ namespace {
 constexpr absl::Duration kSaveEvery = absl::Milliseconds(200);
 constexpr absl::Duration kIdleWait = absl::Seconds(1);
 constexpr absl::Duration kOpenAgain = absl::Seconds(10);
+constexpr size_t kRunsKept = 256;  // in a cursor, of those that are gone from the spool
 
 absl::StatusOr<std::unique_ptr<LineTarget>> OpenTarget(const SinkSpec& spec, uid_t owner) {
   switch (spec.kind) {
@@ -47,6 +48,14 @@ absl::Status MakeFolder(const std::string& path, uid_t owner) {
   return absl::OkStatus();
 }
 
+// How far a sink had read runs that are gone says what a tombstone of them means to it; but not for ever.
+void ForgetRuns(const std::vector<StreamDir>& streams, Cursor* cursor) {
+  if (cursor->next_sequence.size() < streams.size() + kRunsKept) return;
+  std::erase_if(cursor->next_sequence, [&](const auto& entry) {
+    return std::none_of(streams.begin(), streams.end(), [&](const StreamDir& one) { return one.run_id == entry.first; });
+  });
+}
+
 }  // namespace
 
 struct SideSinks::One {
@@ -56,6 +65,7 @@ struct SideSinks::One {
   SinkCounters counters;
   std::thread thread;
   absl::Status ended;
+  uint64_t missing_told = 0;
   std::string told;  // the last failure that was said, until a delivery
   BootTime saved_at;
   Cursor saved;
@@ -63,6 +73,12 @@ struct SideSinks::One {
   void Tell(const absl::Status& failure) {
     if (told.empty()) LogWarning("sink ", spec.name, " gets its events later: ", failure.message());
     told = std::string(failure.message());
+  }
+
+  void TellMissing(uint64_t before) {
+    if (counters.missing > before) {
+      LogWarning("sink ", spec.name, ": ", counters.missing - before, " events were gone from the spool before it had read them");
+    }
   }
 
   void SaveCounters() {
@@ -103,11 +119,10 @@ struct SideSinks::One {
     const bool fresh = saved.next_sequence.empty();
     const std::string spool = absl::StrCat(state, "/spool");
     HP_ASSIGN_OR_RETURN(const std::vector<StreamDir> streams, ListStreams(spool));
-    std::erase_if(saved.next_sequence, [&](const auto& entry) {
-      return std::none_of(streams.begin(), streams.end(), [&](const StreamDir& one) { return one.run_id == entry.first; });
-    });
+    ForgetRuns(streams, &saved);
     HP_ASSIGN_OR_RETURN(const auto reader, SpoolReader::Open(spool, {.from = saved}));
     reader->wait_fd();  // Watch before the first look, so that nothing falls between.
+    missing_told = counters.missing;
     LinePump pump(spec, **target, saved, fresh, counters, Clock::Real());
     for (;;) {
       bool more = true;
@@ -118,6 +133,7 @@ struct SideSinks::One {
       }
       for (const std::string& notice : reader->TakeNotices()) LogWarning("sink ", spec.name, ": ", notice);
       const uint64_t before = counters.delivered;
+      TellMissing(std::exchange(missing_told, counters.missing));
       if (absl::Status pushed = pump.Push(); !pushed.ok()) {
         Tell(pushed);
       } else if (counters.delivered > before && !told.empty()) {

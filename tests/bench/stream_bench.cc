@@ -82,7 +82,7 @@ struct Place {
     state = std::filesystem::absolute(mkdtemp(name));
     std::filesystem::create_directories(state + "/stream");
     stream = *MakeStreamId(state, "bench");
-    spool = *Spool::Open(state + "/spool", stream.run_id(), {.max_bytes = 8ull << 30});
+    spool = *Spool::Open(state + "/spool", stream.run_id(), {.bounds = {.max_bytes = 8ull << 30}});
     recorder = std::make_unique<Recorder>(stream, Clock::Real(), *spool);
   }
   ~Place() { std::filesystem::remove_all(state); }
