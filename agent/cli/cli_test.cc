@@ -780,6 +780,22 @@ TEST_F(CliRecordTest, EventsAreExportedAsASiemReadsThem) {
   EXPECT_EQ(Run({"events", "--format", "leef", "--state", folder_}).code, 2);
 }
 
+TEST_F(CliRecordTest, SinksSayHowFarTheyAre) {
+  EXPECT_THAT(Run({"sinks", "--state", folder_}).out, HasSubstr("no sinks"));
+  std::filesystem::create_directories(folder_ + "/stream/sinks/siem");
+  std::ofstream(folder_ + "/stream/sinks/siem/counters")
+      << R"({"target": "tcp://h:601\u001b", "format": "cef", "delivered": 12, "missing": 3, "failures": 1,
+             "last_failure": "h: Connection refused", "last_failure_unix_ns": 5})";
+  const Ended people = Run({"sinks", "--state", folder_});
+  EXPECT_EQ(people.code, 0) << people.err;
+  EXPECT_THAT(people.out, HasSubstr("away: h: Connection refused"));
+  EXPECT_THAT(people.out, Not(HasSubstr("\x1b")));
+  const auto rows = JsonLines(Run({"sinks", "--json", "--state", folder_}).out);
+  ASSERT_EQ(rows.size(), 1u);
+  EXPECT_EQ(rows[0]["name"], "siem");
+  EXPECT_EQ(rows[0]["missing"], 3);
+}
+
 TEST_F(CliRecordTest, TheDaemonSaysWhereItsRecordIs) {
   Record("s1", "make");
   ServeReply(0, "", StatusBodies({.state = folder_}));

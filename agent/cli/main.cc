@@ -11,6 +11,7 @@
 #include "agent/base/version.h"
 #include "agent/cli/ask.h"
 #include "agent/cli/context.h"
+#include "agent/cli/sinks.h"
 #include "agent/cli/terminal.h"
 
 namespace holdpoint {
@@ -71,6 +72,7 @@ int Main(int argc, char** argv) {
   AddPresence(app, context);
   AddEmergency(app, context);
   AddReport(app, context);
+  AddSinks(app, context);
   AddSuggest(app, context);
   AddInit(app, context);
   AddWatch(app, context);

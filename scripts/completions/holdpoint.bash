@@ -7,7 +7,7 @@ _holdpoint_column() {
 
 _holdpoint() {
   local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command='' words='' i
-  local commands='run holds watch approve deny wait notify-desktop sessions kill status metrics test-alert doctor reload events verify config fingerprint check rules mode report suggest init presence challenge approvals break-glass off on'
+  local commands='run holds watch approve deny wait notify-desktop sessions kill status metrics test-alert sinks doctor reload events verify config fingerprint check rules mode report suggest init presence challenge approvals break-glass off on'
   for ((i = 1; i < COMP_CWORD; i++)); do
     [[ ${COMP_WORDS[i]} != -- ]] || {
       # Behind -- is somebody else's command line.

@@ -35,7 +35,7 @@ MAY_INCLUDE = {
     'agent/warden': ['agent/kernel/warden.h'],
     'agent/report': [],
     'agent/suggest': ['agent/environment'],
-    'agent/cli': ['agent/report', 'agent/suggest', 'agent/event', 'agent/export', 'agent/spool', 'agent/control', 'agent/presence', 'agent/environment', 'agent/judge/check.h',
+    'agent/cli': ['agent/report', 'agent/suggest', 'agent/event', 'agent/export', 'agent/sink', 'agent/spool', 'agent/control', 'agent/presence', 'agent/environment', 'agent/judge/check.h',
                   'agent/judge', 'agent/policy', 'agent/parse', 'agent/reader', 'agent/stream/stream_args.h'],
     'collector': ['agent/event', 'agent/spool', 'collector'],
 }

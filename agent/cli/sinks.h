@@ -1,0 +1,13 @@
+#pragma once
+
+namespace CLI {
+class App;
+}
+
+namespace holdpoint {
+
+struct Context;
+
+void AddSinks(CLI::App& app, Context& context);
+
+}  // namespace holdpoint
