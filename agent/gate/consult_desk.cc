@@ -362,6 +362,7 @@ void ConsultDesk::Ended(const ConsultPtr& consult, const ResponseResult& result,
     outcome.set_held_ns(static_cast<uint64_t>(absl::ToInt64Nanoseconds(core_.clock.Boot() - consult->held_since)));
   }
   *outcome.mutable_process() = consult->process;
+  if (consult->judgement.verdict() != v1::VERDICT_UNSPECIFIED) *outcome.mutable_judgement() = consult->judgement;
   core_.ledger.Outcome(session, std::move(outcome), consult->owned ? kHoldRung : kStopRung);
   Forget(consult);
 }

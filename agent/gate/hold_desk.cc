@@ -83,6 +83,7 @@ void HoldDesk::LetPass(const ConsultPtr& consult, Session& session, const std::s
   outcome.set_what("released");
   outcome.set_detail(why);
   *outcome.mutable_process() = consult->process;
+  *outcome.mutable_judgement() = consult->judgement;
   core_.ledger.Outcome(&session, std::move(outcome), kStopRung);
   core_.ledger.Sync();
   consults_.Pass(consult);
@@ -326,6 +327,7 @@ void HoldDesk::ReleaseHeld(const ConsultPtr& consult, Ticket& ticket) {
   outcome.set_detail(absl::StrCat("approved by ", ticket.decided_by));
   outcome.set_held_ns(static_cast<uint64_t>(absl::ToInt64Nanoseconds(core_.clock.Boot() - consult->held_since)));
   *outcome.mutable_process() = consult->process;
+  *outcome.mutable_judgement() = consult->judgement;
   core_.ledger.Outcome(core_.sessions.Find(consult->event.head.session), std::move(outcome), kHoldRung);
   core_.ledger.Sync();
   core_.responder.Release(consult->task, [this, consult](const ResponseResult& result) {

@@ -40,10 +40,24 @@ v1::Process ProcessOf(const ConnectEvent& event) {
   return process;
 }
 
+namespace {
+
+// The session's own process that the event is about; null where it is about none.
+v1::Process* ActingProcess(v1::Envelope& event) {
+  if (event.has_exec()) return event.mutable_exec()->mutable_process();
+  if (event.has_connect()) return event.mutable_connect()->mutable_process();
+  if (event.has_outcome() && event.outcome().has_process()) return event.mutable_outcome()->mutable_process();
+  if (event.has_escaped() && event.escaped().has_process()) return event.mutable_escaped()->mutable_process();
+  return nullptr;
+}
+
+}  // namespace
+
 void Ledger::Write(const Session* session, v1::Envelope event) {
   if (session != nullptr) {
     event.set_session(session->id);
     event.set_environment(session->environment);
+    if (v1::Process* process = ActingProcess(event); process != nullptr) process->set_coding_agent(session->coding_agent);
   }
   if (absl::StatusOr<uint64_t> sequence = recorder_.Record(std::move(event)); !sequence.ok()) Problem(sequence.status());
 }

@@ -1,4 +1,6 @@
-"""How events get to a SIEM: files, syslog over TCP and TLS, each sink by itself."""
+"""What a SIEM gets of a refused act and of the decision on it: in every format the session, the tags, the reason and the
+decision, each line as the format's own schema wants it. And how it gets there: files, syslog over TCP and TLS, each sink by
+itself."""
 
 import contextlib
 import json
@@ -12,13 +14,82 @@ import threading
 import unittest
 
 from e2e import case
-from siem import cef
+from siem import cef, ecs, ocsf
 
 BUILD = pathlib.Path(os.environ['HP_BUILD_DIR'])
 
 
 def setUpModule():
     case.enter()
+
+
+class RefusedAct(case.GateCase):
+    HOLD_MS = 1  # refused at once, with an open ticket
+
+    def exported(self, form):
+        done = self.gate.cli('events', '--format', form)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout.splitlines()
+
+    def test_every_format_tells_the_whole_story(self):
+        file = self.precious / 'a'
+        code, _, err = self.finish(self.session(f'rm -f {file}'))
+        self.assertNotEqual(code, 0, err)
+        self.assertTrue(file.exists())
+        refused = self.gate.await_event(lambda e: e['type'] == 'outcome' and e['outcome']['what'] == 'refused')
+        session, ticket = refused['session'], refused['outcome']['ticket']
+        denied = self.gate.decide('deny', ticket, case.DANA, reason='not today')
+        self.assertEqual(denied.returncode, 0, denied.stderr)
+        self.gate.await_event(lambda e: e['type'] == 'decision')
+
+        native = [json.loads(line) for line in self.exported('json')]
+        act = next(e for e in native if e['type'] == 'exec' and e['session'] == session
+                   and e['exec']['judgement']['verdict'] in ('hold', 'refuse'))
+        reason, rule = act['exec']['judgement']['reason'], act['exec']['judgement']['rule']
+
+        # The record goes on meanwhile.
+        lines = {form: self.exported(form)[:len(native)] for form in ('cef', 'ocsf', 'ecs')}
+        for form, texts in lines.items():
+            self.assertEqual(len(texts), len(native), form)
+        for line in lines['ocsf']:
+            self.assertEqual(ocsf.problems_of(json.loads(line)), [], line)
+        for line in lines['ecs']:
+            self.assertEqual(ecs.problems_of(json.loads(line)), [], line)
+
+        acts = [json.loads(line) for line in lines['ecs']]
+        stopped = next(e for e in acts if e['event']['action'] in ('exec-refused', 'exec-held')
+                       and e['holdpoint']['session'] == session)
+        self.assertEqual(stopped['event']['reason'], reason)
+        self.assertEqual(stopped['rule']['id'], rule)
+        self.assertEqual(stopped['holdpoint']['tags']['session'], 'staging')
+        self.assertEqual(stopped['holdpoint']['tags']['target'], 'production')
+        self.assertTrue(stopped['holdpoint']['tags']['crossing'])
+        self.assertEqual(stopped['holdpoint']['resource']['id'], str(file))
+        self.assertEqual(stopped['process']['args'][-1], str(file))
+        started = next(e for e in native if e['type'] == 'session_started' and e['session'] == session)
+        self.assertEqual(stopped['holdpoint']['coding_agent'], started['session_started']['coding_agent'])
+        decision = next(e for e in acts if e['event']['action'] == 'decision-deny')
+        self.assertEqual((decision['user']['name'], decision['event']['reason']), ('dana', 'not today'))
+
+        records = [json.loads(line) for line in lines['ocsf']]
+        blocked = next(e for e in records if e['class_uid'] == 1001)
+        self.assertEqual((blocked['activity_name'], blocked['file']['path']), ('Delete', str(file)))
+        self.assertEqual(blocked['ai_agent']['instance_uid'], session)
+        self.assertEqual(blocked['status_detail'], reason)
+        self.assertEqual(blocked['unmapped']['holdpoint']['tags']['target'], 'production')
+        findings = [e for e in records if e['class_uid'] == 2004 and e['finding_info']['uid'] == ticket]
+        self.assertEqual([e['activity_name'] for e in findings], ['Create', 'Close'])
+        self.assertEqual(findings[0]['finding_info']['analytic']['uid'], rule)
+        self.assertEqual(findings[1]['evidences'][0]['user']['name'], 'dana')
+
+        parsed = [cef.parse(line) for line in lines['cef']]
+        header, values = next((h, v) for h, v in parsed if h[3] in ('exec-refused', 'exec-held'))
+        self.assertIn(header[5], ('8', '10'))
+        self.assertEqual(values['cs1'], session)
+        self.assertIn('target=production crossing', values['cs3'])
+        self.assertEqual((values['reason'], values['cs2']), (reason, rule))
+        self.assertIn(ticket, [v.get('cs5') for _, v in parsed])
+        self.assertTrue(any(h[3] == 'decision-deny' and v['suser'] == 'dana' for h, v in parsed))
 
 
 class Receiver:
