@@ -112,6 +112,7 @@ struct Place {
 
 std::vector<Place> Places() {
   return {
+      {"AwsSecretKey", {"env", "AWS_SECRET_ACCESS_KEY=%%", "aws", "s3", "rm", "s3://b/k"}},
       {"AwsSessionToken", {"env", "AWS_SESSION_TOKEN=%%", "aws", "s3", "ls"}},
       {"BearerHeader", {"curl", "-H", "Authorization: Bearer %%", "https://api.example.com/"}},
       {"BasicHeader", {"curl", "-H", "Authorization: Basic %%", "https://api.example.com/"}},
@@ -149,6 +150,8 @@ std::vector<Place> Places() {
       {"OptionAlone", {"tool", "--api-token", "%%", "rm"}},
       {"OptionWithSign", {"tool", "--client-secret=%%", "rm"}},
       {"OpensslPass", {"openssl", "enc", "-pass", "pass:%%", "-in", "x"}},
+      {"PrivateKey",
+       {"sh", "-c", "echo '-----BEGIN PRIV_ATE KEY-----\n%%\n-----END PRIV_ATE KEY-----' > key.pem"}},
   };
 }
 
@@ -272,7 +275,7 @@ TEST_F(PrivacyTest, SecretsByTheirPlaceAreNowhereInTheRecord) {
     const std::string secret = absl::StrCat("correct/horse+battery/staple", ++number);
     std::vector<std::string> argv = place.argv;
     for (std::string& word : argv) {
-      word = absl::StrReplaceAll(word, {{"%%", secret}});
+      word = absl::StrReplaceAll(word, {{"%%", secret}, {"PRIV_ATE", "PRIVATE"}});
     }
     Record(argv);
     secrets.emplace_back(place.name, secret);
