@@ -49,21 +49,22 @@ hp_connect_key KeyOf(const ConnectEvent& event) {
 
 }  // namespace
 
-std::string ConnectDesk::PassedBy(const ConnectEvent& event) {
-  if ((event.head.flags & HP_FLAG_GLASS) != 0) return PassedByGlass(event.environment);
+ConnectDesk::Passed ConnectDesk::PassedBy(const ConnectEvent& event) {
+  if ((event.head.flags & HP_FLAG_APPROVED) == 0) return {};
+  if ((event.head.flags & HP_FLAG_GLASS) != 0) return {.by = PassedByGlass(event.environment)};
   const hp_connect_key key = KeyOf(event);
   Ticket* approved = core_.tickets.FindApprovedConnect(key);
   if (approved != nullptr && core_.tickets.Use(*approved, core_.clock.Wall())) {
     if (holds_.on_ticket) holds_.on_ticket(*approved);
-    return absl::StrCat(approved->id, " by ", approved->decided_by);
+    return {.by = absl::StrCat(approved->id, " by ", approved->decided_by), .ticket = approved->id};
   }
   for (const Ticket* ticket : core_.tickets.All()) {
     if (ticket->state != Ticket::State::kUsed || ticket->scope != "session") continue;
     if (ticket->connect.has_value() && memcmp(&key, &*ticket->connect, sizeof(key)) == 0) {
-      return absl::StrCat(ticket->id, " by ", ticket->decided_by);
+      return {.by = absl::StrCat(ticket->id, " by ", ticket->decided_by), .ticket = ticket->id};
     }
   }
-  return "an approval whose ticket is gone";
+  return {.by = "an approval whose ticket is gone"};
 }
 
 std::string ConnectDesk::PassedByGlass(uint32_t environment) {
@@ -105,7 +106,7 @@ void ConnectDesk::OnConnect(const ConnectEvent& event) {
     core_.rollups.Add(event.head.session, Rollups::Kind::kConnect, absl::StrCat(AddressText(event), ":", event.port), now);
   }
   if (event.action == HP_ACTION_ALLOW && !in_full) return;
-  const std::string passed_by = (event.head.flags & HP_FLAG_APPROVED) != 0 ? PassedBy(event) : "";
+  const Passed passed = PassedBy(event);
   v1::Process process = ProcessOf(event);
   char path[1024];
   const ssize_t length = readlink(absl::StrCat("/proc/", event.head.process.tgid, "/exe").c_str(), path, sizeof(path));
@@ -122,11 +123,11 @@ void ConnectDesk::OnConnect(const ConnectEvent& event) {
   }
   const bool observed = (event.head.flags & HP_FLAG_OBSERVED) != 0;
   const bool stops = event.action == HP_ACTION_REFUSE;
-  const bool refused = stops && !observed && passed_by.empty();
+  const bool refused = stops && !observed && passed.by.empty();
   const SessionNumber number = event.head.session;
   core_.judge.Ask(
       std::move(question), core_.policy.consult_budget(), nullptr,
-      [this, event, process, stops, observed, refused, passed_by, in_full, number](absl::StatusOr<v1::FromJudge> answer) {
+      [this, event, process, stops, observed, refused, passed, in_full, number](absl::StatusOr<v1::FromJudge> answer) {
         Session* owner = core_.sessions.Find(number);
         if (owner == nullptr) return;
         v1::Judgement judgement;
@@ -140,7 +141,11 @@ void ConnectDesk::OnConnect(const ConnectEvent& event) {
                               : in_full && judgement.rule() == "default" ? v1::VERDICT_ALLOW
                                                                          : v1::VERDICT_AUDIT);
         if (observed) judgement.set_observed_only(true);
-        judgement.set_passed_by(passed_by);
+        judgement.set_passed_by(passed.by);
+        const bool asks = refused && !judgement.act_digest().empty();
+        Ticket* ticket = asks ? core_.tickets.Find(number, judgement.act_digest(), core_.clock.Wall()) : nullptr;
+        const bool fresh = asks && ticket == nullptr;
+        if (fresh) ticket = holds_.OpenTicket(*owner, judgement, process);
         v1::Envelope envelope;
         envelope.set_boot_ns(event.head.boot_ns);
         envelope.set_rung(kConnectRung);
@@ -150,12 +155,10 @@ void ConnectDesk::OnConnect(const ConnectEvent& event) {
         record.set_address(AddressText(event));
         record.set_port(event.port);
         *record.mutable_judgement() = judgement;
+        record.set_ticket(ticket == nullptr ? passed.ticket : ticket->id);
         core_.ledger.Write(owner, std::move(envelope));
-        if (!refused || judgement.act_digest().empty()) return;
+        if (!asks) return;
         ++owner->counters.refused;
-        Ticket* ticket = core_.tickets.Find(number, judgement.act_digest(), core_.clock.Wall());
-        const bool fresh = ticket == nullptr;
-        if (fresh) ticket = holds_.OpenTicket(*owner, judgement, process);
         if (!fresh) ++ticket->attempts;
         if (ticket == nullptr) return;
         if (!ticket->connect.has_value()) core_.tickets.SetConnect(*ticket, KeyOf(event));
@@ -164,6 +167,7 @@ void ConnectDesk::OnConnect(const ConnectEvent& event) {
         outcome.set_ticket(ticket->id);
         outcome.set_what("connect refused");
         *outcome.mutable_process() = process;
+        *outcome.mutable_judgement() = judgement;
         core_.ledger.Outcome(owner, std::move(outcome), kConnectRung);
       });
 }

@@ -20,7 +20,11 @@ class ConnectDesk {
 
  private:
   // What let a connect pass that its tables would have refused.
-  std::string PassedBy(const ConnectEvent& event);
+  struct Passed {
+    std::string by = {};      // empty: nobody let it pass
+    std::string ticket = {};  // empty: by none
+  };
+  Passed PassedBy(const ConnectEvent& event);
   std::string PassedByGlass(uint32_t environment);
 
   Core core_;

@@ -320,7 +320,7 @@ void ConsultDesk::Refuse(const ConsultPtr& consult, Ticket* ticket, const WayOut
   const bool recorded = consult->held_since.ns != 0;  // When the hold began.
   if (!recorded) {
     core_.ledger.Exec(session, consult->event, consult->process, consult->judgement,
-                      core_.clock.Boot() - BootTime{consult->event.head.boot_ns}, false, kStopRung);
+                      core_.clock.Boot() - BootTime{consult->event.head.boot_ns}, false, kStopRung, consult->ticket);
   }
   const std::string text = Text(*session, consult->judgement, ticket, way);
   core_.responder.Refuse(consult->task, text, [this, consult](const ResponseResult& result) {

@@ -195,6 +195,7 @@ void DecisionDesk::RecordDecision(const Ticket* ticket, const std::string& ticke
     if (ends != absl::InfiniteFuture()) decision.set_expires_unix_ns(absl::ToUnixNanos(ends));
     decision.set_environment(ticket->environment);
     decision.set_rule(ticket->judgement.rule());
+    decision.set_summary(ticket->judgement.summary());
     *decision.mutable_resource() = ticket->judgement.resource();
     decision.set_approval(ticket->remembered);
     for (const EligibleOwner& one : ticket->approved_by) decision.add_approved_by(one.user);

@@ -536,6 +536,7 @@ void Gate::ExpireTickets() {
     decision.set_decision("expire");
     decision.set_accepted(true);
     decision.set_act_digest(ticket->digest);
+    decision.set_summary(ticket->judgement.summary());
     ledger_->Decision(sessions_->Find(ticket->session), std::move(decision));
     consult_desk_->holds().on_ticket(*ticket);
   }

@@ -76,7 +76,7 @@ void HoldDesk::Stop(const ConsultPtr& consult, Session& session) {
 void HoldDesk::LetPass(const ConsultPtr& consult, Session& session, const std::string& ticket, const std::string& why) {
   consult->judgement.set_passed_by(why);
   core_.ledger.Exec(&session, consult->event, consult->process, consult->judgement,
-                    core_.clock.Boot() - BootTime{consult->event.head.boot_ns}, false, kStopRung);
+                    core_.clock.Boot() - BootTime{consult->event.head.boot_ns}, false, kStopRung, ticket);
   v1::Outcome outcome;
   outcome.set_exec_id(consult->event.exec_id);
   outcome.set_ticket(ticket);
@@ -156,7 +156,7 @@ void HoldDesk::Hold(const ConsultPtr& consult, Session& session, Ticket& ticket)
   consult->seen = SurroundingsOf(consult->task.id);
   ++session.counters.held;
   core_.ledger.Exec(&session, consult->event, consult->process, consult->judgement,
-                    now - BootTime{consult->event.head.boot_ns}, true, kHoldRung);
+                    now - BootTime{consult->event.head.boot_ns}, true, kHoldRung, ticket.id);
   const uint64_t exec_id = consult->event.exec_id;
   consult->timer = core_.loop.At(ticket.hold_deadline, [this, exec_id] { HoldRanOut(exec_id); });
   core_.responder.Own(consult->task, [this, consult](const ResponseResult& result) {
@@ -291,6 +291,7 @@ void HoldDesk::Drifted(const ConsultPtr& consult, Ticket* approved, const v1::Ex
   decision.set_reason(way.also);
   decision.set_accepted(true);
   decision.set_act_digest(approved->digest);
+  decision.set_summary(approved->judgement.summary());
   Session* session = core_.sessions.Find(consult->event.head.session);
   core_.ledger.Decision(session, std::move(decision));
   Changed(*approved);
@@ -298,10 +299,11 @@ void HoldDesk::Drifted(const ConsultPtr& consult, Ticket* approved, const v1::Ex
   consult->judgement = now.judgement();
   consult->footprint = now.footprint();
   *consult->process.mutable_argv() = now.argv();
-  core_.ledger.Exec(session, consult->event, consult->process, consult->judgement, absl::ZeroDuration(), false, kHoldRung);
   Ticket* ticket = core_.tickets.Find(session->number, consult->judgement.act_digest(), core_.clock.Wall());
   const bool fresh = ticket == nullptr;
   if (fresh) ticket = OpenTicket(*session, consult->judgement, consult->process);
+  core_.ledger.Exec(session, consult->event, consult->process, consult->judgement, absl::ZeroDuration(), false, kHoldRung,
+                    ticket == nullptr ? "" : ticket->id);
   consults_.Refuse(consult, ticket, way);
   if (fresh && ticket != nullptr) Changed(*ticket);
 }

@@ -63,7 +63,8 @@ void Ledger::Write(const Session* session, v1::Envelope event) {
 }
 
 void Ledger::Exec(const Session* session, const ExecEvent& event, const v1::Process& process,
-                  const v1::Judgement& judgement, absl::Duration consult, bool held, absl::string_view rung) {
+                  const v1::Judgement& judgement, absl::Duration consult, bool held, absl::string_view rung,
+                  const std::string& ticket) {
   v1::Envelope envelope;
   envelope.set_boot_ns(event.head.boot_ns);
   envelope.set_rung(std::string(rung));
@@ -74,6 +75,7 @@ void Ledger::Exec(const Session* session, const ExecEvent& event, const v1::Proc
   *exec.mutable_judgement() = judgement;
   exec.set_consult_ns(static_cast<uint64_t>(absl::ToInt64Nanoseconds(consult)));
   exec.set_held(held);
+  exec.set_ticket(ticket);
   Write(session, std::move(envelope));
 }
 

@@ -29,8 +29,9 @@ class Ledger {
 
   // `session` may be null: a host event.
   void Write(const Session* session, v1::Envelope event);
+  // `ticket`: that it opened or passed by, empty for none.
   void Exec(const Session* session, const ExecEvent& event, const v1::Process& process, const v1::Judgement& judgement,
-            absl::Duration consult, bool held, absl::string_view rung);
+            absl::Duration consult, bool held, absl::string_view rung, const std::string& ticket = "");
   void Outcome(const Session* session, v1::Outcome outcome, absl::string_view rung);
   void Decision(const Session* session, v1::Decision decision);
   void Daemon(absl::string_view state, absl::string_view detail);

@@ -46,6 +46,8 @@ class RefusedAct(case.GateCase):
         act = next(e for e in native if e['type'] == 'exec' and e['session'] == session
                    and e['exec']['judgement']['verdict'] in ('hold', 'refuse'))
         reason, rule = act['exec']['judgement']['reason'], act['exec']['judgement']['rule']
+        self.assertEqual(act['exec']['ticket'], ticket)
+        self.assertEqual(refused['outcome']['judgement']['rule'], rule)
 
         # The record goes on meanwhile.
         lines = {form: self.exported(form)[:len(native)] for form in ('cef', 'ocsf', 'ecs')}
@@ -61,6 +63,7 @@ class RefusedAct(case.GateCase):
                        and e['holdpoint']['session'] == session)
         self.assertEqual(stopped['event']['reason'], reason)
         self.assertEqual(stopped['rule']['id'], rule)
+        self.assertEqual(stopped['holdpoint']['ticket'], ticket)
         self.assertEqual(stopped['holdpoint']['tags']['session'], 'staging')
         self.assertEqual(stopped['holdpoint']['tags']['target'], 'production')
         self.assertTrue(stopped['holdpoint']['tags']['crossing'])
@@ -68,6 +71,7 @@ class RefusedAct(case.GateCase):
         self.assertEqual(stopped['process']['args'][-1], str(file))
         started = next(e for e in native if e['type'] == 'session_started' and e['session'] == session)
         self.assertEqual(stopped['holdpoint']['coding_agent'], started['session_started']['coding_agent'])
+        self.assertIn(str(file), next(e for e in native if e['type'] == 'decision')['decision']['summary'])
         decision = next(e for e in acts if e['event']['action'] == 'decision-deny')
         self.assertEqual((decision['user']['name'], decision['event']['reason']), ('dana', 'not today'))
 
@@ -87,8 +91,7 @@ class RefusedAct(case.GateCase):
         self.assertIn(header[5], ('8', '10'))
         self.assertEqual(values['cs1'], session)
         self.assertIn('target=production crossing', values['cs3'])
-        self.assertEqual((values['reason'], values['cs2']), (reason, rule))
-        self.assertIn(ticket, [v.get('cs5') for _, v in parsed])
+        self.assertEqual((values['reason'], values['cs2'], values['cs5']), (reason, rule, ticket))
         self.assertTrue(any(h[3] == 'decision-deny' and v['suser'] == 'dana' for h, v in parsed))
 
 
