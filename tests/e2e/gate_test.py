@@ -339,13 +339,13 @@ class ConnectRefused(GateTest):
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(attempt(5432), 'ok')
         self.assertEqual(attempt(5432), str(errno.EPERM))
-        self.finish(session)
         # Each record says by itself which ticket it is about, and what was judged.
         ticket = refused['outcome']['ticket']
         again = self.gate.await_event(lambda e: e['type'] == 'outcome' and e['outcome']['ticket'] != ticket)
         records = [e['connect'] for e in self.gate.events() if e['type'] == 'connect' and e['connect']['port'] == 5432]
         self.assertEqual([r['ticket'] for r in records], [ticket, ticket, again['outcome']['ticket']])
         self.assertEqual(again['outcome']['judgement']['rule'], records[2]['judgement']['rule'])
+        self.finish(session)
 
 
 class BadInput(GateTest):
