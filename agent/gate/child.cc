@@ -23,9 +23,13 @@ constexpr int kFirstFreeFd = 64;
 
 class HelperRun : public std::enable_shared_from_this<HelperRun> {
  public:
-  HelperRun(EventLoop& loop, size_t max_output, HelperDone done)
-      : loop_(loop), max_output_(max_output), done_(std::move(done)) {}
-  ~HelperRun() { End(); }
+  HelperRun(EventLoop& loop, size_t max_output, std::shared_ptr<int> stuck, HelperDone done)
+      : loop_(loop), max_output_(max_output), stuck_(std::move(stuck)), done_(std::move(done)) {}
+  ~HelperRun() {
+    if (child_.pid <= 0) return;
+    SendKill();
+    (void)ReapChild(child_);
+  }
 
   absl::Status Start(const Clock& clock, HelperRequest request) {
     int out[2];
@@ -86,28 +90,45 @@ class HelperRun : public std::enable_shared_from_this<HelperRun> {
     Fail(absl::DeadlineExceededError("helper used up its time"));
   }
 
-  void End() {
+  void SendKill() { syscall(SYS_pidfd_send_signal, child_.pidfd.get(), SIGKILL, nullptr, 0); }
+
+  // A child that waits inside a file system which does not answer outlives SIGKILL: nobody waits for that.
+  void Abandon() {
     if (child_.pid <= 0) return;
-    syscall(SYS_pidfd_send_signal, child_.pidfd.get(), SIGKILL, nullptr, 0);
-    int status = 0;
-    waitpid(child_.pid, &status, 0);  // SIGKILL was sent to our own child: this ends in microseconds.
+    SendKill();
+    loop_.Remove(child_.pidfd.get());
+    if (stuck_ != nullptr) ++*stuck_;
+    (void)loop_.Add(child_.pidfd.get(), [self = shared_from_this()] { self->EndedLate(); });
+  }
+
+  void EndedLate() {
+    if (!ReapChild(child_).ok()) return;
     child_.pid = -1;
+    if (stuck_ != nullptr) --*stuck_;
+    loop_.Remove(child_.pidfd.get());
   }
 
   void Fail(absl::Status why) {
-    End();
-    Finish(std::move(why));
+    auto self = shared_from_this();
+    if (output_fd_.ok()) loop_.Remove(output_fd_.get());
+    output_fd_.reset();
+    Abandon();
+    Report(std::move(why));
   }
 
   void Finish(absl::StatusOr<HelperResult> result) {
-    if (output_fd_.ok()) loop_.Remove(output_fd_.get());
     if (child_.pidfd.ok()) loop_.Remove(child_.pidfd.get());
+    Report(std::move(result));
+  }
+
+  void Report(absl::StatusOr<HelperResult> result) {
     loop_.Cancel(timer_);
     if (auto done = std::exchange(done_, nullptr)) done(std::move(result));
   }
 
   EventLoop& loop_;
   size_t max_output_;
+  std::shared_ptr<int> stuck_;
   HelperDone done_;
   Child child_;
   UniqueFd output_fd_;
@@ -164,7 +185,7 @@ absl::StatusOr<int> ReapChild(const Child& child) {
 }
 
 void RunHelper(EventLoop& loop, const Clock& clock, HelperRequest request, HelperDone done) {
-  auto run = std::make_shared<HelperRun>(loop, request.max_output, done);
+  auto run = std::make_shared<HelperRun>(loop, request.max_output, request.stuck, done);
   if (absl::Status started = run->Start(clock, std::move(request)); !started.ok()) done(started);
 }
 

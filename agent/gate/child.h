@@ -37,7 +37,8 @@ absl::StatusOr<int> ReapChild(const Child& child);
 
 // Starts a short-lived program, gives it `input` on descriptor `input_as` (an anonymous file at its start), collects
 // what it writes to descriptor `output_as` (at most `max_output` bytes) and calls `done` on the loop when it has
-// ended. Past the budget it is killed and `done` gets kDeadlineExceeded.
+// ended. Past the budget it is killed and `done` gets kDeadlineExceeded at once; it is reaped when it has ended, which
+// takes as long as the file system answers that it waits for.
 struct HelperRequest {
   ChildSpec spec;
   std::string input;
@@ -45,6 +46,7 @@ struct HelperRequest {
   int output_as = 3;
   size_t max_output = 64 * 1024;
   absl::Duration budget;
+  std::shared_ptr<int> stuck;  // where given: how many were killed and have not ended yet
 };
 struct HelperResult {
   int wait_status = 0;

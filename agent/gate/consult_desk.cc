@@ -167,8 +167,7 @@ void ConsultDesk::Ask(const ConsultPtr& consult, const Session& session, OpenedP
   if (consult->judgement.verdict() == v1::VERDICT_UNSPECIFIED) consult->argv = std::move(argv_now);
   JudgeLink::FactsSource facts;
   if (consult->stopped) {
-    facts = FactsAbout(core_.loop, core_.clock, absl::StrCat(core_.options.bin, "/holdpoint-reader"), consult->task, std::nullopt,
-                       [this](uint32_t pid) { return LabelOf(core_.kernel, pid); });
+    facts = core_.facts.About(consult->task, std::nullopt, [this](uint32_t pid) { return LabelOf(core_.kernel, pid); });
   }
   core_.judge.Ask(std::move(question), budget, std::move(facts), std::move(answered));
 }

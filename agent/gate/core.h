@@ -5,6 +5,7 @@
 #include "agent/gate/approvals.h"
 #include "agent/gate/emergency.h"
 #include "agent/gate/event_loop.h"
+#include "agent/gate/facts.h"
 #include "agent/gate/intent_ledger.h"
 #include "agent/gate/judge_link.h"
 #include "agent/gate/ledger.h"
@@ -35,6 +36,7 @@ struct Core {
   IntentLedger& intent;
   Owners& owners;
   ActivePolicy& policy;
+  FactsReader& facts;
   ApprovalBook& approvals;
   Emergency& emergency;
 };

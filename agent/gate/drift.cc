@@ -15,8 +15,7 @@ Surroundings SurroundingsOf(const ProcessId& process) {
   const absl::StatusOr<ProcDir> dir = ProcDir::Open(process);
   if (!dir.ok()) return seen;
   if (const absl::StatusOr<UniqueFd> exe = dir->OpenFile("exe", O_PATH); exe.ok()) {
-    struct stat st {};
-    if (fstat(exe->get(), &st) == 0) seen.program = FileIdFromStat(st);
+    if (const auto st = CachedStat(exe->get(), "", AT_EMPTY_PATH); st.ok()) seen.program = FileIdFromStat(*st);
   }
   const absl::StatusOr<UniqueFd> cwd = dir->OpenFile("cwd", O_PATH | O_NOFOLLOW);
   char path[PATH_MAX];

@@ -40,34 +40,53 @@ std::string Labels(const v1::FactsWanted& wanted, const SessionOfPid& session_of
 
 }  // namespace
 
-JudgeLink::FactsSource FactsAbout(EventLoop& loop, const Clock& clock, std::string reader_program, StoppedTask task,
-                                  std::optional<FileId> program, SessionOfPid session_of) {
-  return [&loop, &clock, reader_program = std::move(reader_program), task = std::move(task), program,
-          session_of = std::move(session_of)](const v1::FactsWanted& wanted, JudgeLink::FactsDone done) {
-    HelperRequest request;
-    request.spec.path = reader_program;
-    request.spec.args = {"--pid", absl::StrCat(task.id.tgid)};
-    if (wanted.listeners_size() > 0) request.spec.args.push_back("--listeners");
-    if (wanted.container_store()) request.spec.args.push_back("--containers");
-    if (wanted.crontab()) request.spec.args.push_back("--crontab");
-    if (task.pidfd != nullptr) request.spec.inherit.push_back({task.pidfd->get(), kPidfdAs});
-    const UniqueFd executable(open(absl::StrCat("/proc/", task.id.tgid, "/exe").c_str(), O_RDONLY | O_CLOEXEC));
-    if (program.has_value()) {
-      struct stat st {};
-      if (!executable.ok() || fstat(executable.get(), &st) != 0 || FileIdFromStat(st) != *program) {
-        return done(Problem("the process runs another program by now"));
-      }
+JudgeLink::FactsSource FactsReader::About(StoppedTask task, std::optional<FileId> program, SessionOfPid session_of) {
+  return [this, task = std::move(task), program, session_of = std::move(session_of)](
+             const v1::FactsWanted& wanted, JudgeLink::FactsDone done) { Read(task, program, session_of, wanted, std::move(done)); };
+}
+
+void FactsReader::Read(const StoppedTask& task, const std::optional<FileId>& program, const SessionOfPid& session_of,
+                       const v1::FactsWanted& wanted, JudgeLink::FactsDone done) {
+  struct stat process {};
+  if (stat(absl::StrCat("/proc/", task.id.tgid).c_str(), &process) != 0) return done(Problem("the process is gone"));
+  HelperRequest request;
+  request.stuck = StuckOf(process.st_uid);
+  if (*request.stuck >= kMaxStuck) {
+    return done(Problem(absl::StrCat(*request.stuck, " of them wait for file systems of uid ", process.st_uid,
+                                     " that do not answer: end or unmount what serves them")));
+  }
+  request.spec.path = program_;
+  request.spec.args = {"--pid", absl::StrCat(task.id.tgid)};
+  if (wanted.listeners_size() > 0) request.spec.args.push_back("--listeners");
+  if (wanted.container_store()) request.spec.args.push_back("--containers");
+  if (wanted.crontab()) request.spec.args.push_back("--crontab");
+  if (task.pidfd != nullptr) request.spec.inherit.push_back({task.pidfd->get(), kPidfdAs});
+  // Without opening it: that is left to the reader, which nobody waits for.
+  const UniqueFd executable(open(absl::StrCat("/proc/", task.id.tgid, "/exe").c_str(), O_PATH | O_CLOEXEC));
+  if (program.has_value()) {
+    const absl::StatusOr<struct stat> st =
+        executable.ok() ? CachedStat(executable.get(), "", AT_EMPTY_PATH) : absl::NotFoundError("");
+    if (!st.ok() || FileIdFromStat(*st) != *program) return done(Problem("the process runs another program by now"));
+  }
+  if (executable.ok()) request.spec.inherit.push_back({executable.get(), kExecutableAs});
+  request.input = wanted.SerializeAsString();
+  request.max_output = kMaxFactsBytes;
+  request.budget = absl::Milliseconds(wanted.budget_ms()) + absl::Milliseconds(100);
+  RunHelper(loop_, clock_, std::move(request), [done, labels = Labels(wanted, session_of)](absl::StatusOr<HelperResult> result) {
+    if (absl::IsDeadlineExceeded(result.status())) {
+      return done(Problem("it was not ready in time; a file system that it asked may not answer"));
     }
-    if (executable.ok()) request.spec.inherit.push_back({executable.get(), kExecutableAs});
-    request.input = wanted.SerializeAsString();
-    request.max_output = kMaxFactsBytes;
-    request.budget = absl::Milliseconds(wanted.budget_ms()) + absl::Milliseconds(100);
-    RunHelper(loop, clock, std::move(request), [done, labels = Labels(wanted, session_of)](absl::StatusOr<HelperResult> result) {
-      if (!result.ok()) return done(Problem(result.status().message()));
-      if (!WIFEXITED(result->wait_status) || WEXITSTATUS(result->wait_status) != 0) return done(Problem("it failed"));
-      done(absl::StrCat(result->output, labels));  // Two messages behind each other are one.
-    });
-  };
+    if (!result.ok()) return done(Problem(result.status().message()));
+    if (!WIFEXITED(result->wait_status) || WEXITSTATUS(result->wait_status) != 0) return done(Problem("it failed"));
+    done(absl::StrCat(result->output, labels));  // Two messages behind each other are one.
+  });
+}
+
+std::shared_ptr<int> FactsReader::StuckOf(uid_t user) {
+  std::erase_if(stuck_, [user](const auto& entry) { return entry.first != user && *entry.second == 0; });
+  std::shared_ptr<int>& stuck = stuck_[user];
+  if (stuck == nullptr) stuck = std::make_shared<int>(0);
+  return stuck;
 }
 
 }  // namespace holdpoint

@@ -1,6 +1,10 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <functional>
+#include <map>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -12,13 +16,37 @@
 
 namespace holdpoint {
 
-// A source of facts for one task: each request starts holdpoint-reader, which takes on the task's uid, groups, root,
-// working directory and mount namespace before it looks at anything, and hands its answer back unread. A task that runs
-// may have become another program: where `program` is given, nothing is read of one that is not that file any more.
-// `session_of` (may be empty) says which session a running process is labelled with, 0 for none, nothing where that is
-// not known: of the processes that are asked about the answer gets it, behind what the reader wrote.
+// The session that a running process is labelled with, 0 for none, nothing where that is not known.
 using SessionOfPid = std::function<std::optional<SessionNumber>(uint32_t pid)>;
-JudgeLink::FactsSource FactsAbout(EventLoop& loop, const Clock& clock, std::string reader_program, StoppedTask task,
-                                  std::optional<FileId> program = std::nullopt, SessionOfPid session_of = nullptr);
+
+// Where the judge's facts come from: each request starts holdpoint-reader, which takes on the task's uid, groups, root,
+// working directory and mount namespace before it looks at anything, and hands its answer back unread.
+//
+// A file system that a session serves itself may never answer, and a reader that waits for it outlives SIGKILL. It is
+// given up at the end of its time; while kMaxStuck of a user's are left like that nothing more is read for that user,
+// and the judge decides without. Thread: the gate's event thread; outlives every source.
+class FactsReader {
+ public:
+  static constexpr int kMaxStuck = 16;
+
+  FactsReader(EventLoop& loop, const Clock& clock, std::string program)
+      : loop_(loop), clock_(clock), program_(std::move(program)) {}
+
+  // A task that runs may have become another program: where `program` is given, nothing is read of one that is not that
+  // file any more. Of the processes that are asked about the answer gets what `session_of` (may be empty) says, behind
+  // what the reader wrote.
+  JudgeLink::FactsSource About(StoppedTask task, std::optional<FileId> program = std::nullopt,
+                               SessionOfPid session_of = nullptr);
+
+ private:
+  void Read(const StoppedTask& task, const std::optional<FileId>& program, const SessionOfPid& session_of,
+            const v1::FactsWanted& wanted, JudgeLink::FactsDone done);
+  std::shared_ptr<int> StuckOf(uid_t user);
+
+  EventLoop& loop_;
+  const Clock& clock_;
+  const std::string program_;
+  std::map<uid_t, std::shared_ptr<int>> stuck_;  // only users that have some
+};
 
 }  // namespace holdpoint

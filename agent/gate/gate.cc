@@ -222,6 +222,7 @@ void Gate::StartWarden() {
 
 absl::Status Gate::MakeDesks() {
   sessions_ = std::make_unique<SessionTable>(BootId(), SessionTable::Limits{.sessions = HP_SESSIONS_MAX});
+  facts_ = std::make_unique<FactsReader>(*loop_, clock_, absl::StrCat(options_.bin, "/holdpoint-reader"));
   const Core core{.options = options_,
                   .clock = clock_,
                   .loop = *loop_,
@@ -235,6 +236,7 @@ absl::Status Gate::MakeDesks() {
                   .intent = intent_,
                   .owners = *owners_,
                   .policy = policy_,
+                  .facts = *facts_,
                   .approvals = approvals_,
                   .emergency = emergency_};
   session_desk_ = std::make_unique<SessionDesk>(core);

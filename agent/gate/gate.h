@@ -92,6 +92,7 @@ class Gate {
   std::unique_ptr<Recorder> recorder_;
   std::unique_ptr<Ledger> ledger_;
   std::unique_ptr<Heartbeats> heartbeats_;
+  std::unique_ptr<FactsReader> facts_;
   std::unique_ptr<JudgeLink> judge_;
   std::unique_ptr<Owners> owners_;
   std::unique_ptr<Kernel> kernel_;

@@ -1,11 +1,13 @@
 #include "agent/gate/lineage.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include <fstream>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "agent/base/file_id.h"
 #include "agent/response/proc.h"
 
 namespace holdpoint {
@@ -30,11 +32,11 @@ std::vector<std::string> AncestorsOf(ProcessId parent, const ProcessId& root) {
 }
 
 std::string StdinKind(pid_t tgid) {
-  struct stat st {};
-  if (stat(absl::StrCat("/proc/", tgid, "/fd/0").c_str(), &st) != 0) return "";
-  if (S_ISFIFO(st.st_mode)) return "pipe";
-  if (S_ISSOCK(st.st_mode)) return "socket";
-  return S_ISREG(st.st_mode) ? "file" : "";
+  const absl::StatusOr<struct stat> st = CachedStat(AT_FDCWD, absl::StrCat("/proc/", tgid, "/fd/0").c_str());
+  if (!st.ok()) return "";
+  if (S_ISFIFO(st->st_mode)) return "pipe";
+  if (S_ISSOCK(st->st_mode)) return "socket";
+  return S_ISREG(st->st_mode) ? "file" : "";
 }
 
 uint32_t LoginUid(pid_t pid) {

@@ -70,8 +70,7 @@ void ProgramDesk::Next() {
     asking_ = true;
     StoppedTask task{.id = asked.root.process, .exec_id = 0, .pidfd = asked.root.pidfd};
     core_.judge.Ask(std::move(message), kBudget,
-                    FactsAbout(core_.loop, core_.clock, absl::StrCat(core_.options.bin, "/holdpoint-reader"), task,
-                               asked.file),
+                    core_.facts.About(task, asked.file),
                     [this, asked = std::move(asked)](absl::StatusOr<v1::FromJudge> answer) {
                       if (answer.ok() && answer->has_session()) {
                         Answered(asked, answer->session());

@@ -1,5 +1,6 @@
 #include "agent/gate/running_program.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -7,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "agent/base/escape.h"
+#include "agent/base/file_id.h"
 #include "agent/base/status.h"
 #include "agent/response/proc.h"
 
@@ -27,14 +29,15 @@ absl::StatusOr<RunningProgram> LookAtRunning(const ProcessId& process) {
   RunningProgram running;
   const std::string folder = absl::StrCat("/proc/", process.tgid);
   HP_ASSIGN_OR_RETURN(UniqueFd pidfd, OpenPidfd(process));
-  struct stat executable {}, directory {};
-  if (stat(absl::StrCat(folder, "/exe").c_str(), &executable) != 0 || stat(folder.c_str(), &directory) != 0) {
+  const absl::StatusOr<struct stat> executable = CachedStat(AT_FDCWD, absl::StrCat(folder, "/exe").c_str());
+  struct stat directory {};
+  if (!executable.ok() || stat(folder.c_str(), &directory) != 0) {
     return absl::NotFoundError(absl::StrCat("process ", process.tgid, " has no program"));
   }
-  running.file = FileIdFromStat(executable);
+  running.file = FileIdFromStat(*executable);
   v1::ConsultSession& question = running.question;
   question.set_unnamed(true);
-  question.set_executable_size(static_cast<uint64_t>(executable.st_size));
+  question.set_executable_size(static_cast<uint64_t>(executable->st_size));
   question.set_raw_executable(Link(folder, "exe"));
   question.set_raw_working_directory(Link(folder, "cwd"));
   HP_ASSIGN_OR_RETURN(ProcText argv, ReadArgv(process, kMaxBytes));

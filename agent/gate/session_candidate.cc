@@ -85,7 +85,7 @@ void SessionDesk::AskAbout(v1::ConsultSession question, const StoppedTask& task,
   v1::ToJudge message;
   *message.mutable_session() = std::move(question);
   core_.judge.Ask(std::move(message), kSessionBudget,
-                  FactsAbout(core_.loop, core_.clock, absl::StrCat(core_.options.bin, "/holdpoint-reader"), task, file),
+                  core_.facts.About(task, file),
                   std::move(answer));
 }
 

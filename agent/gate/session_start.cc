@@ -38,7 +38,7 @@ void SessionDesk::Run(Launch launch, std::function<void(absl::StatusOr<std::stri
   StoppedTask task{.id = launch.process, .exec_id = 0, .pidfd = launch.pidfd};
   core_.judge.Ask(
       std::move(question), kSessionBudget,
-      FactsAbout(core_.loop, core_.clock, absl::StrCat(core_.options.bin, "/holdpoint-reader"), task),
+      core_.facts.About(task),
       [this, launch, process, done](absl::StatusOr<v1::FromJudge> answer) {
         if (!answer.ok()) return done(answer.status());
         const v1::SessionVerdict& verdict = answer->session();

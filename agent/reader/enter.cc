@@ -169,11 +169,9 @@ absl::StatusOr<Target> OpenTarget(pid_t pid, int pidfd, int executable) {
   const std::string proc = absl::StrCat("/proc/", pid, "/");
   HP_ASSIGN_OR_RETURN(target.root, Open(proc + "root", O_PATH | O_DIRECTORY));
   target.working_directory.reset(::open((proc + "cwd").c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-  if (executable >= 0) {
-    target.executable.reset(executable);
-  } else {
-    target.executable.reset(::open((proc + "exe").c_str(), O_RDONLY | O_CLOEXEC));
-  }
+  const std::string program = executable >= 0 ? absl::StrCat("/proc/self/fd/", executable) : proc + "exe";
+  target.executable.reset(::open(program.c_str(), O_RDONLY | O_CLOEXEC));
+  if (executable >= 0) ::close(executable);
   target.environment.reset(::open((proc + "environ").c_str(), O_RDONLY | O_CLOEXEC));
   HP_ASSIGN_OR_RETURN(target.own_fds, Open("/proc/self/fd", O_PATH | O_DIRECTORY));
   HP_ASSIGN_OR_RETURN(const std::string status, ReadSmall(proc + "status"));

@@ -6,7 +6,7 @@
 //   fd 3  pipe or SOCK_SEQPACKET: one serialised holdpoint.v1.Facts is written, whatever happens
 //   fd 4  the serialised holdpoint.v1.FactsWanted, read to its end
 //   fd 5  a pidfd of the process, where the gate has one
-//   fd 6  the process's executable, opened for reading, where the gate has it
+//   fd 6  the process's executable, where the gate has it (O_PATH is enough)
 //
 // The flags open what only root may open of the host, for questions that need it (see host_look.h).
 //

@@ -30,8 +30,11 @@ class MuteFiles:
         self.thread.start()
 
     def close(self):
+        _libc.umount2(os.fsencode(self.folder), 1)  # MNT_FORCE: whoever waits gets an error
         _libc.umount2(os.fsencode(self.folder), 2)  # MNT_DETACH
-        os.close(self.fd)
+        if self.fd >= 0:
+            os.close(self.fd)
+        self.fd = -1
 
     def _answer(self, unique, body):
         os.write(self.fd, struct.pack('<IiQ', 16 + len(body), 0, unique) + body)
