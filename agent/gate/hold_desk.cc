@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -9,6 +10,7 @@
 #include "agent/base/escape.h"
 #include "agent/base/log.h"
 #include "agent/base/status.h"
+#include "agent/gate/open_database.h"
 #include "agent/response/proc.h"
 
 namespace holdpoint {
@@ -50,6 +52,7 @@ void HoldDesk::Stop(const ConsultPtr& consult, Session& session) {
     return consults_.Refuse(consult, ticket, WayOut{.also = "the identical command is held already"});
   }
   bool fresh = false;
+  WayOut way;
   if (ticket == nullptr) {
     ticket = core_.tickets.FindByTarget(session.number, judgement.target_digest(), now);
     if (ticket != nullptr) {
@@ -61,10 +64,12 @@ void HoldDesk::Stop(const ConsultPtr& consult, Session& session) {
     ticket = OpenTicket(session, judgement, consult->process);
     fresh = true;
     if (ticket != nullptr && judgement.verdict() == v1::VERDICT_HOLD && MayHold(*consult, session, owners)) {
-      return Hold(consult, session, *ticket);
+      const std::optional<OpenDatabase> database = DatabaseAbove(consult->event.parent, session.root);
+      if (!database.has_value()) return Hold(consult, session, *ticket);
+      way.also = absl::StrCat("it is not held: process ", database->pid, ", which waits for it, has a connection to a "
+                              "database (", database->peer, "), and a transaction would stay open meanwhile");
     }
   }
-  WayOut way;
   if (!AnybodyFor(session, judgement, owners)) {
     way.also = ActivePolicy::NeedsTwo(judgement, owners) ? "two owners have to approve it, and there are no two who may"
                                                          : "there is no owner who may approve it";

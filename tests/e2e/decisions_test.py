@@ -1,6 +1,7 @@
 """Decisions: how far an approval goes, two persons, break-glass, off, one ticket per target, and what comes too late."""
 
 import json
+import os
 import socket
 import subprocess
 import unittest
@@ -486,6 +487,42 @@ class Bounds(DecisionTest):
             if row['state'] == 'held':
                 self.gate.decide('deny', row['ticket'], DANA)
         self.assertEqual([self.finish(one)[1] for one in held], ['rc=126\n'] * 2)
+
+
+class OpenTransaction(DecisionTest):
+    """A program with a connection to a database starts something that would be held."""
+    HOLD_MS = 60000
+
+    def start(self, socket_name):
+        """The listener, and a session whose program has a connection to it and waits for `rm`."""
+        where = self.world.workspace / socket_name
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.addCleanup(listener.close)
+        listener.bind(str(where))
+        listener.listen(1)
+        os.chmod(where, 0o777)
+        code = ('import socket, subprocess, sys\n'
+                's = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)\n'
+                f's.connect({str(where)!r})\n'
+                'sys.exit(subprocess.run(["rm", sys.argv[1]]).returncode)\n')
+        program = self.world.workspace / 'migrate.py'
+        program.write_text(code, encoding='utf-8')
+        return self.session(f'/usr/bin/python3 {program} {self.file("a")}')
+
+    def test_what_a_transaction_would_wait_for_is_refused_and_not_held(self):
+        code, _, err = self.finish(self.start('.s.PGSQL.5432'))
+        self.assertEqual(code, 126)
+        self.assertIn('a transaction would stay open meanwhile', err)
+        self.assertIn('.s.PGSQL.5432', err)
+        self.assertTrue(self.path('a').exists())
+        self.assertEqual(self.ticket()['state'], 'open')  # the next attempt can pass
+
+    def test_another_connection_is_no_reason_not_to_hold(self):
+        running = self.start('agent.sock')
+        self.until('a hold', lambda: [h for h in self.gate.lines('holds') if h['state'] == 'held'])
+        self.assertEqual(self.approve(self.ticket()['ticket'], '--once').returncode, 0)
+        self.assertEqual(self.finish(running)[0], 0)
+        self.assertFalse(self.path('a').exists())
 
 
 class Late(DecisionTest):
