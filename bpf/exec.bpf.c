@@ -6,7 +6,7 @@
  * Hooks:  tp_btf/sched_process_exec.
  * Events: hp_exec_event. CANDIDATE, ASK, KILLED and a pass under job control to hp_urgent (the reader is woken);
  *         EXEC and PROGRAM to hp_events (it is not).
- * Maps:   reads hp_config, hp_beat, hp_off, hp_scope, hp_agents, hp_class, hp_programs; writes hp_task, hp_tgid, hp_sessions, hp_stats, hp_seq.
+ * Maps:   reads hp_config, hp_beat, hp_off, hp_scope, hp_agents, hp_class, hp_triage, hp_names, hp_sizes, hp_programs; writes hp_task, hp_tgid, hp_sessions, hp_stats, hp_seq.
  * Kernel: 6.1 (bpf_loop, task storage in tracing programs).
  * Forged: argv is user memory (the new image's own, nothing has run in it yet; another process with the right to write
  *         to it could). Names and paths can be chosen by who may rename and mount; (device, inode, ctime) cannot,
@@ -37,6 +37,21 @@ struct {
 	__type(value, struct hp_exec_scratch);
 } hp_tmp_exec SEC(".maps");
 
+/* Two tables over argv, one for each parity of the generation: a new one is put in before its generation begins. Not in
+ * maps.h: each load has its own, which stays empty, so that everything is asked, until the gate has filled it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 2);
+	__type(key, __u32);
+	__array(values, struct {
+		__uint(type, BPF_MAP_TYPE_ARRAY);
+		__uint(map_flags, BPF_F_INNER_MAP); /* of any number of rows */
+		__uint(max_entries, 1);
+		__uint(key_size, sizeof(__u32));
+		__uint(value_size, sizeof(struct hp_triage_row)); /* libbpf finds no such type inside another */
+	});
+} hp_tmp_triage SEC(".maps");
+
 struct hp_tail {
 	char text[HP_BASENAME_MAX];
 	__u32 from; /* after the last slash */
@@ -56,36 +71,39 @@ static __always_inline bool hp_is_listed(const struct hp_basename *name)
 	return bpf_map_lookup_elem(&hp_agents, name) != NULL;
 }
 
-/* Is the text's base name one of a coding agent's? `len` counts the terminating zero. Only the last HP_BASENAME_MAX
- * bytes are looked at: longer names are in no list. Verified on its own: nothing is known of its arguments. */
-__noinline int hp_is_agent_name(const struct hp_given *given, __u32 len)
+#define HP_NAME_AGENT 0x1 /* a coding agent's */
+#define HP_NAME_TOOL 0x2  /* that of a tool that a rule is about, or none that could be looked up */
+
+/* What the text's base name is. `len` counts the terminating zero. Only the last HP_BASENAME_MAX bytes are looked at:
+ * longer names are no coding agent's. Verified on its own: nothing is known of its arguments. */
+__noinline int hp_look_up_name(const struct hp_given *given, __u32 len)
 {
 	struct hp_basename name = {};
 	struct hp_tail tail = {};
 	__u32 start, used;
 
 	if (!given || len < 2 || len > HP_GIVEN_MAX)
-		return 0;
+		return HP_NAME_TOOL;
 	used = len - 1;
 	start = used > HP_BASENAME_MAX ? used - HP_BASENAME_MAX : 0;
 	if (bpf_probe_read_kernel(tail.text, sizeof(tail.text), given->text + start))
-		return 0;
+		return HP_NAME_TOOL;
 	if (used > HP_BASENAME_MAX)
 		used = HP_BASENAME_MAX;
 	bpf_loop(used, hp_find_slash, &tail, 0);
 	/* A whole tail without a slash is a name longer than any in the list, unless it is the whole text. */
 	if (tail.from == 0 && start != 0)
-		return 0;
+		return HP_NAME_TOOL;
 	used -= tail.from;
 	if (used == 0 || used >= HP_BASENAME_MAX)
-		return 0;
+		return HP_NAME_TOOL;
 	start += tail.from;
 	/* Both are in range by the loop above, which the verifier did not follow. */
 	asm volatile("%0 &= 31" : "+r"(used));
 	asm volatile("%0 &= 4095" : "+r"(start));
 	if (bpf_probe_read_kernel(name.name, used, given->text + start))
-		return 0;
-	return hp_is_listed(&name);
+		return HP_NAME_TOOL;
+	return (hp_is_listed(&name) ? HP_NAME_AGENT : 0) | (bpf_map_lookup_elem(&hp_names, &name) ? HP_NAME_TOOL : 0);
 }
 
 #define HP_COMM_MAX 16
@@ -102,7 +120,7 @@ static __always_inline bool hp_recognise(struct hp_given *given, struct task_str
 	len = bpf_probe_read_kernel_str(name.name, HP_COMM_MAX, task->comm);
 	if (len == HP_COMM_MAX) {
 		len = bpf_probe_read_kernel_str(given->text, HP_GIVEN_MAX, bprm->filename);
-		if (len > 0 && hp_is_agent_name(given, len))
+		if (len > 0 && hp_look_up_name(given, len) & HP_NAME_AGENT)
 			return true;
 	} else if (hp_is_listed(&name)) {
 		return true;
@@ -117,7 +135,7 @@ static __always_inline bool hp_recognise(struct hp_given *given, struct task_str
 	if (len <= 0 || arg_start + len >= task->mm->arg_end)
 		return false;
 	len = bpf_probe_read_user_str(given->text, HP_GIVEN_MAX, (void *)(arg_start + len));
-	return len > 0 && hp_is_agent_name(given, len);
+	return len > 0 && hp_look_up_name(given, len) & HP_NAME_AGENT;
 }
 
 /* Appends `len` bytes of kernel memory at *used of event->data and advances it. */
@@ -272,15 +290,16 @@ static __always_inline bool hp_send(struct hp_exec_event *event, bool urgent)
 	return false;
 }
 
-static __always_inline __u16 hp_class_of(const struct hp_exec_event *event, const struct hp_config *config)
+/* The entry's value where it holds for this file, this policy and this file system. */
+static __always_inline __u32 hp_class_of(const struct hp_exec_event *event, __u32 generation)
 {
 	struct hp_file_key key = {.dev = event->dev, .ino = event->ino};
 	struct hp_class_entry *entry;
 
 	entry = bpf_map_lookup_elem(&hp_class, &key);
-	if (!entry || entry->generation != config->policy_generation || entry->ctime_ns != event->ctime_ns)
+	if (!entry || entry->generation != generation || entry->ctime_ns != event->ctime_ns)
 		return HP_CLASS_UNKNOWN;
-	if (event->hdr.flags & HP_FLAG_TIMELESS && entry->value == HP_CLASS_HARMLESS)
+	if (event->hdr.flags & HP_FLAG_TIMELESS && (entry->value & HP_CLASS_MASK) == HP_CLASS_HARMLESS)
 		return HP_CLASS_UNKNOWN;
 	return entry->value;
 }
@@ -424,6 +443,172 @@ static __always_inline void hp_maybe_begin_session(struct hp_config *config, str
 	hp_send(event, true);
 }
 
+/* 0: the loader found a kernel that does not take the automata, and they are no part of the program. */
+const volatile __u32 hp_with_triage SEC(".rodata.triage") = 1;
+
+#define HP_SCAN_STEP 16 /* bytes of argv in one call of hp_scan_step */
+
+struct hp_scan {
+	__u32 slot;
+	__u32 state;
+	__u32 at; /* in event.data */
+	__u32 left;
+};
+
+static long hp_scan_step(__u32 index, struct hp_scan *scan)
+{
+	struct hp_exec_scratch *scratch;
+	const struct hp_triage_row *row;
+	const __u8 *columns;
+	__u32 zero = 0, one = 1;
+	void *table;
+	int i;
+
+	scratch = bpf_map_lookup_elem(&hp_tmp_exec, &zero);
+	table = bpf_map_lookup_elem(&hp_tmp_triage, &scan->slot);
+	if (!scratch || !table)
+		goto ask;
+	columns = bpf_map_lookup_elem(table, &one);
+	if (!columns)
+		goto ask;
+#pragma unroll
+	for (i = 0; i < HP_SCAN_STEP; i++) {
+		__u32 at = scan->at, column;
+
+		if (!scan->left)
+			return 1;
+		asm volatile("" : "+r"(at));
+		if (at >= sizeof(scratch->event.data))
+			goto ask;
+		column = columns[(__u8)scratch->event.data[at]] & (HP_TRIAGE_COLUMNS - 1);
+		row = bpf_map_lookup_elem(table, &scan->state);
+		if (!row)
+			goto ask;
+		scan->state = row->next[column];
+		if (scan->state < HP_TRIAGE_FIRST)
+			goto ask;
+		scan->at = at + 1;
+		scan->left--;
+	}
+	return 0;
+ask:
+	scan->state = HP_TRIAGE_ASK;
+	return 1;
+}
+
+/* Whether the automaton that begins at `start` finds nothing in argv; start HP_TRIAGE_ASK: the one for programs that no
+ * rule is about, which are none where their file is `listed` by its name. False also where something can't be looked at. */
+static __always_inline bool hp_is_clean(__u32 generation, const struct hp_exec_event *event, __u32 start, bool listed)
+{
+	struct hp_scan scan = {.slot = generation & 1};
+	const struct hp_triage_row *row;
+	__u32 zero = 0;
+	void *table;
+
+	if (event->hdr.flags & (HP_FLAG_ARGV_CUT | HP_FLAG_ARGV_FAILED) || event->argv_len == 0)
+		return false;
+	table = bpf_map_lookup_elem(&hp_tmp_triage, &scan.slot);
+	if (!table)
+		return false;
+	row = bpf_map_lookup_elem(table, &zero);
+	if (!row || row->next[0] != generation)
+		return false;
+	if (listed && (start == HP_TRIAGE_ASK || start == row->next[2]))
+		return false;
+	scan.state = start == HP_TRIAGE_ASK ? row->next[2] : start;
+	if (scan.state < HP_TRIAGE_FIRST)
+		return false;
+	scan.at = event->executable_len + event->filename_len + event->cwd_len;
+	scan.left = event->argv_len;
+	bpf_loop(HP_ARGV_MAX / HP_SCAN_STEP, hp_scan_step, &scan, 0);
+	if (scan.left || scan.state < HP_TRIAGE_FIRST)
+		return false;
+	row = bpf_map_lookup_elem(table, &scan.state);
+	return row && row->next[HP_TRIAGE_END] >= HP_TRIAGE_FIRST;
+}
+
+/* A script whose name a rule may be about is that tool, whatever its interpreter is. hp_describe_texts has left the name
+ * in the scratch. */
+static __always_inline bool hp_is_named_script(struct hp_exec_scratch *scratch, __u16 len)
+{
+	if (!(scratch->event.hdr.flags & HP_FLAG_SCRIPT))
+		return false;
+	return scratch->event.hdr.flags & HP_FLAG_PATH_CUT || hp_look_up_name(&scratch->given, len + 1) & HP_NAME_TOOL;
+}
+
+/* The file has the name of a tool that a rule is about, or none that could be looked up: whatever is known of it under
+ * another name (a hard link's), under this one it may be that tool. */
+static __always_inline bool hp_is_listed_file(struct linux_binprm *bprm)
+{
+	struct dentry *dentry = BPF_CORE_READ(bprm, file, f_path.dentry);
+	struct hp_basename name = {};
+	__u32 len = BPF_CORE_READ(dentry, d_name.len);
+
+	if (len >= HP_BASENAME_MAX)
+		return true;
+	if (bpf_probe_read_kernel_str(name.name, sizeof(name.name), BPF_CORE_READ(dentry, d_name.name)) != len + 1)
+		return true;
+	return bpf_map_lookup_elem(&hp_names, &name) != NULL;
+}
+
+/* By its size it may be a copy of such a tool. */
+static __always_inline bool hp_may_be_copy(struct linux_binprm *bprm)
+{
+	__u64 size = BPF_CORE_READ(bprm, file, f_inode, i_size);
+
+	return size == 0 || bpf_map_lookup_elem(&hp_sizes, &size);
+}
+
+/* Why this exec need not be asked about, HP_REASON_NONE where it must be. */
+static __always_inline __u16 hp_triage(struct hp_config *config, __u32 generation, struct hp_exec_scratch *scratch,
+				       struct linux_binprm *bprm, __u32 value)
+{
+	const struct hp_exec_event *event = &scratch->event;
+	bool script = event->hdr.flags & HP_FLAG_SCRIPT, listed = hp_is_listed_file(bprm);
+	__u32 start = HP_TRIAGE_ASK;
+	__u16 reason;
+
+	if (event->hdr.flags & HP_FLAG_NESTED || hp_is_named_script(scratch, event->filename_len))
+		return HP_REASON_NONE;
+	switch (value & HP_CLASS_MASK) {
+	case HP_CLASS_HARMLESS:
+		reason = HP_REASON_HARMLESS;
+		if (!script) /* else its script may be a program that nobody describes */
+			return listed ? HP_REASON_NONE : reason;
+		break;
+	case HP_CLASS_ARGUMENTS:
+		reason = HP_REASON_ARGUMENTS;
+		start = value >> HP_CLASS_START_SHIFT;
+		if (start == HP_TRIAGE_ASK)
+			return HP_REASON_NONE;
+		break;
+	case HP_CLASS_UNKNOWN:
+		/* Never seen, or changed since: no copy, as the judge would find out too. */
+		reason = HP_REASON_NO_COPY;
+		if (listed || hp_may_be_copy(bprm))
+			return HP_REASON_NONE;
+		break;
+	default:
+		return HP_REASON_NONE;
+	}
+	if (!hp_with_triage)
+		return HP_REASON_NONE;
+	if (event->hdr.flags & (HP_FLAG_FILELESS | HP_FLAG_TIMELESS))
+		return HP_REASON_NONE;
+	if (!hp_is_clean(generation, event, start, listed))
+		return HP_REASON_NONE;
+	/* Were the tables changed meanwhile, they say nothing. */
+	return *(volatile __u32 *)&config->policy_generation == generation ? reason : HP_REASON_NONE;
+}
+
+/* What the automata pass needs a session that the gate knows and, where it fails closed, a gate that lives. */
+static __always_inline bool hp_may_pass(const struct hp_config *config, const struct hp_session *session, __u16 clean)
+{
+	if (clean == HP_REASON_NONE || clean == HP_REASON_HARMLESS)
+		return clean == HP_REASON_HARMLESS;
+	return session->flags & HP_SESSION_TRIAGE && (!(session->flags & HP_SESSION_FAIL_CLOSED) || hp_beat_is_fresh(config));
+}
+
 struct hp_answer {
 	__u16 kind;
 	__u16 reason;
@@ -432,9 +617,9 @@ struct hp_answer {
 	__u32 stat;
 };
 
-/* What happens to an exec inside a session. No side effect. */
+/* What happens to an exec inside a session; `clean` is what hp_triage says of it. No side effect. */
 static __always_inline struct hp_answer hp_decide(const struct hp_config *config, const struct hp_session *session,
-						  const struct hp_exec_event *event)
+						  const struct hp_exec_event *event, __u16 clean)
 {
 	bool known = event->class_value == HP_CLASS_ARGUMENTS || event->class_value == HP_CLASS_ASK;
 	const struct hp_answer pass = {.kind = HP_EVENT_EXEC, .stat = HP_STAT_EXEC_PASSED};
@@ -445,8 +630,8 @@ static __always_inline struct hp_answer hp_decide(const struct hp_config *config
 		answer.kind = HP_EVENT_KILLED;
 	} else if (event->hdr.tgid == 1 || event->hdr.tgid == config->gate_tgid || event->ppid == config->gate_tgid) {
 		answer.reason = HP_REASON_PROTECTED;
-	} else if (event->class_value == HP_CLASS_HARMLESS) {
-		answer.reason = HP_REASON_HARMLESS;
+	} else if (hp_may_pass(config, session, clean)) {
+		answer.reason = clean;
 	} else if (!(session->flags & HP_SESSION_ENFORCE)) {
 		answer.reason = HP_REASON_OBSERVE;
 	} else if (hp_is_off()) {
@@ -488,23 +673,27 @@ static __always_inline void hp_judge(struct hp_config *config, struct hp_exec_sc
 {
 	struct hp_label label = *stored;
 	struct hp_exec_event *event;
+	/* Once: class and automaton have to be of the same policy. */
+	__u32 generation = *(volatile __u32 *)&config->policy_generation;
 	struct hp_answer answer;
+	__u32 value;
 
 	hp_count(HP_STAT_EXEC_SEEN);
 	label.exec_id = __sync_fetch_and_add(&config->next_exec, 1) + 1;
 	label.state = HP_TASK_RUN; /* approval is for one exec */
 	label.start_boot_ns = task->group_leader->start_boottime; /* where user space could not know it */
 	event = hp_begin_event(scratch, task, bprm, &label, HP_EVENT_EXEC);
-	event->class_value = hp_class_of(event, config);
+	value = hp_class_of(event, generation);
+	event->class_value = value & HP_CLASS_MASK;
 	if (!(label.flags & HP_LABEL_ROOT) && hp_recognise(&scratch->given, task, bprm))
 		event->hdr.flags |= HP_FLAG_NESTED;
-	answer = hp_decide(config, session, event);
+	hp_describe_texts(scratch, task, bprm);
+	answer = hp_decide(config, session, event, hp_triage(config, generation, scratch, bprm, value));
 	if (answer.kind == HP_EVENT_ASK)
 		label.state = answer.waits ? HP_TASK_WAITS : HP_TASK_HELD;
 	if (answer.waits)
 		event->hdr.flags |= HP_FLAG_WAITS;
 	hp_label_set(task, &label, true);
-	hp_describe_texts(scratch, task, bprm);
 	event->hdr.kind = answer.kind;
 	event->reason = answer.reason;
 	hp_count(answer.stat);

@@ -127,15 +127,16 @@ TEST_F(CheckCliTest, ARuleWhoseCaseFailsIsAFinding) {
   EXPECT_EQ(Run("check --rules mine -- ls").code, 78);
 }
 
-TEST_F(CheckCliTest, ShowsOneRuleWithItsTechniquesAndCases) {
+TEST_F(CheckCliTest, ShowsOneRuleWithItsTechniquesAndWhatTheKernelLooksFor) {
   const Ended shown = Run("--json rules show git.push-force " + Flags());
   EXPECT_EQ(shown.code, 0) << shown.out;
   const auto row = nlohmann::json::parse(shown.out, nullptr, false);
   ASSERT_TRUE(row.is_object()) << shown.out;
   EXPECT_EQ(row["id"], "git.push-force");
   EXPECT_FALSE(row["techniques"].empty());
+  EXPECT_THAT(std::string(row["kernel"]), HasSubstr("push"));
   EXPECT_GE(row["cases"].size(), 2u);
-  EXPECT_THAT(Run("rules show files.rm " + Flags()).out, HasSubstr("fires on: rm -rf"));
+  EXPECT_THAT(Run("rules show files.rm " + Flags()).out, HasSubstr("always asked"));
   const Ended none = Run("rules show no.such " + Flags());
   EXPECT_EQ(none.code, 2);
   EXPECT_THAT(none.out, HasSubstr("no loaded rule"));

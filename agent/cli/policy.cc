@@ -314,7 +314,7 @@ void AddPolicy(CLI::App& app, Context& context) {
     context.command = [&context, promote_flags] { return Promote(context, *promote_flags); };
   });
   auto rule_id = std::make_shared<std::string>();
-  CLI::App* show = rules->add_subcommand("show", "One rule: what it is about, its techniques, references and cases");
+  CLI::App* show = rules->add_subcommand("show", "One rule: what it is about, its techniques, references and cases, and what the kernel looks for");
   show->add_option("rule", *rule_id, "its id")->required();
   AddPolicyFlags(show, flags);
   show->callback([&context, flags, rule_id] {

@@ -17,12 +17,49 @@
 #include "agent/cli/terminal.h"
 #include "agent/judge/check.h"
 #include "agent/policy/rule_reader.h"
+#include "agent/policy/triage.h"
 
 namespace holdpoint {
 namespace {
 
 constexpr int kFindings = 1;
+constexpr size_t kShownLiterals = 24;
 constexpr const char* kModes[] = {"enforce", "observe", "off"};
+
+constexpr char kAboutAll[] = "it is about more than texts of a command line: with it every exec of a session is asked about";
+
+bool AsksAboutAll(const Rule& rule) {
+  if (rule.sigma == nullptr || rule.sigma->category == SigmaRule::Category::kConnection) return false;
+  const auto needed = rule.sigma->NeededFor();
+  return !needed.has_value() || !needed->names.empty();
+}
+
+// What the kernel looks for in the argv of this rule's tools, "always asked" where nothing can be said.
+std::string KernelText(const LoadedPolicy& policy, const Triage& triage, const Rule& rule) {
+  if (rule.sigma != nullptr) {
+    if (rule.sigma->category == SigmaRule::Category::kConnection) return "connects are judged where they are recorded one by one";
+    if (AsksAboutAll(rule)) return kAboutAll;
+    return absl::StrCat("asked about in any command line: ", absl::StrJoin(rule.sigma->NeededFor()->patterns.parts, ", "));
+  }
+  if (rule.unlisted.has_value()) {
+    return absl::StrCat("programs that no pack describes are asked about with one of: ", absl::StrJoin(rule.unlisted->verbs, " "));
+  }
+  if (rule.tools.empty()) return "tools that send requests are always asked about";
+  std::string text;
+  for (const std::string& name : rule.tools) {
+    const ToolModel* tool = policy.policy->FindTool(name);
+    if (triage.StateOf(tool) == AutomatonTable::kAsk) {
+      absl::StrAppend(&text, text.empty() ? "" : "; ", name, " is always asked about");
+      continue;
+    }
+    std::vector<std::string> literals = triage.LiteralsOf(tool);
+    const size_t all = literals.size();
+    if (all > kShownLiterals) literals.resize(kShownLiterals);
+    absl::StrAppend(&text, text.empty() ? "" : "; ", name, " is asked about with one of: ", absl::StrJoin(literals, " "),
+                    all > kShownLiterals ? absl::StrCat(" and ", all - kShownLiterals, " more") : "");
+  }
+  return text;
+}
 
 // A file name of one component for a rule's id; ids hold nothing else than a file name may.
 std::string FileNameOf(const Pack& pack) {
@@ -54,6 +91,8 @@ absl::StatusOr<int> ShowRule(const Context& context, const LoadedPolicy& policy,
   }
   const auto configured = policy.configuration.policy.rules.find(id);
   const RuleMode mode = configured == policy.configuration.policy.rules.end() ? rule->mode : configured->second;
+  const Triage triage = Triage::Compile(*policy.policy, policy.configuration);
+  const std::string kernel = KernelText(policy, triage, *rule);
   if (context.json) {
     Json row = {{"id", rule->id},
                 {"title", rule->title},
@@ -67,6 +106,7 @@ absl::StatusOr<int> ShowRule(const Context& context, const LoadedPolicy& policy,
                 {"references", rule->references},
                 {"blind_spots", rule->blind_spots},
                 {"replaces", rule->replaces},
+                {"kernel", kernel},
                 {"hash", rule->hash},
                 {"file", rule->file},
                 {"line", rule->line},
@@ -86,6 +126,7 @@ absl::StatusOr<int> ShowRule(const Context& context, const LoadedPolicy& policy,
   line("see", absl::StrJoin(rule->references, ", "));
   line("unseen", absl::StrJoin(rule->blind_spots, ", "));
   line("replaces", absl::StrJoin(rule->replaces, ", "));
+  line("kernel", kernel);
   line("file", absl::StrCat(rule->file, ":", rule->line));
   for (const RuleCase& c : rule->cases) {
     line(c.fires ? "fires on" : "not on", absl::StrJoin(c.argv, " "));
@@ -123,6 +164,7 @@ absl::StatusOr<int> ImportRules(const std::vector<PolicyFile>& installed, const 
     ++taken;
     for (const Rule& rule : pack->rules) {
       Print(absl::StrCat(Safe(rule.id), "  ", Safe(rule.title), dry_run ? "" : absl::StrCat("  -> ", Safe(path)), "\n"));
+      if (AsksAboutAll(rule)) Print(absl::StrCat("  ", kAboutAll, "\n"));
     }
   }
   Print(absl::StrCat(taken, " of ", files.size(), dry_run ? " files could be imported" : " files imported",

@@ -4,6 +4,7 @@
 #include <map>
 #include <utility>
 
+#include "agent/base/log.h"
 #include "agent/base/status.h"
 
 namespace holdpoint {
@@ -96,6 +97,22 @@ std::vector<Kernel::DestinationPrefix> ActivePolicy::Prefixes() const {
     for (const auto& [length, some] : around) entry.ranges.insert(entry.ranges.end(), some->begin(), some->end());
   }
   return prefixes;
+}
+
+void ActivePolicy::LoadTriage(Kernel& kernel) {
+  if (configured_.triage().empty()) return;
+  Kernel::TriageTables tables;
+  tables.rows = configured_.triage();
+  tables.unseen = configured_.triage_unseen();
+  tables.names.assign(configured_.triage_names().begin(), configured_.triage_names().end());
+  tables.sizes.assign(configured_.triage_sizes().begin(), configured_.triage_sizes().end());
+  if (absl::Status set = kernel.SetTriage(tables, generation_); !set.ok()) {
+    LogWarning("every program of a session is asked about: ", set.message());
+    configured_.clear_triage_id();
+  }
+  configured_.clear_triage();
+  configured_.clear_triage_names();
+  configured_.clear_triage_sizes();
 }
 
 absl::Status ActivePolicy::Apply(Kernel& kernel) const {

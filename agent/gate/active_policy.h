@@ -47,6 +47,14 @@ class ActivePolicy {
 
   bool records_allowed() const { return configured_.record_allowed(); }
 
+  // Gives the kernel the automata that came with the configuration, and keeps no copy. Without them everything is asked,
+  // which is said in the log. Before Apply.
+  void LoadTriage(Kernel& kernel);
+  // The state that a program's class may name: 0 where the judge had another table in mind than the kernel has.
+  uint32_t TriageState(const v1::ExecVerdict& verdict) const {
+    return verdict.triage_id() == configured_.triage_id() ? verdict.triage_state() : HP_TRIAGE_ASK;
+  }
+
   // Writes generation, names, destinations and actions into the kernel's tables.
   absl::Status Apply(Kernel& kernel) const;
 

@@ -26,6 +26,7 @@ struct Consult {
   ExecEvent event;
   StoppedTask task;
   v1::Process process;
+  uint32_t generation = 0;  // of the policy that it is judged by
   std::string argv;  // as it was when it was judged
   v1::Judgement judgement;
   v1::Footprint footprint;

@@ -134,6 +134,7 @@ void ConsultDesk::Begin(ExecEvent event) {
 
 void ConsultDesk::Ask(const ConsultPtr& consult, const Session& session, OpenedProcess* opened,
                       absl::Duration budget, JudgeLink::Answer answered) {
+  consult->generation = core_.policy.generation();
   v1::ToJudge question;
   v1::ConsultExec& exec = *question.mutable_exec();
   *exec.mutable_session() = ContextOf(session);
@@ -230,13 +231,14 @@ void ConsultDesk::FailMode(const ConsultPtr& consult, const std::string& why) {
 void ConsultDesk::Decide(const ConsultPtr& consult, v1::ExecVerdict verdict) {
   Session* session = core_.sessions.Find(consult->event.head.session);
   if (session == nullptr) return Pass(consult);
-  Learn(consult->event, verdict.executable_class());
+  Learn(consult->event, verdict, consult->generation);
   consult->judgement = std::move(*verdict.mutable_judgement());
   consult->footprint = std::move(*verdict.mutable_footprint());
   *consult->process.mutable_argv() = std::move(*verdict.mutable_argv());
   consult->process.set_executable_sha256(verdict.executable_sha256());
   *consult->process.mutable_join_keys() = verdict.join_keys();
   if (!verdict.join_keys().empty() && on_join_keys) on_join_keys(*session, verdict);
+  if (on_judged) on_judged(*session);
   v1::Judgement& judgement = consult->judgement;
   const absl::Duration took = core_.clock.Boot() - BootTime{consult->event.head.boot_ns};
   const absl::Time now = core_.clock.Wall();
@@ -390,10 +392,12 @@ ConsultPtr ConsultDesk::Find(uint64_t exec_id) {
   return found == consults_.end() ? nullptr : found->second;
 }
 
-void ConsultDesk::Learn(const ExecEvent& event, v1::ExecutableClass value) {
-  if (value == v1::EXECUTABLE_CLASS_UNKNOWN || event.file.ino == 0) return;
-  const absl::Status set =
-      core_.kernel.SetClass(event.file, static_cast<hp_class_value>(value), core_.policy.generation());
+void ConsultDesk::Learn(const ExecEvent& event, const v1::ExecVerdict& verdict, uint32_t generation) {
+  const v1::ExecutableClass value = verdict.executable_class();
+  // What a policy said that is gone says nothing of this one.
+  if (value == v1::EXECUTABLE_CLASS_UNKNOWN || event.file.ino == 0 || generation != core_.policy.generation()) return;
+  const absl::Status set = core_.kernel.SetClass(event.file, static_cast<hp_class_value>(value),
+                                                 core_.policy.TriageState(verdict), generation);
   if (!set.ok()) LogWarning("the class of an executable can't be kept: ", set.message());
 }
 
@@ -418,8 +422,8 @@ void ConsultDesk::OnKilled(const ExecEvent& event) {
   exec.set_ctime_ns(event.file.ctime_ns);
   exec.set_describe_only(true);
   core_.judge.Ask(std::move(question), core_.policy.consult_budget(), nullptr,
-                  [this, event](absl::StatusOr<v1::FromJudge> answer) {
-                    if (answer.ok() && answer->has_exec()) Learn(event, answer->exec().executable_class());
+                  [this, event, generation = core_.policy.generation()](absl::StatusOr<v1::FromJudge> answer) {
+                    if (answer.ok() && answer->has_exec()) Learn(event, answer->exec(), generation);
                   });
 }
 

@@ -43,6 +43,7 @@ class ConsultDesk : private Consults {
   // Called with what the judge found on the way: the coding agent's own ids in a tool's environment; a program that
   // hands work to a server.
   std::function<void(Session&, const v1::ExecVerdict&)> on_join_keys;
+  std::function<void(Session&)> on_judged;
   std::function<void(const Session&, const v1::Process&, const std::string& kind)> on_server;
 
   // Refuses everything that is stopped: the daemon ends. `done` when the last one has ended.
@@ -74,7 +75,7 @@ class ConsultDesk : private Consults {
   void Kill(const ConsultPtr& consult, bool whole_session);
   void WaitRanOut(const ConsultPtr& consult, bool killed);
   void DescribePassed();
-  void Learn(const ExecEvent& event, v1::ExecutableClass value);
+  void Learn(const ExecEvent& event, const v1::ExecVerdict& verdict, uint32_t generation);
   std::string Text(const Session& session, const v1::Judgement& judgement, const Ticket* ticket,
                    const WayOut& way) const;
 

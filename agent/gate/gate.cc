@@ -62,6 +62,12 @@ std::string BootId() {
   return id;
 }
 
+// What is said in the record of the automata that came with a configuration.
+void SetTriageIn(const v1::Configured& configured, v1::ConfigLoaded* loaded) {
+  loaded->set_triage_states(configured.triage_states());
+  *loaded->mutable_triage_asked() = configured.triage_asked();
+}
+
 }  // namespace
 
 Gate::Gate(const Options& options)
@@ -196,6 +202,9 @@ absl::Status Gate::OpenKernel() {
   kernel.pin_dir = options_.pin;
   kernel.without = options_.without;
   HP_ASSIGN_OR_RETURN(kernel_, Kernel::Open(kernel));
+  // What an earlier daemon's policy said of a file is no word of this one's.
+  policy_ = ActivePolicy(policy_.configured(), kernel_->PolicyGeneration() + 1, options_.observe);
+  policy_.LoadTriage(*kernel_);
   for (const Rung& rung : kernel_->Rungs()) {
     LogInfo(rung.capability, ": ", rung.in_use, rung.missing.empty() ? "" : absl::StrCat(" (", rung.missing, ")"));
   }
@@ -249,6 +258,7 @@ absl::Status Gate::MakeDesks() {
   consult_desk_->on_join_keys = [this](Session& session, const v1::ExecVerdict& verdict) {
     session_desk_->OnJoinKeys(session, verdict.join_keys());
   };
+  consult_desk_->on_judged = [this](Session& session) { session_desk_->LetTriage(session); };
   consult_desk_->on_server = [this](const Session& session, const v1::Process& process, const std::string& kind) {
     escape_desk_->OnCommand(session, process, kind);
   };
@@ -294,6 +304,7 @@ absl::Status Gate::MakeDesks() {
   loaded.mutable_config_loaded()->set_generation(policy_.generation());
   loaded.mutable_config_loaded()->set_accepted(true);
   loaded.mutable_config_loaded()->set_rules(policy_.configured().rules());
+  SetTriageIn(policy_.configured(), loaded.mutable_config_loaded());
   v1::Envelope started;
   v1::DaemonState& state = *started.mutable_daemon();
   state.set_state("started");
@@ -406,6 +417,7 @@ absl::Status Gate::Reload() {
   loaded.set_policy_hash(configured.ok() ? configured->policy_hash() : policy_.configured().policy_hash());
   if (!configured.ok()) loaded.set_problem(std::string(configured.status().message()));
   if (configured.ok()) loaded.set_rules(configured->rules());
+  if (configured.ok()) SetTriageIn(*configured, &loaded);
   ledger_->Write(nullptr, std::move(envelope));
   if (!configured.ok()) {
     LogError("the configuration is not taken, the one before stays in force: ", configured.status().message());
@@ -414,6 +426,7 @@ absl::Status Gate::Reload() {
   const v1::Configured before = policy_.configured();
   policy_ = ActivePolicy(*std::move(configured), policy_.generation() + 1, options_.observe);
   RecordConfigured();
+  policy_.LoadTriage(*kernel_);
   rollout_desk_->OnConfigured(&before, false);
   HP_RETURN_IF_ERROR(policy_.Apply(*kernel_));
   tamper_desk_->PolicyLoaded();

@@ -12,11 +12,14 @@ namespace holdpoint {
 namespace {
 
 constexpr absl::Duration kReconcile = absl::Minutes(1);
+constexpr uint64_t kAskedAtFirst = 16;  // acts of a session that are asked about whatever they are
+constexpr uint64_t kAskedForIds = 256;  // while its tools have not shown the coding agent's ids
 constexpr int64_t kReconcileShare = 20;  // so many times as long as it took, everything else has its turn
 
 }  // namespace
 
 void SessionDesk::Program(const Session& session, uint32_t extra_flags) {
+  if (session.triage) extra_flags |= HP_SESSION_TRIAGE;
   const hp_session entry{.environment = session.environment_number,
                          .flags = core_.policy.SessionFlags(session.environment) | extra_flags};
   if (absl::Status set = core_.kernel.SetSession(session.number, entry); !set.ok()) {
@@ -181,6 +184,14 @@ void SessionDesk::Kill(SessionNumber number, const std::string& why, std::functi
   }
   Program(*session, HP_SESSION_KILL);
   killer_.Kill(number, std::move(done));
+}
+
+void SessionDesk::LetTriage(Session& session) {
+  if (session.triage || session.state != SessionState::kConfirmed) return;
+  const bool may_have_ids = session.join_keys.empty() && session.coding_agent != "run";
+  if (session.counters.asked < (may_have_ids ? kAskedForIds : kAskedAtFirst)) return;
+  session.triage = true;
+  Program(session, session.kill_requested ? HP_SESSION_KILL : 0);
 }
 
 void SessionDesk::Reprogram() {

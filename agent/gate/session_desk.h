@@ -52,6 +52,9 @@ class SessionDesk {
   // Candidates and sessions.
   std::set<SessionNumber> Live(SessionNumber except = 0) const;
 
+  // An act of the session was judged. Once enough of them were to have the ids of its tools, the kernel may pass some by
+  // itself.
+  void LetTriage(Session& session);
   // The tools of a session showed the coding agent's own ids.
   void OnJoinKeys(Session& session, const google::protobuf::Map<std::string, std::string>& keys);
 

@@ -25,7 +25,7 @@ namespace holdpoint {
 class JudgeChannel {
  public:
   static constexpr size_t kMaxPacket = 256 * 1024;
-  static constexpr size_t kMaxMessage = 8 * 1024 * 1024;
+  static constexpr size_t kMaxMessage = 16 * 1024 * 1024;
 
   // Whether Send and Receive wait. The gate never waits for the judge.
   enum class Mode { kBlocking, kNonBlocking };

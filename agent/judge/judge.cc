@@ -12,6 +12,7 @@
 #include "agent/environment/redact.h"
 #include "agent/environment/session_verdict.h"
 #include "agent/environment/tags.h"
+#include "agent/judge/channel.h"
 #include "agent/judge/connect_verdict.h"
 #include "agent/policy/package_run.h"
 #include "agent/policy/since_start.h"
@@ -21,6 +22,7 @@ namespace {
 
 constexpr size_t kMaxIdentities = 65'536;
 constexpr size_t kMaxDescribed = 4096;
+constexpr size_t kMaxConfigured = JudgeChannel::kMaxMessage - (256 << 10);
 
 void AddWords(absl::string_view key, absl::string_view raw_argv, google::protobuf::RepeatedPtrField<std::string>* out) {
   for (const std::string& word : RedactArgv(key, SplitRawArgv(raw_argv))) *out->Add() = ToValidUtf8(word);
@@ -148,10 +150,40 @@ v1::Configured Judge::HandleConfigure(const v1::Configure& configure) {
     configured.set_problem(ToValidUtf8(loaded.status().message()));
     return configured;  // The last good one stays.
   }
-  base_ = *std::move(loaded);
+  // Twice the same is one: what was made from it holds on to it.
+  if (base_ == nullptr || base_->hash != (*loaded)->hash || base_->fingerprint_key != (*loaded)->fingerprint_key) {
+    base_ = *std::move(loaded);
+    triage_ = std::make_shared<const Triage>(Triage::Compile(*base_->policy, base_->configuration));
+  }
   known_files_ = KnownFiles(configure.known_files());
   identities_.clear();
-  return HandleRollout(configure.has_rollout() ? &configure.rollout() : nullptr);
+  configured = HandleRollout(configure.has_rollout() ? &configure.rollout() : nullptr);
+  // The first of two is only asked which names there are.
+  if (!known_files_.empty()) AddTriage(/*rows=*/true, &configured);
+  return configured;
+}
+
+void Judge::AddTriage(bool rows, v1::Configured* configured) const {
+  configured->set_triage_id(triage_->id());
+  if (!rows) return;
+  for (const std::string& asked : triage_->asked()) configured->add_triage_asked(asked);
+  if (configured->ByteSizeLong() + triage_->table().rows().size() * sizeof(AutomatonTable::Row) > kMaxConfigured) {
+    configured->add_triage_asked("everything: the rules leave no room for the automata");
+    return;
+  }
+  std::string bytes;
+  bytes.reserve(triage_->table().rows().size() * sizeof(AutomatonTable::Row));
+  for (const AutomatonTable::Row& row : triage_->table().rows()) {
+    bytes.append(reinterpret_cast<const char*>(row.data()), sizeof(row));
+  }
+  configured->set_triage(std::move(bytes));
+  configured->set_triage_states(static_cast<uint32_t>(triage_->table().rows().size() - AutomatonTable::kFirst));
+  configured->set_triage_unseen(triage_->unlisted());
+  for (const std::string& name : configured->listed_names()) configured->add_triage_names(name);
+  for (const ServerKind& server : policy_->agents.servers) {
+    for (const std::string& name : server.commands) configured->add_triage_names(name);
+  }
+  for (const uint64_t size : known_files_.sizes()) configured->add_triage_sizes(size);
 }
 
 v1::Configured Judge::HandleRollout(const v1::Rollout* rollout) {
@@ -161,6 +193,7 @@ v1::Configured Judge::HandleRollout(const v1::Rollout* rollout) {
     return configured;
   }
   policy_ = WithRollout(*base_, rollout);
+  AddTriage(/*rows=*/false, &configured);
   FillConfigured(base_->configuration, base_->agents, &configured);
   for (v1::Environment& environment : *configured.mutable_environments()) {
     environment.set_enforce(policy_->configuration.Find(environment.name())->mode == Mode::kEnforce);
@@ -229,8 +262,6 @@ v1::ExecVerdict Judge::JudgeExec(const v1::ConsultExec& consult, const v1::Facts
   const absl::string_view base = act.executable.path;
   const std::vector<std::string> managers = PackageManagers();
   const bool manages = std::find(managers.begin(), managers.end(), base.substr(base.rfind('/') + 1)) != managers.end();
-  // What hands work on is asked about each time: each time is an event.
-  const bool listed = server != nullptr || manages || policy.DependsOnArguments(act);
   FactBook book(&facts);
   *verdict.mutable_judgement() =
       policy.Evaluate(act, {policy_->configuration, policy_->fingerprint_key, consult.session(), nullptr}, &book,
@@ -253,10 +284,16 @@ v1::ExecVerdict Judge::JudgeExec(const v1::ConsultExec& consult, const v1::Facts
     wanted->set_budget_ms(std::max(wanted->budget_ms(), FactBook::kBudgetMs));
     if (!consult.describe_only()) judgement.add_blind_spots("executable not identified by its content");
   }
-  // A file that nobody could identify is asked about again.
-  verdict.set_executable_class(!identity.settled ? v1::EXECUTABLE_CLASS_UNKNOWN
-                               : listed          ? v1::EXECUTABLE_CLASS_ARGUMENTS
-                                                 : v1::EXECUTABLE_CLASS_HARMLESS);
+  // A file that nobody could identify is asked about again; what hands work on or changes packages each time.
+  if (identity.settled) {
+    verdict.set_executable_class(v1::EXECUTABLE_CLASS_ARGUMENTS);
+    if (server == nullptr && !manages) {
+      const Triage::FileClass file = triage_->ClassOfFile(policy, identity.names, act.executable.path);
+      if (file.harmless) verdict.set_executable_class(v1::EXECUTABLE_CLASS_HARMLESS);
+      verdict.set_triage_state(file.state);
+      verdict.set_triage_id(triage_->id());
+    }
+  }
   verdict.set_executable_sha256(identity.sha256);
   AddWords(policy_->fingerprint_key, consult.raw_argv(), verdict.mutable_argv());
   RemoveSecrets(policy_->fingerprint_key, act.argv, &judgement);

@@ -10,6 +10,7 @@
 #include "agent/judge/known_files.h"
 #include "agent/judge/loaded_policy.h"
 #include "agent/policy/policy.h"
+#include "agent/policy/triage.h"
 #include "holdpoint/v1/judge.pb.h"
 
 namespace holdpoint {
@@ -46,6 +47,8 @@ class Judge {
   void Dispatch(const v1::ToJudge& message, std::vector<v1::FromJudge>* answers);
   v1::Configured HandleConfigure(const v1::Configure& configure);
   v1::Configured HandleRollout(const v1::Rollout* rollout);
+  // Everything of the automata; with `rows` the table itself, which only a new configuration changes.
+  void AddTriage(bool rows, v1::Configured* configured) const;
   // Answers, or asks for facts and lets the consult wait.
   void Consult(uint64_t id, Waiting waiting, std::vector<v1::FromJudge>* answers);
   v1::ExecVerdict JudgeExec(const v1::ConsultExec& consult, const v1::Facts& facts, v1::FactsWanted* wanted);
@@ -63,6 +66,7 @@ class Judge {
 
   std::shared_ptr<const LoadedPolicy> base_;    // as the files say
   std::shared_ptr<const LoadedPolicy> policy_;  // with what is switched and promoted
+  std::shared_ptr<const Triage> triage_;        // of base_
   KnownFiles known_files_;
   std::map<FileId, Identity> identities_;  // of executables that are no known file; bounded
   std::map<uint64_t, Waiting> waiting_;    // by consult id, which only grows: the first is the oldest

@@ -331,6 +331,39 @@ TEST_F(JudgeTest, WithASigmaRuleNoProgramIsHarmless) {
   EXPECT_EQ(verdict.judgement().verdict(), v1::VERDICT_AUDIT);
 }
 
+TEST_F(JudgeTest, WhatHandsWorkOnOrSendsRequestsIsAlwaysAsked) {
+  EXPECT_EQ(Judged(ExecMessage(2, "/usr/bin/systemd-run", {"systemd-run", "ls"})).triage_state(), 0u);
+  EXPECT_EQ(Judged(ExecMessage(3, "/usr/bin/apt-get", {"apt-get", "install", "x"})).triage_state(), 0u);
+  EXPECT_EQ(Judged(ExecMessage(4, "/usr/bin/curl", {"curl", "https://example.com"})).triage_state(), 0u);
+  // By its name alone: another link to that file may have another name.
+  EXPECT_EQ(Judged(ExecMessage(5, "/usr/bin/git", {"git", "status"})).triage_state(), 0u);
+  v1::ToJudge configure = ConfigureMessage(6);
+  v1::KnownFile git = KnownRm();
+  git.set_name("git");
+  *configure.mutable_configure()->add_known_files() = git;
+  ASSERT_TRUE(Configure(configure).accepted());
+  EXPECT_NE(Judged(ExecMessage(7, "/usr/bin/git", {"git", "status"})).triage_state(), 0u);
+}
+
+TEST_F(JudgeTest, TheTableComesWithAConfigurationThatKnowsItsFilesAndNotWithASwitch) {
+  v1::ToJudge configure = ConfigureMessage(1);
+  EXPECT_TRUE(Configure(configure).triage().empty());
+  *configure.mutable_configure()->add_known_files() = KnownRm();
+  const v1::Configured configured = Configure(configure);
+  EXPECT_EQ(configured.triage().size() % 256, 0u);
+  EXPECT_GT(configured.triage_states(), 100u);
+  EXPECT_THAT(configured.triage_names(), testing::Contains("rm"));
+  EXPECT_THAT(configured.triage_names(), testing::Contains("systemd-run"));
+  EXPECT_THAT(configured.triage_sizes(), ElementsAre(KnownRm().size()));
+  v1::ToJudge rollout;
+  rollout.set_id(9);
+  rollout.mutable_rollout()->set_promote_all(true);
+  const v1::FromJudge switched = Ask(rollout);
+  ASSERT_TRUE(switched.configured().accepted());
+  EXPECT_TRUE(switched.configured().triage().empty());
+  EXPECT_EQ(switched.configured().triage_id(), configured.triage_id());
+}
+
 // The same file after a change is another one: its class and its content are looked at again.
 TEST_F(JudgeTest, AChangedFileIsIdentifiedAgain) {
   v1::ToJudge configure = ConfigureMessage(1);

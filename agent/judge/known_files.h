@@ -24,6 +24,7 @@ class KnownFiles {
   const std::vector<std::string>* ByContent(const std::string& sha256) const;
   // A listed file has this size: then only its content can tell.
   bool HasSize(uint64_t size) const { return sizes_.count(size) != 0; }
+  const std::set<uint64_t>& sizes() const { return sizes_; }
   bool empty() const { return by_id_.empty(); }
 
  private:

@@ -50,7 +50,7 @@ absl::StatusOr<ExecEvent> DecodeExec(absl::Span<const std::byte> record) {
                                             raw.cwd_len, " and ", raw.argv_len, " bytes do not fit a record of ",
                                             record.size()));
   }
-  if (raw.reason > HP_REASON_OFF || raw.class_value > HP_CLASS_ASK) {
+  if (raw.reason > HP_REASON_NO_COPY || raw.class_value > HP_CLASS_ASK) {
     return absl::DataLossError(absl::StrCat("exec record: reason ", raw.reason, ", class ", raw.class_value));
   }
   ExecEvent event{

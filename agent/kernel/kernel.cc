@@ -2,7 +2,9 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -18,6 +20,7 @@
 #include "agent/kernel/pins.h"
 #include "agent/kernel/scope_claim.h"
 #include "agent/kernel/tasks.h"
+#include "agent/kernel/triage.h"
 
 namespace holdpoint {
 namespace {
@@ -140,13 +143,24 @@ class KernelImpl final : public Kernel {
 
   absl::Status SetPolicyGeneration(uint32_t generation) override {
     StoreField(config_.get()->policy_generation, generation);
+    if (triage_generation_ != generation) return absl::OkStatus();
+    return TrimTriage(TriageMapsOf(), triage_names_, triage_sizes_);
+  }
+  uint32_t PolicyGeneration() const override { return LoadField(config_.get()->policy_generation); }
+  absl::Status SetTriage(const TriageTables& tables, uint32_t generation) override {
+    HP_RETURN_IF_ERROR(PutTriage(TriageMapsOf(), tables, generation));
+    triage_generation_ = generation;
+    triage_names_ = tables.names;
+    triage_sizes_ = tables.sizes;
     return absl::OkStatus();
   }
-  absl::Status SetClass(const FileId& file, hp_class_value value, uint32_t generation) override {
+  absl::Status SetClass(const FileId& file, hp_class_value value, uint32_t start, uint32_t generation) override {
     const absl::Time ctime = absl::FromUnixNanos(static_cast<int64_t>(file.ctime_ns));
     const hp_file_key key{.dev = file.dev, .ino = file.ino};
     if (Clock::Real().Wall() - ctime < kFreshFile) return class_.Erase(key);
-    return class_.Put(key, {.ctime_ns = file.ctime_ns, .value = value, .generation = generation});
+    return class_.Put(key, {.ctime_ns = file.ctime_ns,
+                            .value = static_cast<uint32_t>(value) | start << HP_CLASS_START_SHIFT,
+                            .generation = generation});
   }
   absl::Status SetProgram(const FileId& file, uint64_t script, hp_program_value value, uint32_t generation) override {
     const hp_program_key key{.dev = file.dev, .ino = file.ino, .script = script};
@@ -234,6 +248,8 @@ class KernelImpl final : public Kernel {
 
  private:
   absl::Status LoadAndAttach();
+  absl::Status LoadExec();
+  TriageMaps TriageMapsOf() const { return {.tables = exec_.MapFd("hp_tmp_triage"), .names = names_, .sizes = sizes_}; }
   absl::Status OpenMaps();
   // Of this load only.
   void DetachAll() {
@@ -274,6 +290,12 @@ class KernelImpl final : public Kernel {
   MapView<hp_file_key, hp_class_entry> class_;
   MapView<hp_program_key, hp_program_entry> programs_;
   MapView<hp_basename, uint32_t> agents_;
+  MapView<hp_basename, uint32_t> names_;
+  MapView<uint64_t, uint32_t> sizes_;
+  // What the last SetTriage was given.
+  std::optional<uint32_t> triage_generation_;
+  std::vector<std::string> triage_names_;
+  std::vector<uint64_t> triage_sizes_;
   MapView<uint32_t, uint64_t> ours_;
   MapView<uint32_t, uint32_t> actions_;
   MapView<hp_connect_key, hp_connect_pass> connect_pass_;
@@ -288,7 +310,7 @@ class KernelImpl final : public Kernel {
 absl::Status KernelImpl::LoadAndAttach() {
   HP_ASSIGN_OR_RETURN(session_, LoadedObject::Load(SessionImage(), pins_, load_));
   HP_RETURN_IF_ERROR(OpenMaps());
-  HP_ASSIGN_OR_RETURN(exec_, LoadedObject::Load(ExecImage(), pins_, load_));
+  HP_RETURN_IF_ERROR(LoadExec());
   const std::string links = pins_.LinkDirectory(load_);
   HP_RETURN_IF_ERROR(session_.Attach(links, scope_.fd.get()));
   HP_RETURN_IF_ERROR(exec_.Attach(links, scope_.fd.get()));
@@ -307,6 +329,22 @@ absl::Status KernelImpl::LoadAndAttach() {
   return absl::OkStatus();
 }
 
+// With the automata of triage, or without: then every exec of a session is asked about.
+absl::Status KernelImpl::LoadExec() {
+  absl::StatusOr<LoadedObject> with = absl::UnavailableError("left unused on request");
+  if (std::find(options_.without.begin(), options_.without.end(), "triage") == options_.without.end()) {
+    with = LoadedObject::Load(ExecImage(), pins_, load_);
+  }
+  if (with.ok()) {
+    exec_ = *std::move(with);
+    rungs_.push_back({.capability = "triage", .in_use = "automata over argv", .missing = ""});
+    return absl::OkStatus();
+  }
+  HP_ASSIGN_OR_RETURN(exec_, LoadedObject::Load(ExecImage(), pins_, load_, {}, {{".rodata.triage", 0}}));
+  rungs_.push_back({.capability = "triage", .in_use = "none", .missing = absl::StrCat("every exec is asked about: ", with.status().message())});
+  return absl::OkStatus();
+}
+
 absl::Status KernelImpl::OpenMaps() {
   auto fd = [this](const char* name) { return session_.MapFd(name); };
   HP_ASSIGN_OR_RETURN(config_, MappedValue<hp_config>::Map(fd("hp_config"), "hp_config"));
@@ -316,6 +354,8 @@ absl::Status KernelImpl::OpenMaps() {
   class_ = {fd("hp_class"), "hp_class"};
   programs_ = {fd("hp_programs"), "hp_programs"};
   agents_ = {fd("hp_agents"), "hp_agents"};
+  names_ = {fd("hp_names"), "hp_names"};
+  sizes_ = {fd("hp_sizes"), "hp_sizes"};
   ours_ = {fd("hp_ours"), "hp_ours"};
   actions_ = {fd("hp_actions"), "hp_actions"};
   connect_pass_ = {fd("hp_connect_pass"), "hp_connect_pass"};

@@ -14,6 +14,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "agent/base/clock.h"
 #include "agent/base/ids.h"
@@ -102,10 +103,21 @@ class Kernel {
   virtual absl::Status EraseSession(SessionNumber number) = 0;
   virtual absl::StatusOr<std::map<SessionNumber, hp_session>> Sessions() = 0;
 
-  // Triage tables. A new generation makes all older classes stale at once.
+  // Triage tables. A new generation makes all older classes and automata stale at once.
   virtual absl::Status SetPolicyGeneration(uint32_t generation) = 0;
-  // A file whose ctime is younger than kFreshFile gets no class, and is asked again.
-  virtual absl::Status SetClass(const FileId& file, hp_class_value value, uint32_t generation) = 0;
+  virtual uint32_t PolicyGeneration() const = 0;
+  struct TriageTables {
+    absl::string_view rows;               // of hp_triage_row, as hp_abi.h says; row 0 is filled in here
+    uint32_t unseen = HP_TRIAGE_ASK;      // the state at which a program that nobody knows begins
+    std::vector<std::string> names;       // a script or unknown file of this name is asked about
+    std::vector<uint64_t> sizes;          // so is an unknown file of this size
+  };
+  // For the generation that SetPolicyGeneration is told next; the tables of the one in force stay. An error leaves that
+  // generation without: then everything is asked.
+  virtual absl::Status SetTriage(const TriageTables& tables, uint32_t generation) = 0;
+  // A file whose ctime is younger than kFreshFile gets no class, and is asked again. `start`: of HP_CLASS_ARGUMENTS,
+  // where the automaton over argv begins; HP_TRIAGE_ASK: always asked.
+  virtual absl::Status SetClass(const FileId& file, hp_class_value value, uint32_t start, uint32_t generation) = 0;
   // What the judge said of a program outside every session: of its file (script 0), or of an interpreter with a script.
   // A file whose ctime is younger than 50 ms is not remembered.
   virtual absl::Status SetProgram(const FileId& file, uint64_t script, hp_program_value value, uint32_t generation) = 0;

@@ -46,7 +46,8 @@ bool IsShared(absl::string_view name) { return absl::StartsWith(name, "hp_") && 
 void CaptureLibbpfLog() { libbpf_set_print(KeepComplaint); }
 
 absl::StatusOr<LoadedObject> LoadedObject::Load(const BpfImage& image, const Pins& pins, uint32_t load,
-                                                const std::vector<std::string>& only) {
+                                                const std::vector<std::string>& only,
+                                                const std::map<std::string, uint32_t>& switches) {
   last_complaint.clear();
   bpf_object_open_opts options = {};
   options.sz = sizeof(options);
@@ -57,6 +58,12 @@ absl::StatusOr<LoadedObject> LoadedObject::Load(const BpfImage& image, const Pin
   bpf_map* map;
   bpf_object__for_each_map(map, loaded.object_.get()) {
     const std::string name = bpf_map__name(map);
+    const auto set = switches.find(name);
+    if (set != switches.end()) {
+      if (int error = bpf_map__set_initial_value(map, &set->second, sizeof(set->second)); error != 0) {
+        return LoadError(image.name, -error);
+      }
+    }
     if (IsShared(name)) {
       if (int error = bpf_map__set_pin_path(map, pins.MapPath(name).c_str()); error != 0) {
         return LoadError(image.name, -error);

@@ -25,8 +25,10 @@ class LoadedObject {
  public:
   // Loads the programs of `image`; those named in `only` where it is not empty. Nothing is attached. The error carries
   // what the kernel said: kPermissionDenied without the right, kFailedPrecondition where this kernel refuses it.
+  // `switches`: constants of its own that are set before it is loaded, by section, as 32-bit numbers.
   static absl::StatusOr<LoadedObject> Load(const BpfImage& image, const Pins& pins, uint32_t load,
-                                           const std::vector<std::string>& only = {});
+                                           const std::vector<std::string>& only = {},
+                                           const std::map<std::string, uint32_t>& switches = {});
 
   // Attaches every loaded program and pins its link below `directory`; all of them or none. Cgroup programs go to
   // `cgroup_fd`.

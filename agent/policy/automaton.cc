@@ -13,17 +13,15 @@ void ArgvPatterns::Add(const ArgvPatterns& more) {
   words.insert(more.words.begin(), more.words.end());
   option_words.insert(more.option_words.begin(), more.option_words.end());
   beginnings.insert(more.beginnings.begin(), more.beginnings.end());
-  base_names.insert(more.base_names.begin(), more.base_names.end());
   parts.insert(more.parts.begin(), more.parts.end());
   verbs.insert(more.verbs.begin(), more.verbs.end());
   for (const char letter : more.letters) {
     if (letters.find(letter) == std::string::npos) letters.push_back(letter);
   }
-  if (more.run != 0 && (run == 0 || more.run < run)) run = more.run;
 }
 
 void ArgvPatterns::Remove(const std::string& literal) {
-  for (auto* set : {&words, &option_words, &beginnings, &base_names, &parts, &verbs}) set->erase(literal);
+  for (auto* set : {&words, &option_words, &beginnings, &parts, &verbs}) set->erase(literal);
   if (literal.size() == 1) letters.erase(std::remove(letters.begin(), letters.end(), literal[0]), letters.end());
 }
 
@@ -33,7 +31,7 @@ using Column = uint8_t;
 
 // Bytes that no pattern has to tell apart share a column. What two bytes share matches more, never less; where it is
 // said what may pass, bytes of a shared column are not used (see Singles).
-enum : Column { kUpper = 26, kDigit = 52, kNul, kDash, kUnderscore, kDot, kSlash, kEquals, kColon, kSpace, kOther, kEnd = 63 };
+enum : Column { kUpper = 26, kDigit = 52, kNul, kDash, kUnderscore, kDot, kSlash, kEquals, kColon, kSpace, kOther, kHigh, kEnd = 63 };
 
 Column ColumnOf(unsigned char byte) {
   if (byte >= 'a' && byte <= 'z') return static_cast<Column>(byte - 'a');
@@ -57,19 +55,17 @@ Column ColumnOf(unsigned char byte) {
     case ' ':
       return kSpace;
     default:
-      return kOther;
+      return byte < 0x80 ? kOther : kHigh;
   }
 }
 
 Column Lowered(Column column) { return column >= kUpper && column < kDigit ? static_cast<Column>(column - kUpper) : column; }
 bool IsLetter(Column column) { return column < kDigit; }
-// Characters of a credential; kOther holds some of them.
-bool IsTokenColumn(Column column) { return column != kNul && column != kSpace && column != kEnd; }
 
 bool Singles(absl::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) {
     const Column column = ColumnOf(static_cast<unsigned char>(c));
-    return column != kDigit && column != kOther && column != kNul;
+    return column != kDigit && column != kOther && column != kHigh && column != kNul;
   });
 }
 
@@ -136,18 +132,14 @@ struct State {
   uint16_t word = Trie::kRoot;    // of the words and beginnings
   uint16_t part = Trie::kRoot;    // of the parts
   uint16_t verb = Trie::kRoot;    // of the verbs, and whether they began behind no letter
-  uint16_t base = Trie::kRoot;    // of the base names: begins again behind each slash
   uint16_t allowed = Trie::kRoot;
   uint8_t dash = 0;               // 0: at a word's begin, 1: behind its dash, 2: among short options, 3: anything else
   uint8_t shape = 0;
-  uint8_t run = 0;
 
-  auto Key() const {
-    return std::array<uint16_t, 7>{word, part, verb, base, allowed, static_cast<uint16_t>(dash | shape << 8), run};
-  }
+  auto Key() const { return std::array<uint16_t, 5>{word, part, verb, allowed, static_cast<uint16_t>(dash | shape << 8)}; }
 };
 
-enum Stage : uint8_t { kName, kBefore, kValue, kRest, kFree, kCluster, kSeen };
+enum Stage : uint8_t { kName, kBefore, kValue, kRest, kFree, kCluster };
 
 class Builder {
  public:
@@ -155,7 +147,6 @@ class Builder {
     for (const std::string& text : p_.words) fits_ = fits_ && words_.Add(text, Trie::kWord);
     for (const std::string& text : p_.option_words) fits_ = fits_ && words_.Add(text, Trie::kOption);
     for (const std::string& text : p_.beginnings) fits_ = fits_ && words_.Add(text, Trie::kBeginning);
-    for (const std::string& text : p_.base_names) fits_ = fits_ && base_names_.Add(text, Trie::kWord);
     for (const std::string& text : p_.parts) fits_ = fits_ && parts_.Add(absl::AsciiStrToLower(text), Trie::kWord);
     for (const std::string& text : p_.verbs) fits_ = fits_ && verbs_.Add(absl::AsciiStrToLower(text), Trie::kWord);
     parts_.Close();
@@ -179,10 +170,7 @@ class Builder {
   // The state behind this byte; nothing where it is to be asked.
   std::optional<State> Next(const State& from, Column column) const {
     State to = from;
-    if (!StepWord(from, column, &to) || !StepParts(from, column, &to) || !StepRun(column, &to) ||
-        !StepShape(from, column, &to)) {
-      return std::nullopt;
-    }
+    if (!StepWord(from, column, &to) || !StepParts(from, column, &to) || !StepShape(from, column, &to)) return std::nullopt;
     return to;
   }
 
@@ -199,8 +187,6 @@ class Builder {
         return last->shape == kFree || last->shape == kBefore;
       case ArgvPatterns::Shape::kFlagText:
         return last->shape == kFree;
-      case ArgvPatterns::Shape::kOperand:
-        return last->shape == kSeen;
     }
     return false;
   }
@@ -210,13 +196,11 @@ class Builder {
   bool StepWord(const State& from, Column column, State* to) const {
     const uint8_t mark = words_.MarkOf(from.word);
     if (column == kNul) {
-      if ((mark & (Trie::kWord | Trie::kOption)) != 0 || base_names_.MarkOf(from.base) != 0) return false;
-      to->base = Trie::kRoot;
+      if ((mark & (Trie::kWord | Trie::kOption)) != 0) return false;
       to->word = Trie::kRoot;
       to->dash = 0;
       return true;
     }
-    to->base = column == kSlash ? uint16_t{Trie::kRoot} : base_names_.Next(from.base, column);
     if (column == kEquals && (mark & Trie::kOption) != 0) return false;
     to->word = words_.Next(from.word, column);
     if ((words_.MarkOf(to->word) & Trie::kBeginning) != 0) return false;
@@ -248,12 +232,6 @@ class Builder {
     return to->verb == begun || begun == Trie::kNone;
   }
 
-  bool StepRun(Column column, State* to) const {
-    if (p_.run == 0) return true;
-    to->run = IsTokenColumn(column) ? static_cast<uint8_t>(to->run + 1) : uint8_t{0};
-    return to->run < p_.run;
-  }
-
   bool StepShape(const State& from, Column column, State* to) const {
     using Shape = ArgvPatterns::Shape;
     if (p_.shape == Shape::kAny || from.shape == kFree) return true;
@@ -261,23 +239,7 @@ class Builder {
       if (column == kNul) to->shape = kBefore;
       return true;
     }
-    if (p_.shape == Shape::kCommand) return StepCommand(from, column, to);
-    if (p_.shape == Shape::kFlagText) return StepFlagText(from, column, to);
-    return StepOperand(from, column, to);
-  }
-
-  bool StepOperand(const State& from, Column column, State* to) const {
-    if (from.shape == kSeen) return true;
-    if (from.dash == 1 && column == kNul) return false;  // "-": standard input
-    if (from.shape == kValue) {
-      if (column == kNul) to->shape = kBefore;
-      return true;
-    }
-    if (from.dash == 0 && column != kDash && column != kNul) to->shape = kSeen;
-    const bool valued = (allowed_.MarkOf(from.allowed) & Trie::kValued) != 0;
-    to->allowed = column == kNul || to->shape == kSeen ? uint16_t{Trie::kRoot} : allowed_.Next(from.allowed, column);
-    if (column == kNul && valued) to->shape = kValue;
-    return true;
+    return p_.shape == Shape::kCommand ? StepCommand(from, column, to) : StepFlagText(from, column, to);
   }
 
   bool StepCommand(const State& from, Column column, State* to) const {
@@ -315,7 +277,7 @@ class Builder {
   }
 
   const ArgvPatterns& p_;
-  Trie words_, base_names_, verbs_, allowed_;
+  Trie words_, verbs_, allowed_;
   Searcher parts_;
   std::array<bool, AutomatonTable::kColumns> letters_{}, flags_{};
   bool fits_ = true;
@@ -361,8 +323,8 @@ AutomatonTable::AutomatonTable() : rows_(kFirst) {
 
 std::optional<uint32_t> AutomatonTable::Add(const ArgvPatterns& patterns, size_t max_states, size_t max_rows) {
   const Builder builder(patterns);
-  if (!builder.fits() || patterns.run > UINT8_MAX) return std::nullopt;
-  std::map<std::array<uint16_t, 7>, uint32_t> numbers;
+  if (!builder.fits()) return std::nullopt;
+  std::map<std::array<uint16_t, 5>, uint32_t> numbers;
   std::vector<State> states;
   const auto number_of = [&](const State& state) {
     const auto [it, added] = numbers.emplace(state.Key(), static_cast<uint32_t>(states.size()));

@@ -73,15 +73,6 @@ TEST_F(AutomatonTest, PartsAreFoundAnywhereInAnyCase) {
   EXPECT_FALSE(Asks(p, {"x", "select"}));
 }
 
-TEST_F(AutomatonTest, ABaseNameIsBehindTheLastSlash) {
-  ArgvPatterns p;
-  p.base_names = {"npm"};
-  EXPECT_TRUE(Asks(p, {"node", "/usr/bin/npm", "install"}));
-  EXPECT_TRUE(Asks(p, {"node", "npm"}));
-  EXPECT_FALSE(Asks(p, {"node", "/usr/bin/npm/cli.js"}));
-  EXPECT_FALSE(Asks(p, {"node", "xnpm", "npmx", "a-npm"}));
-}
-
 TEST_F(AutomatonTest, AVerbIsAWordOfItsOwn) {
   ArgvPatterns p;
   p.verbs = {"rm", "drop", "del"};
@@ -91,14 +82,6 @@ TEST_F(AutomatonTest, AVerbIsAWordOfItsOwn) {
   for (const char* word : {"format", "platform", "--no-rmx", "backdrop", "dropped", "form", "model", "delta"}) {
     EXPECT_FALSE(Asks(p, {"x", word})) << word;
   }
-}
-
-TEST_F(AutomatonTest, ARunOfTokenCharactersIsCounted) {
-  ArgvPatterns p;
-  p.run = 8;
-  EXPECT_TRUE(Asks(p, {"x", "12345678"}));
-  EXPECT_TRUE(Asks(p, {"x", "a b 1234abcd_"}));
-  EXPECT_FALSE(Asks(p, {"x", "1234567", "1234567"}));
 }
 
 TEST_F(AutomatonTest, OnlyAKnownCommandBehindKnownOptionsPasses) {
@@ -134,19 +117,6 @@ TEST_F(AutomatonTest, TextOnTheCommandLinePassesAndProgramTextFromElsewhereDoesN
   EXPECT_TRUE(Asks(p, {"bash", "-l"}));
   EXPECT_TRUE(Asks(p, {"bash", "script.sh"}));
   EXPECT_TRUE(Asks(p, {"bash", "--norc", "-c", "x"}));
-}
-
-TEST_F(AutomatonTest, AnInterpreterWithoutAProgramReadsOne) {
-  ArgvPatterns p;
-  p.shape = ArgvPatterns::Shape::kOperand;
-  p.valued = {"-W"};
-  EXPECT_FALSE(Asks(p, {"python3", "manage.py"}));
-  EXPECT_FALSE(Asks(p, {"python3", "-u", "-m", "pytest"}));
-  EXPECT_FALSE(Asks(p, {"python3", "x.py", "-"}));
-  EXPECT_TRUE(Asks(p, {"python3"}));
-  EXPECT_TRUE(Asks(p, {"python3", "-"}));
-  EXPECT_TRUE(Asks(p, {"python3", "-u"}));
-  EXPECT_TRUE(Asks(p, {"python3", "-W", "ignore"}));
 }
 
 TEST_F(AutomatonTest, StatesThatNothingTellsApartAreOne) {

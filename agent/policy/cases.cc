@@ -271,8 +271,12 @@ absl::StatusOr<v1::Judgement> JudgeWith(const Policy& policy, const RuleCase& c,
   return policy.Evaluate(act, {configuration, kKey, session, &given}, &book);
 }
 
-Configuration Enforcing(const Rule& rule) {
+// The cases of a pack say what its rules do, whatever Sigma rules stand beside it.
+Configuration Enforcing(const Policy& policy, const Rule& rule) {
   Configuration configuration = BuiltInConfiguration();
+  for (const Rule* sigma : policy.SigmaRules(SigmaRule::Category::kProcess)) {
+    configuration.policy.rules[sigma->id] = RuleMode::kOff;
+  }
   configuration.policy.rules[rule.id] = RuleMode::kEnforce;
   return configuration;
 }
@@ -292,7 +296,7 @@ ExecAct ActOf(const RuleCase& c) {
 
 absl::StatusOr<v1::Judgement> JudgeInCase(const Policy& policy, const Rule& rule, const RuleCase& c,
                                           const ExecAct& act) {
-  return JudgeWith(policy, c, Enforcing(rule), act);
+  return JudgeWith(policy, c, Enforcing(policy, rule), act);
 }
 
 absl::StatusOr<v1::Judgement> JudgeCase(const Policy& policy, const RuleCase& c, const Configuration& configuration) {
@@ -300,7 +304,7 @@ absl::StatusOr<v1::Judgement> JudgeCase(const Policy& policy, const RuleCase& c,
 }
 
 absl::Status RunCases(const Policy& policy, const Rule& rule) {
-  const Configuration configuration = Enforcing(rule);
+  const Configuration configuration = Enforcing(policy, rule);
   for (const RuleCase& c : rule.cases) {
     const absl::StatusOr<v1::Judgement> judgement = JudgeWith(policy, c, configuration, ActOf(c));
     const std::string problem = judgement.ok() ? Problem(rule, c, *judgement) : std::string(judgement.status().message());

@@ -1,7 +1,9 @@
 #include "agent/policy/matcher.h"
 
+#include <re2/filtered_re2.h>
 #include <re2/re2.h>
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -149,6 +151,29 @@ std::string LongestText(absl::string_view glob) {
   return run.size() > best.size() ? run : best;
 }
 
+// One of some texts is in whatever a regular expression matches, where RE2 can say so. It says them in lower case.
+bool AddNeededOfRegex(const re2::RE2& regex, ArgvPatterns* patterns) {
+  for (int least = 4; least >= 1; --least) {  // Longer texts are in fewer words.
+    re2::FilteredRE2 filter(least);
+    int id = 0;
+    std::vector<std::string> texts;
+    if (filter.Add(regex.pattern(), regex.options(), &id) != re2::RE2::NoError) return false;
+    filter.Compile(&texts);
+    std::vector<int> always;
+    filter.AllPotentials({}, &always);
+    if (!always.empty() || texts.empty()) continue;
+    const auto is_ascii = [](const std::string& text) {
+      return std::all_of(text.begin(), text.end(), [](char c) { return absl::ascii_isascii(static_cast<unsigned char>(c)); });
+    };
+    if (!std::all_of(texts.begin(), texts.end(), is_ascii)) return false;
+    patterns->parts.insert(texts.begin(), texts.end());
+    // Two letters outside ASCII are a k and an s to an expression that does not mind case.
+    patterns->parts.insert({"\xe2\x84\xaa", "\xc5\xbf"});
+    return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 bool Matcher::AddNeeded(ArgvPatterns* patterns) const {
@@ -173,6 +198,7 @@ bool Matcher::AddNeeded(ArgvPatterns* patterns) const {
     case Kind::kContains:
       break;
     case Kind::kRegex:
+      return AddNeededOfRegex(*regex_, patterns);
     case Kind::kNot:
       return false;
     case Kind::kAny: {

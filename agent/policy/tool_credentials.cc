@@ -133,6 +133,11 @@ void AddProfile(const ToolCall& call, const ExecAct& act, const Configuration& c
 
 }  // namespace
 
+bool MayCarryCredentials(const ToolModel& tool) {
+  return tool.names[0] == "aws" || std::any_of(kReads.begin(), kReads.end(),
+                                               [&](const Reads& reads) { return reads.tool == tool.names[0]; });
+}
+
 std::vector<FoundCredential> CredentialsOfTool(const ToolCall& call, const ExecAct& act, const Configuration& configuration,
                                                absl::string_view key, FactBook* facts) {
   Finder finder(configuration, key);

@@ -16,4 +16,7 @@ namespace holdpoint {
 std::vector<FoundCredential> CredentialsOfTool(const ToolCall& call, const ExecAct& act, const Configuration& configuration,
                                                absl::string_view key, FactBook* facts);
 
+// Whether it may find any for a call of this tool, whatever the configuration.
+bool MayCarryCredentials(const ToolModel& tool);
+
 }  // namespace holdpoint

@@ -73,6 +73,20 @@ struct {
 } hp_agents SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, HP_NAMES_MAX);
+	__type(key, struct hp_basename);
+	__type(value, __u32);
+} hp_names SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, HP_NAMES_MAX);
+	__type(key, __u64);
+	__type(value, __u32);
+} hp_sizes SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 16384);
 	__type(key, struct hp_program_key);

@@ -56,6 +56,7 @@ HP_ASSERT_SIZE(struct hp_label, 32);
 #define HP_SESSION_CONFIRMED 0x4   /* the gate knows it */
 #define HP_SESSION_DISSOLVED 0x8   /* was no coding agent: its labels mean nothing */
 #define HP_SESSION_KILL 0x10       /* everything that forks or execs in it is killed */
+#define HP_SESSION_TRIAGE 0x20     /* what hp_triage finds nothing in passes; until the gate knows enough of it, it is asked */
 
 struct hp_session {
 	__u32 environment; /* number, below HP_ENV_MAX */

@@ -93,6 +93,65 @@ class Bench:
         self.compare(name, work, start, stop,
                      (lambda watch: self.inside(watch)) if inside else (lambda watch: ()))
 
+    def with_rules(self, number):
+        """An exec of a listed tool that passes, with so many rules about it."""
+        def word(n):
+            return ''.join(chr(ord('a') + n // 26 ** i % 26) for i in range(6))
+
+        name = '"true"'  # A program of the system: of what lies on the tmpfs of the benchmark nothing is believed.
+        head = 'schema: 1\nfamily: many\nmode: enforce\n'
+        folder = gate.rules(self.world)
+        packs = [folder / 'many.yaml']
+        packs[0].write_text(head + f'tools:\n  - names: [{name}]\n    commands:\n' +
+                            ''.join(f'      - names: [{word(n)}]\n' for n in range(number)))
+        for first in range(0, number, 2000):  # A pack holds no more values.
+            packs.append(folder / f'many-{first}.yaml')
+            packs[-1].write_text(head + 'rules:\n' + ''.join(
+                f'  - {{id: many.{word(n)}, title: t, why: w, effect: expose, resource: {{type: x, from: {{fixed: y}}}}, '
+                f'when: {{tool: {name}, command: {word(n)}}}, '
+                f'cases: {{fires: [{{argv: [{name}, {word(n)}]}}], passes: [{{argv: [{name}]}}]}}}}\n'
+                for n in range(first, min(number, first + 2000))))
+        try:
+            self.holdpoint(f'exec of a tool, {number} rules', ['exec', str(EXECS), '/bin/true', 'status', '--short'], inside=True)
+        finally:
+            for pack in packs:
+                pack.unlink()
+
+    def work(self):
+        """Wall clock of a developer's work inside a session, and how much of it was asked about."""
+        script = HERE / 'work.sh'
+        plain, with_it, asked, seen = [], [], 0, 0
+
+        def once(before=()):
+            folder = self.world.workspace / 'work'
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            shutil.chown(folder, self.world.uid, self.world.uid)
+            # Both ways as the same user, in the same cgroup.
+            argv = before or self.world.scope.command([], uid=self.world.uid)
+            begin = time.monotonic()
+            subprocess.run([*map(str, argv), '/bin/sh', str(script)], cwd=folder, env=self.world.environment(), check=True,
+                           stdout=subprocess.DEVNULL)
+            return time.monotonic() - begin
+        once()
+        for number in range(ROUNDS):
+            print(f'\rwork: round {number + 1} of {ROUNDS}  ', end='', file=sys.stderr, flush=True)
+            plain.append(once())
+            watch = gate.Gate(self.world, fixture_config.text(self.world, hold_ms=1))
+            try:
+                once(self.inside(watch))  # Its programs are new to the gate.
+                before = dict(watch.lines('status')[0]['kernel'])
+                with_it.append(once(self.inside(watch)))
+                after = dict(watch.lines('status')[0]['kernel'])
+            finally:
+                watch.stop()
+            asked += after['exec_asked'] - before['exec_asked']
+            seen += after['exec_seen'] - before['exec_seen']
+        print(file=sys.stderr)
+        ratio = statistics.median(b / a for a, b in zip(plain, with_it))
+        self.work_row = {'what': 'a developer\'s work inside a session', 'wall_ratio': ratio, 'wall_s': statistics.median(with_it),
+                         'execs': seen, 'asked': asked, 'asked_share': asked / max(seen, 1)}
+
     def bpftrace(self, name, tracepoint, work):
         if not shutil.which('bpftrace'):
             print(f'{name}: bpftrace is not installed, left out', file=sys.stderr)
@@ -155,6 +214,9 @@ def main():
         bench.holdpoint('connect inside a session', connect, inside=True)
         bench.holdpoint('exec that is asked about', rm, inside=True)
         consults = bench.consults
+        for number in (10, 100, 1000, 10000):
+            bench.with_rules(number)
+        bench.work()
         bench.bpftrace('exec under bpftrace', 'sys_enter_execve', true)
         bench.bpftrace('connect under bpftrace', 'sys_enter_connect', connect)
         bench.auditd('exec under auditd', 'execve', true)
@@ -166,6 +228,10 @@ def main():
     for row in bench.rows:
         print(f'{row["what"]:28} {row["plain_wall_us"]:9.1f} {row["wall_us"]:9.1f} {row["wall_ratio"]:6.2f}x '
               f'{row["cpu_ratio"]:6.2f}x')
+    row = bench.work_row
+    bench.rows.append(row)
+    print(f'{row["what"]}: {row["wall_ratio"]:.3f}x of the wall clock, {row["asked"]} of {row["execs"]} execs asked about '
+          f'({100 * row["asked_share"]:.1f} %)')
     for name, key in (('consult: event to verdict', 'to_verdict'), ('consult: event to continue', 'to_continue')):
         row = {'what': name, **consults[key]}
         bench.rows.append(row)

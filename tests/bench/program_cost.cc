@@ -116,7 +116,7 @@ int Main(int times) {
   phase("exec outside the scope", 0, nullptr, [times] { return Execs(times); });
   phase("exec in the scope, no session (looked at for recognition)", 0, &scope, [times] { return Execs(times); });
   phase("exec in a session, asked and continued", enforce, &scope, [times] { return Execs(times); });
-  if (!(*kernel)->SetClass(FileIdFromStat(st), HP_CLASS_HARMLESS, 1).ok()) return 70;
+  if (!(*kernel)->SetClass(FileIdFromStat(st), HP_CLASS_HARMLESS, 0, 1).ok()) return 70;
   phase("exec in a session, harmless", enforce, &scope, [times] { return Execs(times); });
   if (!(*kernel)->SetGuards(true).ok()) return 70;
   phase("the same with the guards attached", enforce, &scope, [times] { return Execs(times); });

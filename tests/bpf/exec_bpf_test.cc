@@ -119,7 +119,7 @@ TEST_F(ExecTest, ChangedFileIsUnseen) {
   ASSERT_EQ(stat("/bin/true", &st), 0);
   FileId file = FileIdFromStat(st);
   file.ctime_ns -= 1;
-  ASSERT_TRUE(kernel_->SetClass(file, HP_CLASS_HARMLESS, kGeneration).ok());
+  ASSERT_TRUE(kernel_->SetClass(file, HP_CLASS_HARMLESS, 0, kGeneration).ok());
   EXPECT_EQ(RunSession(kEnforce, [] { return RunProgram({"/bin/true", "changed"}); }), 0);
   EXPECT_EQ(Only("changed").reason, HP_REASON_UNSEEN);
 }

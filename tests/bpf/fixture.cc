@@ -228,10 +228,10 @@ SessionNumber KernelTest::Label(const Child& child, uint32_t flags) {
   return *session;
 }
 
-void KernelTest::SetClassOf(const std::string& path, hp_class_value value) {
+void KernelTest::SetClassOf(const std::string& path, hp_class_value value, uint32_t start) {
   struct stat st;
   ASSERT_EQ(stat(path.c_str(), &st), 0) << path;
-  ASSERT_TRUE(kernel_->SetClass(FileIdFromStat(st), value, kGeneration).ok());
+  ASSERT_TRUE(kernel_->SetClass(FileIdFromStat(st), value, start, kGeneration).ok());
 }
 
 int Exec(const std::vector<std::string>& argv) {

@@ -98,7 +98,7 @@ class KernelTest : public testing::Test {
   Child OutsideScope(std::function<int()> body) { return Child::Fork(nullptr, std::move(body)); }
   // A new session whose root is `child`.
   SessionNumber Label(const Child& child, uint32_t flags);
-  void SetClassOf(const std::string& path, hp_class_value value);
+  void SetClassOf(const std::string& path, hp_class_value value, uint32_t start = HP_TRIAGE_ASK);
 
   static constexpr uint32_t kGeneration = 7;
   std::unique_ptr<TestCgroup> scope_;

@@ -41,7 +41,12 @@ class FakeKernel : public Kernel {
     generation = number;
     return absl::OkStatus();
   }
-  absl::Status SetClass(const FileId& file, hp_class_value value, uint32_t) override {
+  uint32_t PolicyGeneration() const override { return generation; }
+  absl::Status SetTriage(const TriageTables& tables, uint32_t number) override {
+    triage_rows[number] = std::string(tables.rows);
+    return triage;
+  }
+  absl::Status SetClass(const FileId& file, hp_class_value value, uint32_t, uint32_t) override {
     classes[file] = value;
     return absl::OkStatus();
   }
@@ -86,6 +91,8 @@ class FakeKernel : public Kernel {
   std::vector<LabelledTask> labelled;
   std::map<SessionNumber, hp_session> sessions;
   uint32_t generation = 0;
+  absl::Status triage;  // what SetTriage says
+  std::map<uint32_t, std::string> triage_rows;  // by generation
   std::map<FileId, hp_class_value> classes;
   std::map<std::pair<FileId, uint64_t>, hp_program_value> programs;
   std::vector<std::string> agent_names;
