@@ -1,6 +1,7 @@
 #include "agent/base/stop_signals.h"
 
 #include <signal.h>
+#include <sys/epoll.h>
 #include <sys/signalfd.h>
 
 #include "agent/base/status.h"
@@ -16,6 +17,17 @@ absl::StatusOr<UniqueFd> StopSignals() {
   UniqueFd fd(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!fd.ok()) return ErrnoStatus("signalfd");
   return fd;
+}
+
+absl::StatusOr<UniqueFd> AnyOf(std::initializer_list<int> fds) {
+  UniqueFd any(epoll_create1(EPOLL_CLOEXEC));
+  if (!any.ok()) return ErrnoStatus("epoll_create1");
+  for (const int fd : fds) {
+    epoll_event event{};
+    event.events = EPOLLIN;
+    if (fd >= 0 && epoll_ctl(any.get(), EPOLL_CTL_ADD, fd, &event) != 0) return ErrnoStatus("epoll_ctl");
+  }
+  return any;
 }
 
 }  // namespace holdpoint

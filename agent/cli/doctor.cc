@@ -56,6 +56,7 @@ absl::StatusOr<int> Doctor(const Context& context) {
   std::vector<ProbeResult> rows = ProbeAll(ThisHost());
   for (ProbeResult& row : ProbeSudoOf(UsersOfSessions(context))) rows.push_back(std::move(row));
   for (ProbeResult& row : ProbeKafka(ThisHost())) rows.push_back(std::move(row));
+  for (ProbeResult& row : ProbeSinks(ThisHost())) rows.push_back(std::move(row));
   AskTheDaemon(context, rows);
   Table table({"CHECK", "", "DETAIL"});
   bool bad = false;

@@ -49,6 +49,9 @@ ProbeResult ProbeNamedPam(const ProbeHost& host);
 // by holdpoint-stream beside this program. Nothing where it names none.
 std::vector<ProbeResult> ProbeKafka(const ProbeHost& host);
 
+// A row for each sink of the configuration: whether it can work, and what its counters say.
+std::vector<ProbeResult> ProbeSinks(const ProbeHost& host);
+
 std::vector<ProbeResult> ProbeAll(const ProbeHost& host);
 
 // What of `sudo -n -l -U USER` (in the C locale) lets that user become root without a password: rules, and a default.

@@ -55,7 +55,7 @@ absl::StatusOr<int> Sinks(const Context& context) {
                       {"last_failure_unix_ns", counters.last_failure_unix_ns}}));
       continue;
     }
-    const bool away = counters.last_failure_unix_ns > counters.last_delivery_unix_ns;
+    const bool away = IsAway(counters);
     table.Add({{name},
                {counters.format},
                {absl::StrCat(counters.delivered)},
@@ -66,7 +66,7 @@ absl::StatusOr<int> Sinks(const Context& context) {
               away ? absl::StrCat("away: ", counters.last_failure) : "");
   }
   if (context.json) return 0;
-  Print(table.empty() ? "no sinks: holdpoint-sinks was never started\n"
+  Print(table.empty() ? "no sinks: the configuration names none (sinks), and holdpoint-sinks was never started\n"
                       : table.Render(context.Colored(), TerminalWidth()));
   return 0;
 }

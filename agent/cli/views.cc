@@ -6,10 +6,12 @@
 #include <CLI/CLI.hpp>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "agent/base/status.h"
 #include "agent/cli/ask.h"
 #include "agent/cli/context.h"
 #include "agent/cli/terminal.h"
+#include "agent/sink/counters.h"
 
 namespace holdpoint {
 namespace {
@@ -76,6 +78,23 @@ std::string DeliveryLines(const Context& context, const Json& spool) {
   return lines + "\n";
 }
 
+// How far the places beside the topic are: of these root alone can see more than that they are there.
+std::string SinkLines(const Context& context, const Json& status) {
+  const Json sinks = status.value("sinks", Json::object());
+  std::vector<std::string> parts;
+  for (const Json& name : sinks.value("names", Json::array())) {
+    if (!name.is_string()) continue;
+    const SinkCounters counters = ReadSinkCounters(SinkCountersPath(TextOf(status, "state"), name.get<std::string>()));
+    std::string part = absl::StrCat(Safe(name.get<std::string>()), counters.delivered > 0 ? absl::StrCat(" ", counters.delivered) : "");
+    if (counters.missing > 0) absl::StrAppend(&part, " (", counters.missing, " missing)");
+    if (IsAway(counters)) part = Painted(absl::StrCat(part, " AWAY: ", Safe(counters.last_failure)), Tone::kBad, context.Colored());
+    parts.push_back(std::move(part));
+  }
+  if (parts.empty()) return "";
+  const std::string state = FlagOf(sinks, "alive") ? "alive" : Painted("NOT RUNNING", Tone::kBad, context.Colored());
+  return absl::StrCat("sinks     ", state, ": ", absl::StrJoin(parts, ", "), "\n");
+}
+
 absl::StatusOr<int> Status(const Context& context) {
   ControlRequest request{.command = ControlCommand::kStatus};
   HP_ASSIGN_OR_RETURN(const ControlAnswer answer, Ask(context, request));
@@ -105,6 +124,7 @@ absl::StatusOr<int> Status(const Context& context) {
       Painted(absl::StrCat(lost, " lost"), lost == 0 ? Tone::kPlain : Tone::kBad, color), OldestText(spool), ", in ",
       Safe(TextOf(status, "state")), "\n"));
   Print(DeliveryLines(context, spool));
+  Print(SinkLines(context, status));
   const Json notices = status.value("notices", Json::object());
   const std::string problem = TextOf(notices, "problem");
   Print(absl::StrCat("notices   ", Safe(TextOf(notices, "state")), ", ", NumberOf(notices, "told"), " told (",

@@ -274,6 +274,11 @@ std::vector<std::string> StatusBodies(const StatusView& status) {
     if (kernel.size() == 2 * kNamesMax) break;
     kernel[name.substr(0, 64)] = value;
   }
+  Json sinks = Json::array();
+  for (const std::string& name : status.sinks.names) {
+    if (sinks.size() == kNamesMax) break;
+    sinks.push_back(name.substr(0, 64));
+  }
   Json lifted = Json::array();
   for (const LiftedView& one : status.lifted) {
     if (lifted.size() == kNamesMax) break;
@@ -296,6 +301,7 @@ std::vector<std::string> StatusBodies(const StatusView& status) {
         {"policy_hash", Clip(status.judge.policy_hash)},
         {"rules", status.judge.rules}}},
       {"spool", ToJson(status.spool)},
+      {"sinks", {{"names", std::move(sinks)}, {"alive", status.sinks.alive}, {"restarts", status.sinks.restarts}}},
       {"notices", ToJson(status.notices)},
       {"kernel", std::move(kernel)},
       {"lifted", std::move(lifted)},

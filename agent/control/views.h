@@ -59,6 +59,12 @@ struct StatusView {
     int64_t last_delivered_record = 0;  // when that record was made
     std::string trouble = {};           // what keeps the stream from delivering; empty: nothing
   } spool = {};
+  // Beside the topic. How far each is stays with holdpoint-sinks (`holdpoint sinks`).
+  struct Sinks {
+    std::vector<std::string> names = {};  // as configured
+    bool alive = false;                   // holdpoint-sinks runs
+    uint64_t restarts = 0;
+  } sinks = {};
   // To whoever may decide. "told" counts what was finished with, whatever became of it.
   struct Notices {
     std::string state = {};  // "alive", "restarting", "off"

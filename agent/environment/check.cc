@@ -112,6 +112,10 @@ ConfigurationReport CheckConfiguration(absl::string_view name, absl::string_view
                                ? "record: local spool only"
                                : absl::StrCat("record: Kafka at ", absl::StrJoin(configuration->kafka.brokers, ", "),
                                               ", topic ", configuration->kafka.topic));
+  for (const SinkConfig& sink : configuration->sinks) {
+    report.summary.push_back(absl::StrCat("sink ", sink.name, ": ", sink.format, " to ", sink.target,
+                                          sink.minimum == "informational" ? "" : absl::StrCat(", from ", sink.minimum, " on")));
+  }
   report.summary.push_back(DescribeNotify(configuration->notify));
   AddWarnings(*configuration, &report.warnings);
   return report;
@@ -138,6 +142,7 @@ std::vector<std::string> ConfigurationKeys() {
   add("intent", kIntentKeys);
   add("kafka", kKafkaKeys);
   add("kafka.registry", kRegistryKeys);
+  add("sinks[]", kSinkKeys);
   add("presence", kPresenceKeys);
   add("policy", kPolicyKeys);
   add("record", kRecordKeys);

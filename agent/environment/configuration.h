@@ -130,6 +130,17 @@ struct KafkaConfig {
   std::map<std::string, std::string> settings;
 };
 
+// Another place that hears every event; holdpoint-sinks reads `target` closer. Paths are absolute.
+struct SinkConfig {
+  std::string name;  // of no other one
+  std::string format;
+  std::string target;
+  std::string minimum = "informational";
+  std::string ca_file;  // of tls:// only, as the two below
+  std::string certificate_file;
+  std::string key_file;
+};
+
 enum class Wall { kOwners, kAll, kOff };
 
 // Of url and url_file at most one is there; neither: no webhook.
@@ -212,6 +223,7 @@ struct Configuration {
   LimitsConfig limits;
   IntentConfig intent;
   KafkaConfig kafka;
+  std::vector<SinkConfig> sinks;
   RecordConfig record;
   NotifyConfig notify;
 

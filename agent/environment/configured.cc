@@ -95,6 +95,16 @@ void FillConfigured(const Configuration& configuration, const CodingAgents& agen
   configured->set_losses_window_ms(configuration.intent.window_s * 1000);
 
   FillKafka(configuration.kafka, configured->mutable_kafka());
+  for (const SinkConfig& from : configuration.sinks) {
+    v1::Sink& sink = *configured->add_sinks();
+    sink.set_name(from.name);
+    sink.set_format(from.format);
+    sink.set_target(from.target);
+    sink.set_minimum(from.minimum);
+    sink.set_ca_file(from.ca_file);
+    sink.set_certificate_file(from.certificate_file);
+    sink.set_key_file(from.key_file);
+  }
   constexpr const char* kWalls[] = {"owners", "all", "off"};
   v1::Notify* notify = configured->mutable_notify();
   notify->set_wall(kWalls[static_cast<size_t>(configuration.notify.wall)]);

@@ -21,10 +21,13 @@ namespace holdpoint {
 namespace {
 
 constexpr size_t kMaxEnvironments = 64;
+constexpr size_t kMaxSinks = 16;
 constexpr size_t kMaxRanges = 4096;  // What the kernel's table takes.
 
 constexpr absl::string_view kModeWords[] = {"enforce", "observe"};
 constexpr absl::string_view kAllowedWords[] = {"rolled", "full"};
+constexpr absl::string_view kSinkFormatWords[] = {"json", "cef", "ocsf", "ecs"};
+constexpr absl::string_view kSeverityWords[] = {"informational", "low", "medium", "high", "critical"};
 constexpr absl::string_view kWallWords[] = {"owners", "all", "off"};
 constexpr absl::string_view kEscalateWords[] = {"refuse", "kill_session", "record"};
 constexpr absl::string_view kFailWords[] = {"closed", "open"};
@@ -106,6 +109,8 @@ class Loader {
     HP_RETURN_IF_ERROR(LoadLimits(map));
     HP_RETURN_IF_ERROR(LoadIntent(map));
     HP_RETURN_IF_ERROR(LoadKafka(map));
+    HP_RETURN_IF_ERROR(LoadList(map, "sinks", &Configuration::sinks, &Loader::ReadSink));
+    HP_RETURN_IF_ERROR(CheckSinks(map));
     HP_RETURN_IF_ERROR(LoadPresence(map));
     HP_RETURN_IF_ERROR(LoadPolicy(map));
     HP_RETURN_IF_ERROR(LoadRecord(map));
@@ -462,6 +467,53 @@ class Loader {
     }
     if (absl::EndsWith(key, ".file") && (text.empty() || text[0] != '/')) return value.Wrong("an absolute path");
     configuration_.kafka.settings[key] = text;
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<SinkConfig> ReadSink(const YamlValue& value) {
+    static const auto* const name_pattern = new RE2("[a-z0-9_-]{1,32}");
+    static const auto* const target_pattern = new RE2(
+        "stdout|(file|unix):/[^\\x00-\\x1f]{1,999}|"
+        "(udp|tcp|tls)://([A-Za-z0-9._-]{1,255}|\\[[A-Za-z0-9:.]{2,45}\\]):"
+        "([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])|"
+        "kafka:[A-Za-z0-9_-][A-Za-z0-9._-]{0,248}");
+    static const auto* const path_pattern = new RE2("/[^\\x00-\\x1f]{1,1000}");
+    HP_ASSIGN_OR_RETURN(const YamlMap map, value.Map(kSinkKeys));
+    SinkConfig sink;
+    HP_ASSIGN_OR_RETURN(const YamlValue name, map.Get("name"));
+    HP_ASSIGN_OR_RETURN(sink.name, Matching(name, *name_pattern, "a name of a-z 0-9 - _"));
+    HP_ASSIGN_OR_RETURN(const YamlValue format, map.Get("format"));
+    HP_ASSIGN_OR_RETURN(const size_t word, format.OneOf(kSinkFormatWords));
+    sink.format = std::string(kSinkFormatWords[word]);
+    HP_ASSIGN_OR_RETURN(const YamlValue target, map.Get("target"));
+    HP_ASSIGN_OR_RETURN(sink.target,
+                        Matching(target, *target_pattern,
+                                 "file:/PATH, stdout, unix:/PATH, udp://HOST:PORT, tcp://HOST:PORT, tls://HOST:PORT or "
+                                 "kafka:TOPIC"));
+    if (map.Has("minimum")) {
+      HP_ASSIGN_OR_RETURN(const size_t level, map.Get("minimum")->OneOf(kSeverityWords));
+      sink.minimum = std::string(kSeverityWords[level]);
+    }
+    for (const auto& [key, file] : {std::pair("ca_file", &SinkConfig::ca_file),
+                                    std::pair("certificate_file", &SinkConfig::certificate_file),
+                                    std::pair("key_file", &SinkConfig::key_file)}) {
+      if (!map.Has(key)) continue;
+      if (!absl::StartsWith(sink.target, "tls://")) return map.Get(key)->Error("wanted only beside a target tls://");
+      HP_ASSIGN_OR_RETURN(sink.*file, Matching(*map.Get(key), *path_pattern, "an absolute path"));
+    }
+    return sink;
+  }
+
+  // Each has a cursor of its own by its name.
+  absl::Status CheckSinks(const YamlMap& top) {
+    std::set<std::string> names;
+    for (size_t i = 0; i < configuration_.sinks.size(); ++i) {
+      if (names.insert(configuration_.sinks[i].name).second) continue;
+      HP_ASSIGN_OR_RETURN(const std::vector<YamlValue> values, top.Get("sinks")->List());
+      HP_ASSIGN_OR_RETURN(const YamlMap map, values[i].Map(kSinkKeys));
+      return map.Get("name")->Error("wanted a name that no other sink has");
+    }
+    if (configuration_.sinks.size() > kMaxSinks) return top.Get("sinks")->Error("wanted at most 16 sinks");
     return absl::OkStatus();
   }
 

@@ -9,7 +9,7 @@ namespace holdpoint {
 inline constexpr absl::string_view kTopKeys[] = {"version",      "owners",      "environments", "sessions",
                                                  "destinations", "credentials", "resources",    "production_names",
                                                  "limits",       "kafka",       "presence",     "policy",
-                                                 "record",       "notify",      "intent"};
+                                                 "record",       "notify",      "intent",       "sinks"};
 inline constexpr absl::string_view kOwnerKeys[] = {"approval", "rollback", "incident"};
 inline constexpr absl::string_view kEnvironmentKeys[] = {"name", "protected", "mode", "fail", "owners",
                                                          "two_persons"};
@@ -28,6 +28,8 @@ inline constexpr absl::string_view kKafkaKeys[] = {"brokers",   "topic",     "he
                                                    "wire_form", "registry",  "settings"};
 inline constexpr absl::string_view kRegistryKeys[] = {"url",  "ca_file",       "certificate_file", "key_file",
                                                       "user", "password_file", "register"};
+inline constexpr absl::string_view kSinkKeys[] = {"name",    "format",           "target", "minimum",
+                                                  "ca_file", "certificate_file", "key_file"};
 inline constexpr absl::string_view kPresenceKeys[] = {"service"};
 inline constexpr absl::string_view kRecordKeys[] = {"allowed", "max_mib", "max_days", "decisions_max_days"};
 inline constexpr absl::string_view kNotifyKeys[] = {"wall", "webhook"};

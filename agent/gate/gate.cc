@@ -4,8 +4,6 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -29,6 +27,7 @@
 #include "agent/gate/notify.h"
 #include "agent/gate/rights.h"
 #include "agent/kernel/decode.h"
+#include "agent/sink/sink_args.h"
 #include "agent/stream/stream_args.h"
 #include "bpf/shared/hp_limits.h"
 
@@ -40,8 +39,6 @@ constexpr absl::Duration kDrainBusy = absl::Milliseconds(10);  // Ordinary event
 constexpr absl::Duration kDrainIdle = absl::Milliseconds(50);  // A coding agent under another name is known this late.
 constexpr absl::Duration kSlow = absl::Seconds(1);
 // A stream process that ends at once, over a file that it cannot use, is not started every moment.
-constexpr absl::Duration kStreamPause = absl::Milliseconds(500), kLongestStreamPause = absl::Seconds(30);
-constexpr absl::Duration kStreamLived = absl::Minutes(1);
 constexpr size_t kMaxTickets = 4096;
 constexpr const char* kStatNames[HP_STAT_COUNT] = {
     "exec_seen",    "exec_passed",     "exec_asked",  "exec_killed", "fail_open",   "fork",       "label_failed",
@@ -101,16 +98,12 @@ absl::StatusOr<std::unique_ptr<Gate>> Gate::Create(const Options& options) {
   HP_RETURN_IF_ERROR(gate->OpenKernel());
   HP_RETURN_IF_ERROR(gate->MakeDesks());
   HP_RETURN_IF_ERROR(gate->Listen());
-  HP_RETURN_IF_ERROR(gate->StartStream());
+  gate->MakeReporters();
+  HP_RETURN_IF_ERROR(gate->StartReporters());
   return gate;
 }
 
-Gate::~Gate() {
-  if (stream_.pid > 0) {
-    syscall(SYS_pidfd_send_signal, stream_.pidfd.get(), SIGTERM, nullptr, 0);
-    waitpid(stream_.pid, nullptr, 0);
-  }
-}
+Gate::~Gate() = default;
 
 absl::Status Gate::OpenRecord() {
   HP_ASSIGN_OR_RETURN(v1::StreamId stream, MakeStreamId(options_.state, options_.instance));
@@ -362,36 +355,20 @@ absl::Status Gate::Listen() {
   return loop_->Add(control_->fd(), [this] { control_->Dispatch(); });
 }
 
-absl::Status Gate::StartStream() {
-  const v1::Kafka& kafka = policy_.configured().kafka();
-  if (kafka.brokers().empty() || stream_.pid > 0) return absl::OkStatus();
-  ChildSpec spec;
-  spec.path = absl::StrCat(options_.bin, "/holdpoint-stream");
-  spec.args = StreamArgs(kafka);
-  spec.args.insert(spec.args.end(), {"--state", options_.state, "--with-parent"});
-  const BootTime began = clock_.Boot();
-  HP_ASSIGN_OR_RETURN(stream_, StartChild(spec));
-  return loop_->Add(stream_.pidfd.get(), [this, began] {
-    // Reporting is not enforcement: it is started again, and nothing else waits for it.
-    loop_->Remove(stream_.pidfd.get());
-    LogWarning("the stream process ended; the spool keeps every event until it is back");
-    waitpid(stream_.pid, nullptr, 0);
-    stream_ = Child();
-    if (stopping_) return;
-    const bool lived = clock_.Boot() - began >= kStreamLived;
-    stream_pause_ = lived ? kStreamPause : std::min(stream_pause_ * 2, kLongestStreamPause);
-    loop_->At(clock_.Boot() + stream_pause_, [this] {
-      if (absl::Status started = StartStream(); !started.ok()) LogError("the stream process: ", started.message());
-    });
-  });
+void Gate::MakeReporters() {
+  stream_ = std::make_unique<KeptChild>(*loop_, clock_, absl::StrCat(options_.bin, "/holdpoint-stream"), "the stream process");
+  sinks_ = std::make_unique<KeptChild>(*loop_, clock_, absl::StrCat(options_.bin, "/holdpoint-sinks"), "the sinks' process");
 }
 
-void Gate::RestartStream() {
-  if (stream_.pid > 0) {  // It is started again when it has ended.
-    syscall(SYS_pidfd_send_signal, stream_.pidfd.get(), SIGTERM, nullptr, 0);
-    return;
-  }
-  if (absl::Status started = StartStream(); !started.ok()) LogError("the stream process: ", started.message());
+absl::Status Gate::StartReporters() {
+  const auto with_state = [this](std::vector<std::string> args) {
+    if (!args.empty()) args.insert(args.end(), {"--state", options_.state, "--with-parent"});
+    return args;
+  };
+  const v1::Configured& configured = policy_.configured();
+  const bool kafka = !configured.kafka().brokers().empty();
+  HP_RETURN_IF_ERROR(stream_->Run(with_state(kafka ? StreamArgs(configured.kafka()) : std::vector<std::string>())));
+  return sinks_->Run(with_state(SinkArgs(configured)));
 }
 
 absl::Status Gate::Run() {
@@ -434,7 +411,7 @@ absl::Status Gate::Reload() {
   emergency_desk_->OnConfigured();
   owners_->Refresh(policy_.configured(), [] {});
   notifier_->Configure(NoticeSettingsOf(policy_.configured(), recorder_->stream()));
-  if (before.kafka().SerializeAsString() != policy_.configured().kafka().SerializeAsString()) RestartStream();
+  if (absl::Status started = StartReporters(); !started.ok()) LogError("reporting: ", started.message());
   LogInfo("configuration read again: ", policy_.configured().rules(), " rules");
   return absl::OkStatus();
 }
@@ -497,7 +474,9 @@ void Gate::BeatTick() {
 }
 
 std::vector<pid_t> Gate::Ours() const {
-  return {getpid(), judge_->pid(), warden_ != nullptr ? warden_->pid() : -1, stream_.pid, notifier_->pid()};
+  const auto pid_of = [](const std::unique_ptr<KeptChild>& child) { return child != nullptr ? child->pid() : -1; };
+  return {getpid(),        judge_->pid(),   warden_ != nullptr ? warden_->pid() : -1,
+          pid_of(stream_), pid_of(sinks_), notifier_->pid()};
 }
 
 void Gate::Heartbeat(absl::string_view state) {
@@ -574,6 +553,8 @@ void Gate::OnSignal() {
 void Gate::Stop(bool hand_over) {
   if (std::exchange(stopping_, true)) return;
   NotifyServiceManager("STOPPING=1");
+  stream_->StartNoMore();
+  sinks_->StartNoMore();
   LogInfo(hand_over ? "handing over: held commands are refused, the kernel programs and the sessions stay"
                     : "stopping: held commands are refused, the kernel programs removed");
   emergency_desk_->EndAll("the daemon ends");
@@ -615,6 +596,7 @@ void Gate::StatusReport(std::vector<std::string>* bodies, bool peer_in_session) 
   view.judge.rules = policy_.configured().rules();
   view.notices = NoticesReport();
   view.spool = record_desk_->Report();
+  view.sinks = SinksReport();
   if (absl::StatusOr<std::vector<uint64_t>> stats = kernel_->Stats(); stats.ok()) {
     for (size_t i = 0; i < stats->size() && i < HP_STAT_COUNT; ++i) view.kernel.emplace_back(kStatNames[i], (*stats)[i]);
   }
@@ -651,6 +633,12 @@ void Gate::MetricsReport(std::vector<std::string>* bodies) {
   view.to_verdict = LatencyBuckets::Of(consult_desk_->to_verdict());
   view.to_continue = LatencyBuckets::Of(consult_desk_->to_continue());
   *bodies = MetricBodies(view);
+}
+
+StatusView::Sinks Gate::SinksReport() const {
+  StatusView::Sinks view{.alive = sinks_->alive(), .restarts = sinks_->restarts()};
+  for (const v1::Sink& sink : policy_.configured().sinks()) view.names.push_back(sink.name());
+  return view;
 }
 
 StatusView::Notices Gate::NoticesReport() const {
@@ -707,6 +695,11 @@ void Gate::DoctorReport(std::vector<std::string>* bodies) {
                   !notices.problem.empty() ? notices.problem
                                            : absl::StrCat(notices.state, ", ", notices.told, " told, ", notices.lost, " lost"),
                   told ? "" : "owners hear later, or not at all: see the key notify of the configuration"});
+  if (const StatusView::Sinks sinks = SinksReport(); !sinks.names.empty()) {
+    rows.push_back({"sinks", sinks.alive,
+                    absl::StrCat(sinks.names.size(), " configured, started again ", sinks.restarts, " times"),
+                    sinks.alive ? "" : "holdpoint-sinks does not run: its messages say why; the spool keeps every event"});
+  }
   const RecordCounts counts = record_desk_->Counts();
   const uint64_t lost = counts.lost();
   rows.push_back({"record", lost == 0, absl::StrCat(counts.recorded, " events, ", lost, " lost"),

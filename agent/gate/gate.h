@@ -15,6 +15,7 @@
 #include "agent/gate/control_desk.h"
 #include "agent/gate/core.h"
 #include "agent/gate/heartbeat.h"
+#include "agent/gate/kept_child.h"
 #include "agent/gate/kernel_losses.h"
 #include "agent/gate/emergency_desk.h"
 #include "agent/gate/notice_desk.h"
@@ -56,8 +57,8 @@ class Gate {
   void StartWarden();
   absl::Status MakeDesks();
   void StartNotifier();
-  absl::Status StartStream();
-  void RestartStream();
+  void MakeReporters();
+  absl::Status StartReporters();  // As the configuration says; what changed is started again.
   absl::Status Listen();
 
   absl::Status ReadRollout();
@@ -78,6 +79,7 @@ class Gate {
   void OnSignal();
   void Stop(bool hand_over);
   StatusView::Notices NoticesReport() const;
+  StatusView::Sinks SinksReport() const;
   void StatusReport(std::vector<std::string>* bodies, bool peer_in_session);
   void MetricsReport(std::vector<std::string>* bodies);
   void RecordConfigured();
@@ -125,8 +127,8 @@ class Gate {
   std::unique_ptr<ControlDesk> control_desk_;
   std::unique_ptr<ControlServer> control_;
   UniqueFd signals_;
-  Child stream_;
-  absl::Duration stream_pause_ = absl::Milliseconds(500);  // before it is started again
+  std::unique_ptr<KeptChild> stream_;
+  std::unique_ptr<KeptChild> sinks_;
   KernelLosses kernel_losses_;
   bool stopping_ = false;
 };

@@ -24,6 +24,11 @@ struct SinkCounters {
   int64_t last_failure_unix_ns = 0;
 };
 
+// It failed, and nothing has arrived since.
+inline bool IsAway(const SinkCounters& counters) {
+  return counters.last_failure_unix_ns > counters.last_delivery_unix_ns;
+}
+
 // STATE/stream/sinks/NAME/counters
 std::string SinkCountersPath(const std::string& state_dir, const std::string& name);
 std::string SinkCursorPath(const std::string& state_dir, const std::string& name);

@@ -35,7 +35,8 @@ std::optional<OutLine> LineOf(const SinkSpec& spec, absl::string_view record, v1
                  .level = story.level,
                  .time_unix_ns = event->time_unix_ns(),
                  .host = event->stream().host(),
-                 .action = story.action};
+                 .action = story.action,
+                 .key = event->session().empty() ? event->stream().host_id() : event->session()};
 }
 
 LinePump::LinePump(const SinkSpec& spec, LineTarget& target, Cursor from, bool fresh, SinkCounters& counters,

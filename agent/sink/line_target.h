@@ -17,6 +17,7 @@ struct OutLine {
   int64_t time_unix_ns = 0;
   std::string host = {};    // as the record has it: not to be trusted
   std::string action = {};  // "exec-refused"
+  std::string key = {};     // what it stays in order with: its session, else its host
 };
 
 // Where lines go. Thread: one.

@@ -1,6 +1,7 @@
-// holdpoint-sinks: brings every event to files and syslogs. It reads records, which holdpoint-stream does not, so it is a
+// holdpoint-sinks: brings every event to files, syslogs and topics in other formats. It reads records, which holdpoint-stream does not, so it is a
 // process of its own, as far from the brokers' as from the gate.
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
@@ -18,6 +19,9 @@
 #include "agent/base/version.h"
 #include "agent/sink/side_sinks.h"
 #include "agent/stream/drop_rights.h"
+#include "agent/stream/producer.h"
+#include "agent/stream/tls_files.h"
+#include "agent/stream/topic_target.h"
 
 namespace holdpoint {
 namespace {
@@ -25,6 +29,8 @@ namespace {
 struct Flags {
   std::string state = "/var/lib/holdpoint";
   std::vector<std::string> sinks, settings;
+  std::string brokers;
+  std::vector<std::string> kafka_settings;
   bool once = false;
   bool with_parent = false;
   uid_t uid = kStreamUid;
@@ -44,20 +50,55 @@ absl::StatusOr<UniqueFd> LockSinks(const std::string& state) {
   return fd;
 }
 
+// The brokers' identity files, read while there are rights.
+struct Topics {
+  KafkaOptions kafka;
+  TlsFiles files;
+};
+
+absl::StatusOr<Topics> ReadTopics(const Flags& flags) {
+  Topics topics;
+  KafkaSettings settings;
+  for (const std::string& setting : flags.kafka_settings) HP_RETURN_IF_ERROR(AddKafkaSetting(setting, &settings));
+  topics.kafka.settings = ProducerSettings(flags.brokers, settings, KafkaFeatures());
+  HP_RETURN_IF_ERROR(CheckIdentity(topics.kafka.settings, KafkaFeatures()));
+  HP_ASSIGN_OR_RETURN(topics.files, TlsFiles::Read(&topics.kafka.settings));
+  topics.kafka.authorities = topics.files.authorities();
+  topics.kafka.certificate = topics.files.certificate();
+  topics.kafka.certificate_ends = topics.files.certificate_ends();
+  return topics;
+}
+
+// Without the identity there are no topics, and the other sinks go on.
+SideSinks::MakeTopic TopicMaker(const Flags& flags, const absl::StatusOr<Topics>& topics) {
+  if (flags.brokers.empty()) return nullptr;
+  return [&topics](const std::string& topic) -> absl::StatusOr<std::unique_ptr<LineTarget>> {
+    if (!topics.ok()) return topics.status();
+    HP_ASSIGN_OR_RETURN(std::unique_ptr<LineTarget> target, TopicTarget::Make(topics->kafka, topic));
+    return target;
+  };
+}
+
 absl::Status Run(const Flags& flags) {
   HP_ASSIGN_OR_RETURN(std::vector<SinkSpec> specs, SideSinks::Parse(flags.sinks, flags.settings));
   signal(SIGPIPE, SIG_IGN);  // TLS writes without MSG_NOSIGNAL.
   HP_ASSIGN_OR_RETURN(const UniqueFd stop, StopSignals());  // Before the threads, which inherit the mask.
   HP_ASSIGN_OR_RETURN(const UniqueFd lock, LockSinks(flags.state));
+  const absl::StatusOr<Topics> topics = flags.brokers.empty() ? Topics() : ReadTopics(flags);
+  const int renewed = topics.ok() ? topics->files.changed_fd() : -1;
+  HP_ASSIGN_OR_RETURN(const UniqueFd ends, AnyOf({stop.get(), renewed}));
   const pid_t parent = getppid();
-  SideSinks sinks(std::move(specs), flags.state, flags.uid);  // Opens files and reads certificates, while it may.
+  SideSinks sinks(std::move(specs), flags.state, flags.uid, TopicMaker(flags, topics));  // Opens files and reads certificates, while it may.
   HP_RETURN_IF_ERROR(DropRights(flags.state, flags.uid));
   // After it: a change of the user forgets this one.
   if (flags.with_parent && (prctl(PR_SET_PDEATHSIG, SIGTERM) != 0 || getppid() != parent)) {
     return absl::UnavailableError("the process that started this has ended");
   }
-  sinks.Start(flags.once, stop.get());
-  return sinks.Join();
+  sinks.Start(flags.once, ends.get());
+  HP_RETURN_IF_ERROR(sinks.Join());
+  pollfd changed{renewed, POLLIN, 0};
+  if (poll(&changed, 1, 0) != 1) return absl::OkStatus();
+  return absl::UnavailableError("certificate, key or authorities were renewed: started again, they are read");
 }
 
 }  // namespace
@@ -66,14 +107,16 @@ absl::Status Run(const Flags& flags) {
 int main(int argc, char** argv) {
   holdpoint::SetLogName("holdpoint-sinks");
   holdpoint::Flags flags;
-  CLI::App app("Brings every event of Holdpoint's spool to files and syslogs, as JSON, CEF, OCSF or ECS");
+  CLI::App app("Brings every event of Holdpoint's spool to files, syslogs and topics, as JSON, CEF, OCSF or ECS");
   app.set_version_flag("--version", std::string(holdpoint::Version()));
   app.add_option("--state", flags.state, "state directory of holdpointd")->capture_default_str();
   app.add_option("--sink", flags.sinks,
                  "NAME=FORMAT:TARGET (repeatable); FORMAT is json, cef, ocsf or ecs; TARGET is file:/PATH, stdout, unix:/PATH, "
-                 "udp://HOST:PORT, tcp://HOST:PORT or tls://HOST:PORT")
+                 "udp://HOST:PORT, tcp://HOST:PORT, tls://HOST:PORT or kafka:TOPIC")
       ->required();
   app.add_option("--set", flags.settings, "NAME.KEY=VALUE (repeatable): minimum, ca_file, certificate_file, key_file");
+  app.add_option("--brokers", flags.brokers, "of kafka:TOPIC, host:port[,host:port...]");
+  app.add_option("--kafka-set", flags.kafka_settings, "of kafka:TOPIC, a property of librdkafka as holdpoint-stream takes it (repeatable)");
   app.add_option("--uid", flags.uid, "started as root: user and group to become")
       ->check(CLI::Range(1u, 4'000'000'000u))
       ->capture_default_str();

@@ -27,7 +27,8 @@ constexpr absl::Duration kIdleWait = absl::Seconds(1);
 constexpr absl::Duration kOpenAgain = absl::Seconds(10);
 constexpr size_t kRunsKept = 256;  // in a cursor, of those that are gone from the spool
 
-absl::StatusOr<std::unique_ptr<LineTarget>> OpenTarget(const SinkSpec& spec, uid_t owner) {
+absl::StatusOr<std::unique_ptr<LineTarget>> OpenTarget(const SinkSpec& spec, uid_t owner,
+                                                       const SideSinks::MakeTopic& make_topic) {
   switch (spec.kind) {
     case SinkSpec::Kind::kFile: {
       HP_ASSIGN_OR_RETURN(std::unique_ptr<LineTarget> file, FileTarget::Open(spec.place, owner));
@@ -35,6 +36,9 @@ absl::StatusOr<std::unique_ptr<LineTarget>> OpenTarget(const SinkSpec& spec, uid
     }
     case SinkSpec::Kind::kStdout:
       return FileTarget::Stdout();
+    case SinkSpec::Kind::kTopic:
+      if (!make_topic) return absl::FailedPreconditionError("a topic, and no brokers are configured: see kafka.brokers");
+      return make_topic(spec.place);
     default: {
       HP_ASSIGN_OR_RETURN(std::unique_ptr<LineTarget> syslog, SyslogTarget::Make(spec));
       return syslog;
@@ -105,7 +109,7 @@ struct SideSinks::One {
     return (fds[0].revents & (POLLIN | POLLHUP)) != 0;
   }
 
-  absl::Status Run(bool once, int stop_fd) {
+  absl::Status Run(bool once, int stop_fd, const MakeTopic& make_topic) {
     while (!target.ok()) {
       ++counters.failures;
       counters.last_failure = std::string(target.status().message());
@@ -113,7 +117,7 @@ struct SideSinks::One {
       SaveCounters();
       if (once) return target.status();
       if (Wait(stop_fd, -1, kOpenAgain)) return absl::OkStatus();
-      target = OpenTarget(spec, geteuid());
+      target = OpenTarget(spec, geteuid(), make_topic);
     }
     HP_ASSIGN_OR_RETURN(saved, ReadCursor(SinkCursorPath(state, spec.name)));
     const bool fresh = saved.next_sequence.empty();
@@ -172,11 +176,12 @@ absl::StatusOr<std::vector<SinkSpec>> SideSinks::Parse(const std::vector<std::st
   return specs;
 }
 
-SideSinks::SideSinks(std::vector<SinkSpec> specs, const std::string& state, uid_t owner) {
+SideSinks::SideSinks(std::vector<SinkSpec> specs, const std::string& state, uid_t owner, MakeTopic make_topic)
+    : make_topic_(std::move(make_topic)) {
   for (SinkSpec& spec : specs) {
     auto one = std::make_unique<One>();
     one->state = state;
-    one->target = OpenTarget(spec, owner);
+    one->target = OpenTarget(spec, owner, make_topic_);
     if (!one->target.ok()) LogError("sink ", spec.name, " is tried again later: ", one->target.status().message());
     for (const std::string& folder :
          {absl::StrCat(state, "/stream/sinks"), absl::StrCat(state, "/stream/sinks/", spec.name)}) {
@@ -194,8 +199,8 @@ SideSinks::~SideSinks() { Join().IgnoreError(); }
 
 void SideSinks::Start(bool once, int stop_fd) {
   for (const auto& one : sinks_) {
-    one->thread = std::thread([sink = one.get(), once, stop_fd] {
-      sink->ended = sink->Run(once, stop_fd);
+    one->thread = std::thread([this, sink = one.get(), once, stop_fd] {
+      sink->ended = sink->Run(once, stop_fd, make_topic_);
       if (!sink->ended.ok()) LogError("sink ", sink->spec.name, " has ended: ", sink->ended.message());
       sink->SaveCounters();
     });

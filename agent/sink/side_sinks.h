@@ -2,12 +2,14 @@
 
 #include <sys/types.h>
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "agent/sink/line_target.h"
 #include "agent/sink/spec.h"
 
 namespace holdpoint {
@@ -20,9 +22,12 @@ class SideSinks {
   static absl::StatusOr<std::vector<SinkSpec>> Parse(const std::vector<std::string>& sinks,
                                                      const std::vector<std::string>& settings);
 
+  // A target in a topic: only a program that links librdkafka has one. Any thread.
+  using MakeTopic = std::function<absl::StatusOr<std::unique_ptr<LineTarget>>(const std::string& topic)>;
+
   // While there are rights: opens files, reads certificates, makes the folders of the cursors, all of it for `owner`. What
   // can't be opened is said, and tried again later by its own thread.
-  SideSinks(std::vector<SinkSpec> specs, const std::string& state, uid_t owner);
+  SideSinks(std::vector<SinkSpec> specs, const std::string& state, uid_t owner, MakeTopic make_topic = nullptr);
   ~SideSinks();  // Joins.
   SideSinks(const SideSinks&) = delete;
   SideSinks& operator=(const SideSinks&) = delete;
@@ -35,6 +40,7 @@ class SideSinks {
 
  private:
   struct One;
+  const MakeTopic make_topic_;
   std::vector<std::unique_ptr<One>> sinks_;
 };
 

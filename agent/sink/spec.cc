@@ -17,7 +17,7 @@ using Kind = SinkSpec::Kind;
 
 constexpr std::pair<absl::string_view, Kind> kSchemes[] = {
     {"file:", Kind::kFile},   {"stdout", Kind::kStdout}, {"unix:", Kind::kUnix},  {"udp://", Kind::kUdp},
-    {"tcp://", Kind::kTcp},   {"tls://", Kind::kTls},
+    {"tcp://", Kind::kTcp},   {"tls://", Kind::kTls},    {"kafka:", Kind::kTopic},
 };
 
 bool IsName(absl::string_view name) {
@@ -29,6 +29,13 @@ bool IsName(absl::string_view name) {
 bool IsPath(absl::string_view path) {
   return path.size() > 1 && path.size() <= 1000 && path[0] == '/' &&
          std::all_of(path.begin(), path.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x20; });
+}
+
+// What Kafka takes as a topic's name.
+bool IsTopic(absl::string_view name) {
+  return !name.empty() && name.size() <= 249 && name != "." && name != ".." &&
+         std::all_of(name.begin(), name.end(),
+                     [](char c) { return absl::ascii_isalnum(c) || c == '.' || c == '_' || c == '-'; });
 }
 
 // "host:port", "[2001:db8::1]:port".
@@ -70,7 +77,7 @@ absl::StatusOr<SinkSpec> ParseSinkSpec(absl::string_view text) {
   const auto* scheme = std::find_if(std::begin(kSchemes), std::end(kSchemes),
                                     [&](const auto& entry) { return absl::ConsumePrefix(&target, entry.first); });
   if (scheme == std::end(kSchemes)) {
-    return Wrong(spec.name, "file:/PATH, stdout, unix:/PATH, udp://HOST:PORT, tcp://HOST:PORT or tls://HOST:PORT");
+    return Wrong(spec.name, "file:/PATH, stdout, unix:/PATH, udp://HOST:PORT, tcp://HOST:PORT, tls://HOST:PORT or kafka:TOPIC");
   }
   spec.kind = scheme->second;
   switch (spec.kind) {
@@ -80,6 +87,9 @@ absl::StatusOr<SinkSpec> ParseSinkSpec(absl::string_view text) {
     case Kind::kFile:
     case Kind::kUnix:
       if (!IsPath(target)) return Wrong(spec.name, "an absolute path");
+      break;
+    case Kind::kTopic:
+      if (!IsTopic(target)) return Wrong(spec.name, "the name of a topic behind kafka:");
       break;
     case Kind::kUdp:
     case Kind::kTcp:

@@ -2,7 +2,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/epoll.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -59,18 +58,6 @@ absl::StatusOr<UniqueFd> LockDir(const std::string& dir) {
     return absl::UnavailableError(absl::StrCat(dir, ": another holdpoint-stream delivers from this state directory"));
   }
   return fd;
-}
-
-// One descriptor that is readable when any of them is.
-absl::StatusOr<UniqueFd> AnyOf(std::initializer_list<int> fds) {
-  UniqueFd any(epoll_create1(EPOLL_CLOEXEC));
-  if (!any.ok()) return ErrnoStatus("epoll_create1");
-  for (const int fd : fds) {
-    epoll_event event{};
-    event.events = EPOLLIN;
-    if (fd >= 0 && epoll_ctl(any.get(), EPOLL_CTL_ADD, fd, &event) != 0) return ErrnoStatus("epoll_ctl");
-  }
-  return any;
 }
 
 absl::StatusOr<std::string> ReadPem(const char* key, const std::string& path, bool secret) {
