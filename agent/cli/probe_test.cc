@@ -250,6 +250,33 @@ TEST(HasLiveTimestamp, CountsEntriesThatAreNotTakenBackForTheirTime) {
   EXPECT_FALSE(HasLiveTimestamp("", 15, absl::Seconds(4416)));
 }
 
+TEST(ProbeSinks, SaysOfEachWhetherItCanWork) {
+  const FakeHost fake(std::map<std::string, std::string>{
+      {kConfiguration, "sinks:\n"
+                       "  - {name: good, format: json, target: \"file:/var/log/events\"}\n"
+                       "  - {name: nowhere, format: json, target: \"file:/no/such/events\"}\n"
+                       "  - {name: away, format: cef, target: \"tcp://siem:601\"}\n"
+                       "  - {name: late, format: cef, target: \"tcp://siem:602\"}\n"
+                       "  - {name: topic, format: ocsf, target: \"kafka:soc\"}\n"},
+      {"/var/log/messages", ""},
+      {"/var/lib/holdpoint/stream/sinks/good/counters", R"({"delivered": 12})"},
+      {"/var/lib/holdpoint/stream/sinks/late/counters", R"({"delivered": 12, "missing": 3})"},
+      {"/var/lib/holdpoint/stream/sinks/away/counters",
+       R"({"last_failure": "siem: Connection refused", "last_failure_unix_ns": 5})"}});
+  const std::vector<ProbeResult> rows = ProbeSinks(fake.host());
+  ASSERT_EQ(rows.size(), 5u);
+  const std::pair<Level, const char*> wanted[] = {{Level::kOk, "12 delivered"},
+                                                  {Level::kBad, "/no/such is no folder"},
+                                                  {Level::kBad, "siem: Connection refused"},
+                                                  {Level::kWarning, "3 were gone"},
+                                                  {Level::kBad, "there are no brokers"}};
+  for (size_t i = 0; i < rows.size(); ++i) {
+    EXPECT_EQ(static_cast<int>(rows[i].level), static_cast<int>(wanted[i].first)) << rows[i].check;
+    EXPECT_THAT(rows[i].detail, HasSubstr(wanted[i].second));
+  }
+  EXPECT_TRUE(ProbeSinks(FakeHost(std::map<std::string, std::string>{{kConfiguration, "sinks: []\n"}}).host()).empty());
+}
+
 TEST(ProbePam, FileThatOthersMayWriteIsBad) {
   const FakeHost fake(std::map<std::string, std::string>{{kPam, "auth required pam_unix.so\n"}});
   ASSERT_EQ(chmod((fake.root() + kPam).c_str(), 0666), 0);

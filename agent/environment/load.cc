@@ -473,7 +473,7 @@ class Loader {
   absl::StatusOr<SinkConfig> ReadSink(const YamlValue& value) {
     static const auto* const name_pattern = new RE2("[a-z0-9_-]{1,32}");
     static const auto* const target_pattern = new RE2(
-        "stdout|(file|unix):/[^\\x00-\\x1f]{1,999}|"
+        "(file|unix):/[^\\x00-\\x1f]{1,999}|"
         "(udp|tcp|tls)://([A-Za-z0-9._-]{1,255}|\\[[A-Za-z0-9:.]{2,45}\\]):"
         "([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])|"
         "kafka:[A-Za-z0-9_-][A-Za-z0-9._-]{0,248}");
@@ -488,7 +488,7 @@ class Loader {
     HP_ASSIGN_OR_RETURN(const YamlValue target, map.Get("target"));
     HP_ASSIGN_OR_RETURN(sink.target,
                         Matching(target, *target_pattern,
-                                 "file:/PATH, stdout, unix:/PATH, udp://HOST:PORT, tcp://HOST:PORT, tls://HOST:PORT or "
+                                 "file:/PATH, unix:/PATH, udp://HOST:PORT, tcp://HOST:PORT, tls://HOST:PORT or "
                                  "kafka:TOPIC"));
     if (map.Has("minimum")) {
       HP_ASSIGN_OR_RETURN(const size_t level, map.Get("minimum")->OneOf(kSeverityWords));

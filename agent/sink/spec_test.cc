@@ -6,6 +6,15 @@
 namespace holdpoint {
 namespace {
 
+TEST(SinkSpecTest, ATopicHasTheNameThatKafkaTakes) {
+  const absl::StatusOr<SinkSpec> spec = ParseSinkSpec("soc=ocsf:kafka:holdpoint.ocsf.v1");
+  ASSERT_TRUE(spec.ok()) << spec.status();
+  EXPECT_EQ(spec->kind, SinkSpec::Kind::kTopic);
+  EXPECT_EQ(SinkTargetText(*spec), "kafka:holdpoint.ocsf.v1");
+  EXPECT_FALSE(ParseSinkSpec("soc=ocsf:kafka:a b").ok());
+  EXPECT_FALSE(ParseSinkSpec("soc=ocsf:kafka:").ok());
+}
+
 TEST(SinkSpecTest, TargetsAreReadAndSaidBack) {
   for (const char* target : {"file:/var/log/holdpoint/events.jsonl", "stdout", "unix:/dev/log", "udp://10.0.0.1:514",
                              "tcp://siem.example.com:601", "tls://[2001:db8::1]:6514"}) {

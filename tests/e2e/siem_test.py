@@ -11,9 +11,10 @@ import socket
 import ssl
 import subprocess
 import threading
+import time
 import unittest
 
-from e2e import case
+from e2e import case, kafka
 from siem import cef, ecs, ocsf
 
 BUILD = pathlib.Path(os.environ['HP_BUILD_DIR'])
@@ -23,8 +24,21 @@ def setUpModule():
     case.enter()
 
 
+def until(seen):
+    deadline = time.monotonic() + case.BOUND
+    while not seen():
+        if time.monotonic() > deadline:
+            raise AssertionError('it did not come to that')
+        os.sched_yield()
+
+
 class RefusedAct(case.GateCase):
     HOLD_MS = 1  # refused at once, with an open ticket
+
+    def config(self):
+        self.base = super().config()
+        self.sink = self.world.root / 'hp' / 'events.ocsf'
+        return self.base + f'\nsinks:\n  - {{name: local, format: ocsf, target: "file:{self.sink}"}}\n'
 
     def exported(self, form):
         done = self.gate.cli('events', '--format', form)
@@ -58,6 +72,16 @@ class RefusedAct(case.GateCase):
         for line in lines['ecs']:
             self.assertEqual(ecs.problems_of(json.loads(line)), [], line)
 
+        # The gate has started holdpoint-sinks, as the configuration says: the file gets the same, line for line.
+        self.until('the decision in the sink', lambda: len(self.sink.read_text(encoding='ascii').splitlines()) >= len(native))
+        self.assertEqual(self.sink.read_text(encoding='ascii').splitlines()[:len(native)], lines['ocsf'])
+        rows = self.gate.lines('sinks')
+        self.assertEqual([(row['name'], row['format'], row['missing']) for row in rows], [('local', 'ocsf', 0)])
+        self.assertGreaterEqual(rows[0]['delivered'], 1)
+        self.assertEqual(self.gate.lines('status')[0]['sinks'], {'names': ['local'], 'alive': True, 'restarts': 0})
+        self.assertRegex(self.gate.cli('status').stdout, r'sinks +alive: local \d+')
+        self.assertIn('64712', self.owner_of('holdpoint-sinks'))
+
         acts = [json.loads(line) for line in lines['ecs']]
         stopped = next(e for e in acts if e['event']['action'] in ('exec-refused', 'exec-held')
                        and e['holdpoint']['session'] == session)
@@ -79,6 +103,7 @@ class RefusedAct(case.GateCase):
         blocked = next(e for e in records if e['class_uid'] == 1001)
         self.assertEqual((blocked['activity_name'], blocked['file']['path']), ('Delete', str(file)))
         self.assertEqual(blocked['ai_agent']['instance_uid'], session)
+        self.assertIn('ai_operation', blocked['metadata']['profiles'])
         self.assertEqual(blocked['status_detail'], reason)
         self.assertEqual(blocked['unmapped']['holdpoint']['tags']['target'], 'production')
         findings = [e for e in records if e['class_uid'] == 2004 and e['finding_info']['uid'] == ticket]
@@ -93,6 +118,31 @@ class RefusedAct(case.GateCase):
         self.assertIn('target=production crossing', values['cs3'])
         self.assertEqual((values['reason'], values['cs2'], values['cs5']), (reason, rule, ticket))
         self.assertTrue(any(h[3] == 'decision-deny' and v['suser'] == 'dana' for h, v in parsed))
+
+
+    def owner_of(self, program):
+        """The uids of the gate's child that runs it."""
+        for folder in pathlib.Path('/proc').glob('[0-9]*'):
+            with contextlib.suppress(OSError):
+                status = (folder / 'status').read_text(encoding='utf-8')
+                if os.readlink(folder / 'exe').endswith(f'/{program}') and f'PPid:\t{self.gate.process.pid}\n' in status:
+                    return re.search(r'^Uid:(.*)$', status, re.MULTILINE).group(1)
+        return ''
+
+    def test_a_change_of_the_sinks_takes_effect_and_a_wrong_one_has_its_place(self):
+        other = self.world.root / 'hp' / 'other.json'
+        self.gate.config.write_text(f'{self.base}\nsinks:\n  - {{name: other, format: json, target: "file:{other}"}}\n')
+        self.assertEqual(self.gate.cli('reload').returncode, 0)
+        self.until('the other file', lambda: other.exists() and '"config_loaded"' in other.read_text(encoding='ascii'))
+        self.gate.config.write_text(f'{self.base}\nsinks:\n  - {{name: other, format: leef, target: unix:/a}}\n')
+        done = self.gate.cli('reload')
+        self.assertEqual(done.returncode, 78)
+        self.assertRegex(done.stderr, r'holdpoint\.yaml:\d+:\d+: sinks\[0\]\.format: wanted one of json, cef, ocsf, ecs')
+        self.assertEqual(self.gate.lines('status')[0]['sinks']['names'], ['other'])
+        self.gate.config.write_text(self.base)
+        self.assertEqual(self.gate.cli('reload').returncode, 0)
+        self.until('its end', lambda: not self.gate.lines('status')[0]['sinks']['alive'])
+        self.assertEqual(self.owner_of('holdpoint-sinks'), '')
 
 
 class Receiver:
@@ -252,6 +302,74 @@ class Sinks(unittest.TestCase):
                                   capture_output=True, text=True, timeout=case.BOUND, check=False)
             self.assertEqual(done.returncode, code, done.stderr)
             self.assertIn(wanted, done.stderr)
+
+
+class Topics(unittest.TestCase):
+    """Topics of their own for whoever reads no protobuf, on a real broker."""
+
+    COUNT = 3000
+
+    def setUp(self):
+        self.folder = case.GateCase.PLACE / self._testMethodName
+        self.folder.mkdir()
+        self.state = self.folder / 'state'
+        self.broker = kafka.Broker(self.folder / 'broker', port=19095)
+        self.addCleanup(self.broker.stop)
+        subprocess.run([BUILD / 'tests' / 'spool_writer', self.state, str(self.COUNT)], check=True, stdout=subprocess.DEVNULL)
+
+    def sinks(self, *flags):
+        process = subprocess.Popen([BUILD / 'bin' / 'holdpoint-sinks', '--state', self.state, '--brokers', self.broker.address,
+                                    '--sink', 'soc=ocsf:kafka:soc.ocsf', '--sink', 'lake=ecs:kafka:lake.ecs', *flags],
+                                   stderr=subprocess.PIPE, text=True)
+        self.addCleanup(Sinks.end, process)
+        return process
+
+    def read(self, topic):
+        """(key, value) in the order of each partition."""
+        out = subprocess.run(['kcat', '-C', '-e', '-q', '-b', self.broker.address, '-t', topic, '-f', '%k %s\n'],
+                             stdout=subprocess.PIPE, text=True, timeout=120, check=True).stdout
+        return [(key, json.loads(value)) for key, value in (line.split(' ', 1) for line in out.splitlines())]
+
+    def test_every_event_arrives_in_each_also_when_the_broker_was_away(self):
+        for topic in ('soc.ocsf', 'lake.ecs'):
+            self.broker.topic(topic, 3)
+        self.broker.stop()
+        process = self.sinks('--kafka-set', 'reconnect.backoff.max.ms=500')
+        line = process.stderr.readline()
+        self.assertRegex(line, 'sink (soc|lake) gets its events later: .*broker')
+        self.broker.start()
+        self.end_when_delivered(process)
+        ocsf_events, ecs_events = self.read('soc.ocsf'), self.read('lake.ecs')
+        for key, event in ocsf_events:
+            self.assertEqual(ocsf.problems_of(event), [], event)
+            self.assertTrue(key)
+        for _, event in ecs_events:
+            self.assertEqual(ecs.problems_of(event), [], event)
+        self.assertEqual(len({event['metadata']['uid'] for _, event in ocsf_events}), self.COUNT)
+        self.assertEqual(len({event['event']['id'] for _, event in ecs_events}), self.COUNT)
+        sequences = {}
+        for key, event in ocsf_events:  # at least once, each session in order
+            sequences.setdefault(key, []).append(event['metadata']['sequence'])
+        for key, seen in sequences.items():
+            self.assertEqual(list(dict.fromkeys(seen)), sorted(set(seen)), key)
+
+    def end_when_delivered(self, process):
+        for name in ('soc', 'lake'):
+            path = self.state / 'stream' / 'sinks' / name / 'counters'
+            until(lambda p=path: p.exists()
+                  and json.loads(p.read_text(encoding='ascii'))['delivered'] == self.COUNT)
+        Sinks.end(process)
+
+    def test_a_topic_that_is_not_there_is_said_and_the_other_goes_on(self):
+        self.broker.topic('soc.ocsf', 3)
+        process = self.sinks('--kafka-set', 'allow.auto.create.topics=false', '--sink', f'file=json:file:{self.folder}/all')
+        file = self.state / 'stream' / 'sinks' / 'file' / 'counters'
+        until(lambda: file.exists() and json.loads(file.read_text(encoding='ascii'))['delivered'] == self.COUNT)
+        soc = self.state / 'stream' / 'sinks' / 'soc' / 'counters'
+        until(lambda: json.loads(soc.read_text(encoding='ascii'))['delivered'] == self.COUNT)
+        lake = json.loads((self.state / 'stream' / 'sinks' / 'lake' / 'counters').read_text(encoding='ascii'))
+        self.assertEqual(lake['delivered'], 0)
+        Sinks.end(process)
 
 
 if __name__ == '__main__':
