@@ -4,12 +4,15 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <sys/socket.h>
 
 #include "absl/strings/str_cat.h"
 #include "agent/export/text.h"
 
 namespace holdpoint {
 namespace {
+
+constexpr int kReadsAtEnd = 16;
 
 std::string LastError() {
   char text[256] = "no reason given";
@@ -66,10 +69,18 @@ absl::StatusOr<std::unique_ptr<TlsConnection>> TlsConnection::Connect(TlsContext
   return absl::UnavailableError(absl::StrCat("TLS with ", host, ": ", LastError()));
 }
 
+// What a peer sent and nobody read (TLS 1.3: its session tickets) would make close(2) a reset, which takes away what is still
+// on its way to it.
 TlsConnection::~TlsConnection() {
   if (ssl_ == nullptr) return;
   SSL_shutdown(ssl_);
   ERR_clear_error();
+  const int socket = SSL_get_fd(ssl_);
+  char unread[4096];
+  if (socket >= 0 && shutdown(socket, SHUT_WR) == 0) {
+    for (int i = 0; i < kReadsAtEnd && recv(socket, unread, sizeof(unread), 0) > 0; ++i) {
+    }
+  }
   SSL_free(ssl_);
 }
 

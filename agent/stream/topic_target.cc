@@ -147,9 +147,9 @@ absl::Status TopicTarget::Sync() {
     trouble_.clear();
     return absl::OkStatus();
   }
-  const absl::Status why = !failed_.ok()     ? failed_
-                           : !trouble_.empty() ? absl::UnavailableError(trouble_)
-                                               : absl::UnavailableError(absl::StrCat("no answer for topic '", topic_, "'"));
+  const std::string silent = absl::StrCat("no answer about topic '", topic_, "' for ", kPatienceMs / 1000,
+                                          " s: is it there, and may this host write to it?");
+  const absl::Status why = failed_.ok() ? absl::UnavailableError(trouble_.empty() ? silent : trouble_) : failed_;
   GiveUp();
   return why;
 }

@@ -366,9 +366,12 @@ class Topics(unittest.TestCase):
         file = self.state / 'stream' / 'sinks' / 'file' / 'counters'
         until(lambda: file.exists() and json.loads(file.read_text(encoding='ascii'))['delivered'] == self.COUNT)
         soc = self.state / 'stream' / 'sinks' / 'soc' / 'counters'
-        until(lambda: json.loads(soc.read_text(encoding='ascii'))['delivered'] == self.COUNT)
-        lake = json.loads((self.state / 'stream' / 'sinks' / 'lake' / 'counters').read_text(encoding='ascii'))
-        self.assertEqual(lake['delivered'], 0)
+        until(lambda: soc.exists() and json.loads(soc.read_text(encoding='ascii'))['delivered'] == self.COUNT)
+        lake = self.state / 'stream' / 'sinks' / 'lake' / 'counters'
+        until(lambda: lake.exists() and json.loads(lake.read_text(encoding='ascii'))['failures'] > 0)
+        counters = json.loads(lake.read_text(encoding='ascii'))
+        self.assertEqual(counters['delivered'], 0)
+        self.assertIn('lake.ecs', counters['last_failure'])
         Sinks.end(process)
 
 
