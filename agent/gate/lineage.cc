@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include <fstream>
 #include <utility>
@@ -36,7 +37,11 @@ std::string StdinKind(pid_t tgid) {
   if (!st.ok()) return "";
   if (S_ISFIFO(st->st_mode)) return "pipe";
   if (S_ISSOCK(st->st_mode)) return "socket";
-  return S_ISREG(st->st_mode) ? "file" : "";
+  if (S_ISREG(st->st_mode)) return "file";
+  const dev_t device = S_ISCHR(st->st_mode) ? st->st_rdev : 0;
+  const bool pseudo = major(device) >= 136 && major(device) <= 143;
+  const bool console = major(device) == 4 || device == makedev(5, 0) || device == makedev(5, 1);
+  return pseudo || console ? "terminal" : "";
 }
 
 uint32_t LoginUid(pid_t pid) {

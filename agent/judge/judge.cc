@@ -61,6 +61,7 @@ void Merge(const v1::Facts& more, v1::Facts* facts) {
   facts->mutable_executable_texts()->MergeFrom(more.executable_texts());
   facts->set_executable_searched(facts->executable_searched() || more.executable_searched());
   facts->mutable_trees()->MergeFrom(more.trees());
+  if (more.has_standard_input()) *facts->mutable_standard_input() = more.standard_input();
   if (more.has_git()) *facts->mutable_git() = more.git();
   facts->mutable_listeners()->MergeFrom(more.listeners());
   facts->mutable_processes()->MergeFrom(more.processes());
@@ -226,10 +227,16 @@ void Judge::Consult(uint64_t id, Waiting waiting, std::vector<v1::FromJudge>* an
   if (waiting.message.has_exec()) wanted.set_since_unix_ns(waiting.message.exec().session().started_unix_ns());
   // Who gives the judge more time has a busy machine, and so has the reader.
   wanted.set_budget_ms(std::max(wanted.budget_ms(), policy_->configuration.limits.consult_ms));
+  if (wanted.standard_input_bytes() > 0) {  // Whoever writes into a pipe is on that machine too.
+    wanted.set_standard_input_wait_ms(
+        std::max(wanted.standard_input_wait_ms(), policy_->configuration.limits.consult_ms / 4));
+    wanted.set_budget_ms(std::max(wanted.budget_ms(), wanted.standard_input_wait_ms() + FactBook::kBudgetMs));
+  }
   const bool asks = wanted.paths_size() > 0 || wanted.content_of_size() > 0 || wanted.executable_sha256() ||
                     wanted.git_state() || wanted.git_changes() || wanted.executable_texts_size() > 0 ||
                     wanted.trees_size() > 0 || wanted.listeners_size() > 0 || wanted.processes_size() > 0 ||
-                    wanted.container_store() || wanted.crontab() || wanted.plans_size() > 0;
+                    wanted.container_store() || wanted.crontab() || wanted.plans_size() > 0 ||
+                    wanted.standard_input_bytes() > 0;
   if (!may_ask || !asks) {
     answers->push_back(std::move(answer));
     return;
@@ -436,6 +443,11 @@ v1::FactsWanted Judge::OnlyNew(const v1::FactsWanted& wanted, v1::FactsWanted* a
   asked->set_container_store(asked->container_store() || wanted.container_store());
   fresh.set_crontab(wanted.crontab() && !asked->crontab());
   asked->set_crontab(asked->crontab() || wanted.crontab());
+  if (wanted.standard_input_bytes() > 0 && asked->standard_input_bytes() == 0) {
+    fresh.set_standard_input_bytes(wanted.standard_input_bytes());
+    fresh.set_standard_input_wait_ms(wanted.standard_input_wait_ms());
+    asked->set_standard_input_bytes(wanted.standard_input_bytes());
+  }
   fresh.set_max_bytes(wanted.max_bytes());
   fresh.set_budget_ms(wanted.budget_ms());
   return fresh;

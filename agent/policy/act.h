@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -34,13 +35,21 @@ struct ExecAct {
   std::vector<std::string> environment;  // "NAME=VALUE"
   bool argv_cut = false;
   bool environment_cut = false;
-  std::string stdin_kind;  // "pipe", "socket", "file": where something that nobody has read may come from
+  std::string stdin_kind;  // "pipe", "socket", "file", "terminal": where something to read may come from
 
   // Only where the act was read from a command line's text (`holdpoint check`, sh -c), not seen by the kernel:
   bool unexpanded = false;       // no shell has expanded variables, tildes and globs
   bool unseen_operands = false;  // more operands follow that nobody has seen (xargs)
   bool piped_input = false;      // its standard input is a pipe
   bool from_descriptor = false;  // its program text comes from a pipe: bash -s, python -
+  std::optional<std::string> input_text;  // a here-document, or what echo writes into its pipe
+  std::string input_file;        // "< FILE"
+
+  // Where it runs. What runs elsewhere is seen only in the words of what starts it, and nothing can be looked at there.
+  enum class Place { kHere, kHost, kContainer };
+  Place place = Place::kHere;
+  std::string remote_host;  // another host, as the command line names it
+  bool unlabelled = false;  // it has no exec in the session: another host, a container, a job for later
 };
 
 // A file whose content decides about the act, by its hash.

@@ -180,6 +180,8 @@ absl::Status ReadHost(const std::map<std::string, std::string>& words, const Exe
       ReadPlan(AbsolutePath(act, rest), text, facts);
     } else if (absl::ConsumePrefix(&rest, "file ")) {
       ReadFile(AbsolutePath(act, rest), text, facts);
+    } else if (name == "input") {
+      facts->mutable_standard_input()->set_whole(text != "open");
     } else if (name == "crontab") {
       facts->mutable_crontab()->set_looked(true);
       facts->mutable_crontab()->set_exists(text != "none");
@@ -192,7 +194,7 @@ absl::Status ReadHost(const std::map<std::string, std::string>& words, const Exe
       name == "volumes" ? store.set_volumes_whole(true) : store.set_images_whole(true);
     } else {
       return absl::InvalidArgumentError(absl::StrCat(
-          "host: wanted listener PLACE, process NUMBER, plan PATH, file PATH, crontab, volumes or images, got \"", name, "\""));
+          "host: wanted listener PLACE, process NUMBER, plan PATH, file PATH, input, crontab, volumes or images, got \"", name, "\""));
     }
   }
   return absl::OkStatus();
@@ -210,6 +212,13 @@ absl::StatusOr<v1::Facts> FactsOf(const RuleCase& c, const ExecAct& act) {
     fact->set_path(AbsolutePath(act, name));
     fact->set_content(content);
     fact->set_sha256(Hex(Sha256(content)));
+  }
+  if (c.input.has_value()) {
+    v1::StandardInputFact* input = facts.mutable_standard_input();
+    input->set_kind("file");
+    input->set_content(*c.input);
+    input->set_whole(true);
+    input->set_sha256(Hex(Sha256(*c.input)));
   }
   HP_RETURN_IF_ERROR(ReadHost(c.host, act, &facts));
   if (c.git_known) HP_RETURN_IF_ERROR(ReadGit(c.git, facts.mutable_git()));
@@ -291,6 +300,7 @@ ExecAct ActOf(const RuleCase& c) {
   act.home = std::string(kHome);
   act.uid = 1000;
   act.environment = c.environment;
+  if (c.input.has_value()) act.stdin_kind = "file";
   return act;
 }
 

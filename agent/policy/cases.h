@@ -23,8 +23,10 @@ namespace holdpoint {
 //          {"process 4242": session}      or own, other, service, gone
 //          {"plan p.bin": "aws_db.x"}     what it takes away, divided by spaces
 //          {"file /x": missing}           or a problem: "is a FIFO", cut, unsteady
+//          {input: open}                 more may follow on what is on its standard input
 //          {crontab: saved}               or unsaved, none
 //          {volumes: a b, images: "a:1"}  all that the host keeps
+//   input: "text"                         what lies ready on its standard input
 //   git:   {dirty: 3, untracked: 2, branch: x, default_branch: main, upstream_local: true, alias.NAME: "..."}
 //   tags:  {session: x, destination: x, credential: x, resource: x}
 // What a case does not say is not known.

@@ -1,74 +1,32 @@
 // Policy::Evaluate: from an act to its judgement.
 #include <algorithm>
-#include <deque>
 #include <optional>
-#include <tuple>
 #include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
-#include "agent/base/escape.h"
 #include "agent/base/utf8.h"
 #include "agent/environment/credentials.h"
 #include "agent/environment/fingerprint.h"
 #include "agent/environment/redact.h"
 #include "agent/environment/tags.h"
+#include "agent/policy/collect.h"
+#include "agent/policy/compose.h"
 #include "agent/policy/evidence.h"
-#include "agent/policy/git_alias.h"
-#include "agent/policy/host_evidence.h"
 #include "agent/policy/intent.h"
-#include "agent/policy/match.h"
 #include "agent/policy/paths.h"
 #include "agent/policy/policy.h"
-#include "agent/policy/reason.h"
-#include "agent/policy/requests.h"
 #include "agent/policy/resource.h"
-#include "agent/policy/unlisted.h"
+#include "agent/policy/scored.h"
 #include "agent/policy/tool_credentials.h"
-#include "agent/policy/unwrap.h"
 
 namespace holdpoint {
 namespace {
 
 using Place = Assessment::Place;
 
-constexpr int kMaxAppletDepth = 3;
-constexpr size_t kMaxInnerActs = 64;
 constexpr size_t kMaxResources = 4096;
 constexpr size_t kMaxResourceText = 512;
-constexpr size_t kMaxBlindSpots = 16;
-constexpr int kMaxEvidence = 16;
-constexpr size_t kMaxEvidenceText = 200;
-
-// A rule that matched, and what it matched.
-struct Hit {
-  const Rule* rule = nullptr;
-  const ToolCall* call = nullptr;
-  RequestHit request;
-};
-
-// A hit with everything that follows from it.
-struct Scored {
-  std::string rule = "default";
-  v1::Effect effect = v1::EFFECT_UNSPECIFIED;
-  v1::Recoverability recoverability = v1::RECOVERABILITY_UNSPECIFIED;
-  v1::Verdict verdict = v1::VERDICT_ALLOW;
-  bool observed = false;
-  int conditions = 0;
-  ActTags tags;
-  v1::Resource resource;
-  std::string why, because, blind_spot;
-  const Rule* source = nullptr;
-  std::optional<Hit> hit;
-  std::vector<Touch> touched;
-  std::string named;  // the resource's id, neither redacted nor cut
-  bool looked_up = false;  // the host says which resource it is
-  std::vector<v1::Evidence> evidence;
-
-  // What decides between two that say the same.
-  auto Order() const { return std::make_tuple(verdict, effect, recoverability, !resource.id().empty(), conditions); }
-};
 
 // Effects that leave something gone or in other hands.
 bool LeavesItsMark(v1::Effect effect) {
@@ -95,14 +53,6 @@ Row RowOf(v1::Effect effect, v1::Recoverability recoverability) {
     default:
       return Row::kRead;
   }
-}
-
-// A shell that is told what to do by something that nobody has read.
-bool ReadsProgramText(const ToolModel& tool, const ExecAct& act, const std::vector<std::string>& argv) {
-  if (tool.wraps.flag_text.empty() || act.stdin_kind.empty()) return false;
-  const ToolCall call = ParseToolCall(tool, argv);
-  if (call.Has(tool.wraps.flag_text) || call.Has("help") || call.Has("version")) return false;
-  return call.operands.empty() || call.Has("s");
 }
 
 // Options that change neither what is lost nor how much of it: of a resource that the host has named.
@@ -136,20 +86,20 @@ class Evaluator {
   }
 
   v1::Judgement Run() {
-    CollectFrom(act_, policy_.Candidates(act_), 0);
-    if (const std::optional<size_t> skip = policy_.UnlistedProgram(act_)) {
-      CollectUnlisted(act_, absl::MakeConstSpan(act_.argv).subspan(std::min(*skip, act_.argv.size())));
-    }
-    CollectSigma();
+    Collect(policy_, act_, context_.configuration, facts_, &collected_);
     FindCarriedCredentials();
     for (const Hit& hit : Effective()) Score(hit);
     ScoreCredential();
-    if (act_.argv_cut && listed_) ScoreUnseen("argv truncated");
-    for (const RequestsOfAct& requests : requests_) ScoreUnseenRequests(requests);
+    ScoreUnseenParts();
     const Scored scored = Choose();
     // What is approved is the script's text; its interpreter reads that when it runs.
     if (scored.verdict >= v1::VERDICT_HOLD && !act_.script.empty()) facts_->Content(AbsolutePath(act_, act_.script));
-    v1::Judgement judgement = Compose(scored);
+    v1::Judgement judgement =
+        Compose(scored, {act_, context_, collected_, *facts_, credentials_, session_tag_});
+    if (!losses_.empty() && !losses_unseen_ && judgement.blind_spots().empty()) {
+      const Sha256Digest loss = LossDigest(context_.fingerprint_key, losses_);
+      judgement.set_loss_digest(std::string(loss.begin(), loss.end()));
+    }
     WeighHistory(context_, touched_, &judgement);
     return judgement;
   }
@@ -157,128 +107,12 @@ class Evaluator {
   v1::Footprint Footprint(const v1::Judgement& judgement) const { return FootprintOf(touched_, judgement); }
 
  private:
-  // Calls and requests keep their place: hits point to them.
-  void CollectFrom(const ExecAct& act, const std::vector<Policy::Candidate>& candidates, int depth) {
-    for (const Policy::Candidate& candidate : candidates) {
-      listed_ = true;
-      if (depth == 0 && candidate.tool->wraps.any() && !candidate.tool->wraps.applet) starts_others_ = true;
-      if (candidate.tool->wraps.applet || (depth > 0 && candidate.tool->wraps.any())) {
-        CollectInner(*candidate.tool, act, candidate.skip, depth);
-      }
-      std::vector<std::string> argv(
-          act.argv.begin() + static_cast<ptrdiff_t>(std::min(candidate.skip, act.argv.size())), act.argv.end());
-      if (ReadsProgramText(*candidate.tool, act, argv)) {
-        ScoreUnseen(absl::StrCat("program text from standard input, a ", act.stdin_kind));
-      }
-      CollectCall(*candidate.tool, act, std::move(argv));
-    }
-  }
-
-  void CollectSigma() {
-    const std::vector<const Rule*>& rules = policy_.SigmaRules(SigmaRule::Category::kProcess);
-    if (rules.empty()) return;
-    const SigmaEvent event = {{"Image", act_.executable.path},
-                              {"CommandLine", absl::StrJoin(act_.argv, " ")},
-                              {"CurrentDirectory", act_.cwd}};
-    for (const Rule* rule : rules) {
-      if (IsOff(*rule) || !rule->sigma->Matches(event)) continue;
-      calls_.emplace_back();
-      acts_of_calls_.push_back(&act_);
-      hits_.push_back({rule, &calls_.back(), {}});
-    }
-  }
-
-  // What a multi-call program does itself has no exec of its own.
-  void CollectInner(const ToolModel& tool, const ExecAct& act, size_t skip, int depth) {
-    if (depth >= kMaxAppletDepth) {
-      AddBlindSpot("wrappers nested too deep");
-      return;
-    }
-    Unwrapped inner = Unwrap(tool, act, skip);
-    for (std::string& blind_spot : inner.blind_spots) AddBlindSpot(std::move(blind_spot));
-    for (ExecAct& each : inner.acts) {
-      if (inner_acts_.size() >= kMaxInnerActs) break;
-      // A multi-call program looks for a bare name among its own applets; what has a path gets an exec, and is asked then.
-      if (!tool.wraps.applet && !each.argv.empty() && absl::StrContains(each.argv[0], '/')) continue;
-      inner_acts_.push_back(std::move(each));
-      const ExecAct& kept = inner_acts_.back();
-      CollectFrom(kept, policy_.Candidates(kept), depth + 1);
-    }
-  }
-
-  void CollectCall(const ToolModel& tool, const ExecAct& act, std::vector<std::string> argv) {
-    calls_.push_back(ParseToolCall(tool, argv));
-    if (tool.git_aliases && !calls_.back().unknown_command.empty()) {
-      GitAliasResult expanded = ExpandGitAlias(calls_.back(), tool, argv, act, facts_);
-      if (!expanded.blind_spot.empty()) AddBlindSpot(std::move(expanded.blind_spot));
-      if (expanded.argv.has_value()) {
-        argv = *std::move(expanded.argv);
-        calls_.back() = ParseToolCall(tool, argv);
-      }
-    }
-    const ToolCall& call = calls_.back();
-    if (tool_name_.empty()) tool_name_ = tool.names[0];
-    acts_of_calls_.push_back(&act);
-    RequestsOfAct* requests = nullptr;
-    if (tool.requests != ToolModel::Requests::kNone) {
-      requests_.push_back(ReadRequests(tool.requests, argv, act, facts_));
-      requests = &requests_.back();
-      for (const std::string& blind_spot : requests->blind_spots) AddBlindSpot(blind_spot);
-      for (const RequestView& request : requests->requests) CollectRequest(request, call, act);
-    }
-    // One that git does not know is an alias, or a program with an exec of its own.
-    if (!call.unknown_command.empty() && !tool.git_aliases) CollectUnlisted(act, argv);
-    for (const Rule* rule : policy_.RulesFor(&tool, call.command)) {
-      if (IsOff(*rule) || !Matches(rule->call, call, act)) continue;
-      if (!rule->request.has_value()) {
-        hits_.push_back({rule, &call, {}});
-      } else if (requests != nullptr) {
-        for (const RequestView& request : requests->requests) AddRequestHits(*rule, request, call);
-      }
-    }
-  }
-
-  // A program that no pack describes, or a sub-command that its model does not have.
-  void CollectUnlisted(const ExecAct& act, absl::Span<const std::string> argv) {
-    std::optional<ToolCall> call;
-    const ToolCall* kept = nullptr;
-    for (const Rule* rule : policy_.UnlistedRules()) {
-      if (IsOff(*rule)) continue;
-      if (!call.has_value()) call = ParseUnlisted(argv);
-      if (!Speaks(*rule->unlisted, *call) || !Matches(rule->call, *call, act)) continue;
-      if (kept == nullptr) {
-        calls_.push_back(*call);
-        acts_of_calls_.push_back(&act);
-        kept = &calls_.back();
-      }
-      hits_.push_back({rule, kept, {}});
-      listed_ = true;
-    }
-  }
-
-  void CollectRequest(const RequestView& request, const ToolCall& call, const ExecAct& act) {
-    for (const std::string& blind_spot : request.http.blind_spots) AddBlindSpot(blind_spot);
-    for (const std::string& blind_spot : request.graphql.blind_spots)
-      AddBlindSpot(absl::StrCat("GraphQL: ", blind_spot));
-    for (const Rule* rule : policy_.RulesForHosts(request.http.Hosts())) {
-      if (!IsOff(*rule) && Matches(rule->call, call, act)) AddRequestHits(*rule, request, call);
-    }
-  }
-
-  void AddRequestHits(const Rule& rule, const RequestView& request, const ToolCall& call) {
-    for (const RequestHit& hit : Hits(*rule.request, request)) hits_.push_back({&rule, &call, hit});
-  }
-
-  bool IsOff(const Rule& rule) const { return ModeOf(rule) == RuleMode::kOff; }
-  RuleMode ModeOf(const Rule& rule) const {
-    const auto it = context_.configuration.policy.rules.find(rule.id);
-    return it == context_.configuration.policy.rules.end() ? rule.mode : it->second;
-  }
-
   const PromotedOutcome* Changed(const Rule& rule) const {
     const auto it = context_.configuration.policy.changed.find(rule.id);
     return it == context_.configuration.policy.changed.end() ? nullptr : &it->second;
   }
+
+  bool IsEnforced(const Rule& rule) const { return ModeOf(rule, context_.configuration) == RuleMode::kEnforce; }
 
   // What is only observed takes nothing away from what is enforced.
   bool Replaces(const Rule& rule, const Rule& other) const {
@@ -286,7 +120,7 @@ class Evaluator {
       return std::find(replaced.begin(), replaced.end(), other.id) != replaced.end();
     };
     if (!names(rule.replaces)) return false;
-    if (ModeOf(rule) != RuleMode::kEnforce && ModeOf(other) == RuleMode::kEnforce) return false;
+    if (!IsEnforced(rule) && IsEnforced(other)) return false;
     const PromotedOutcome* before = Changed(rule);
     return before == nullptr || names(before->replaces);
   }
@@ -294,9 +128,10 @@ class Evaluator {
   // Without the hits that another one on the same call, request and field replaces.
   std::vector<Hit> Effective() const {
     std::vector<Hit> kept;
-    for (const Hit& hit : hits_) {
-      const bool replaced = std::any_of(hits_.begin(), hits_.end(), [&](const Hit& other) {
+    for (const Hit& hit : collected_.hits) {
+      const bool replaced = std::any_of(collected_.hits.begin(), collected_.hits.end(), [&](const Hit& other) {
         return other.call == hit.call && other.request.request == hit.request.request &&
+               (hit.statement == nullptr || other.statement == nullptr || hit.statement == other.statement) &&
                (hit.request.field == nullptr || hit.request.field == other.request.field) &&
                Replaces(*other.rule, *hit.rule);
       });
@@ -307,8 +142,8 @@ class Evaluator {
 
   void FindCarriedCredentials() {
     const Configuration& configuration = context_.configuration;
-    if (!listed_) return;
-    for (const RequestsOfAct& requests : requests_) {
+    if (!collected_.listed) return;
+    for (const RequestsOfAct& requests : collected_.requests) {
       for (const RequestView& request : requests.requests) {
         for (const HttpCredential& credential : request.http.credentials) {
           AddCredential(CredentialOf(credential));
@@ -318,15 +153,15 @@ class Evaluator {
     for (FoundCredential& found : FindCredentials(configuration, context_.fingerprint_key, act_.argv, {})) {
       AddCredential(std::move(found));
     }
-    for (size_t i = 0; i < calls_.size(); ++i) {
-      for (FoundCredential& found :
-           CredentialsOfTool(calls_[i], *acts_of_calls_[i], configuration, context_.fingerprint_key, facts_)) {
+    for (size_t i = 0; i < collected_.calls.size(); ++i) {
+      for (FoundCredential& found : CredentialsOfTool(collected_.calls[i], *collected_.acts_of_calls[i], configuration,
+                                                      context_.fingerprint_key, facts_)) {
         AddCredential(std::move(found));
       }
     }
     // Who only starts others uses nothing: the credential counts at the exec of what gets it, under that act's digest.
     for (const FoundCredential& credential : credentials_) {
-      if (!starts_others_) credential_tag_ = Strictest(configuration, credential_tag_, credential.tag);
+      if (!collected_.starts_others) credential_tag_ = Strictest(configuration, credential_tag_, credential.tag);
     }
     if (context_.given != nullptr && !context_.given->credential.empty()) {
       credential_tag_ = MakeTag(configuration, context_.given->credential, "given");
@@ -391,7 +226,12 @@ class Evaluator {
       return MakeTag(context_.configuration, context_.given->destination, "given");
     }
     EnvironmentTag tag;
-    if (hit.request.request == nullptr) return tag;
+    if (hit.request.request == nullptr) {
+      for (const Destination& server : ServersOfCall(*hit.call, collected_.ActOf(hit))) {
+        tag = Strictest(context_.configuration, tag, DestinationTag(context_.configuration, server));
+      }
+      return tag;
+    }
     const HttpRequest& http = hit.request.request->http;
     if (!http.unix_socket.empty()) return tag;
     for (const std::string& host : http.Hosts()) {
@@ -441,9 +281,9 @@ class Evaluator {
 
   void ScoreAs(const Hit& hit, const PromotedOutcome* as) {
     const Rule& rule = *hit.rule;
-    const ExecAct& act = *acts_of_calls_[IndexOf(hit.call)];
+    const ExecAct& act = collected_.ActOf(hit);
     const EnvironmentTag destination = DestinationOf(hit);
-    std::vector<std::string> ids = ResourceIds(rule, *hit.call, hit.request, act);
+    std::vector<std::string> ids = ResourceIds(rule, *hit.call, hit.request, hit.statement, hit.program, act);
     const bool too_many = ids.size() > kMaxResources;
     if (too_many) ids.resize(kMaxResources);
     const bool named = !ids.empty();
@@ -453,7 +293,7 @@ class Evaluator {
       ids.emplace_back();
     }
     const AssessmentInput input{act, context_.session, *hit.call, facts_, SparesFolders(rule, *hit.call),
-                                &context_.configuration};
+                                &context_.configuration, hit.statement};
     std::optional<Scored> worst;
     size_t lost = 0;
     for (const std::string& id : ids) {
@@ -495,6 +335,8 @@ class Evaluator {
       if (unseen) {
         assessment.because = "on what it is given later";
         assessment.blind_spot = "operands unseen";
+      } else if (input.act.place != ExecAct::Place::kHere) {
+        assessment = AssessElsewhere(rule.evidence, word, input.act);
       } else {
         assessment = Assess(rule.evidence, word, input);
       }
@@ -523,6 +365,7 @@ class Evaluator {
     if (scored.looked_up) {
       resource = Strictest(context_.configuration, resource, ResourceTagOf(rule, id, &scored.resource));
     }
+    AddWhatItIs(hit, &scored);
     // Where a thing lies says that nobody relies on it; its owners say otherwise.
     if (resource.is_protected && !assessment.nothing && rule.recoverability == v1::RECOVERABILITY_UNSPECIFIED &&
         scored.recoverability == v1::RECOVERABILITY_REGENERABLE) {
@@ -531,6 +374,9 @@ class Evaluator {
     }
     scored.resource.set_type(rule.resource_type);
     scored.named = rule.resource_type == "path" && !id.empty() ? CleanPath(AbsolutePath(input.act, id)) : id;
+    if (!input.act.remote_host.empty() && rule.resource_type == "path") {
+      scored.named = absl::StrCat(input.act.remote_host, ":", scored.named);
+    }
     scored.resource.set_id(scored.named);
     Weigh(destination, resource, assessment.place, &scored);
     // Where loss hurts it matters who did it, and that is not known.
@@ -540,16 +386,30 @@ class Evaluator {
       Weigh(destination, resource, assessment.place, &scored);
     }
     if (verdict != v1::VERDICT_UNSPECIFIED && !assessment.nothing) scored.verdict = verdict;
-    scored.observed = ModeOf(rule) == RuleMode::kObserve;
+    scored.observed = ModeOf(rule, context_.configuration) == RuleMode::kObserve;
     if (!assessment.nothing) Touches(rule, scored.looked_up ? id : word, assessment, input, &scored);
     return scored;
+  }
+
+  // Which call or statement it is, where the act says more than its words do.
+  static void AddWhatItIs(const Hit& hit, Scored* scored) {
+    if (hit.program != nullptr) {
+      scored->because =
+          absl::StrCat(hit.program->name.substr(0, 80), scored->because.empty() ? "" : ", ", scored->because);
+    }
+    if (hit.statement == nullptr) return;
+    const std::string statement = ShortStatement(hit.statement->statement);
+    if (!statement.empty()) {
+      scored->because = absl::StrCat(statement, scored->because.empty() ? "" : ", ", scored->because);
+    }
   }
 
   // What this does to which resource. Nothing is looked up for what passes without a word.
   void Touches(const Rule& rule, const std::string& id, const Assessment& assessment, const AssessmentInput& input,
                Scored* scored) const {
     const bool unseen = id.empty() && (IsAboutPaths(rule.evidence) || input.act.unseen_operands);
-    if (scored->verdict < v1::VERDICT_AUDIT || !LeavesItsMark(scored->effect) || unseen) return;
+    const bool elsewhere = input.act.place != ExecAct::Place::kHere && IsAboutPaths(rule.evidence);
+    if (scored->verdict < v1::VERDICT_AUDIT || !LeavesItsMark(scored->effect) || unseen || elsewhere) return;
     Touch touch;
     touch.verdict = scored->verdict;
     touch.for_good = scored->effect == v1::EFFECT_DESTROY && scored->recoverability == v1::RECOVERABILITY_IRREVERSIBLE;
@@ -582,7 +442,9 @@ class Evaluator {
     loss.resource_type = scored.resource.type();
     loss.resource_id = scored.named;
     loss.tags = ToProto(scored.tags);
-    if (loss.resource_type == "path") {
+    if (loss.resource_type == "path" && act.place != ExecAct::Place::kHere) {
+      losses_unseen_ = true;
+    } else if (loss.resource_type == "path") {
       const v1::PathFact* fact = facts_->Path(scored.named);
       if (fact == nullptr || fact->resolved().empty()) losses_unseen_ = true;
       if (fact != nullptr) loss.where.push_back(fact->resolved());
@@ -598,6 +460,7 @@ class Evaluator {
         loss.where.push_back(absl::StrCat(option.name, "=", option.value.value_or("")));
       }
       for (const ParsedOperand& operand : scored.hit->call->operands) loss.where.push_back(operand.value);
+      if (scored.hit->statement != nullptr) loss.where.push_back(ShortStatement(scored.hit->statement->statement));
     }
     losses_.push_back(std::move(loss));
   }
@@ -623,8 +486,10 @@ class Evaluator {
       }
     }
     EnvironmentTag destination;
-    for (const Hit& hit : hits_) destination = Strictest(context_.configuration, destination, DestinationOf(hit));
-    if (!hits_.empty()) scored.hit = hits_.front();
+    for (const Hit& hit : collected_.hits) {
+      destination = Strictest(context_.configuration, destination, DestinationOf(hit));
+    }
+    if (!collected_.hits.empty()) scored.hit = collected_.hits.front();
     scored.named = scored.resource.id();
     Weigh(destination, EnvironmentTag{}, Place::kUnknown, &scored);
     if (scored.verdict >= v1::VERDICT_HOLD) AddLoss(scored, act_);
@@ -633,7 +498,7 @@ class Evaluator {
 
   // `at_least`: what hides behind harmless words that fill a bound is more than an audit.
   void ScoreUnseen(std::string blind_spot, v1::Verdict at_least = v1::VERDICT_UNSPECIFIED) {
-    AddBlindSpot(blind_spot);
+    collected_.blind_spots.push_back(blind_spot);
     Scored scored;
     scored.rule = "act.unseen";
     scored.effect = v1::EFFECT_UNSEEN;
@@ -643,11 +508,17 @@ class Evaluator {
     scored_.push_back(std::move(scored));
   }
 
-  // A configuration that could not be read may hold anything; so may requests past the bound of what is parsed.
-  void ScoreUnseenRequests(const RequestsOfAct& requests) {
-    for (const std::string& blind_spot : requests.blind_spots) {
-      const bool cut = absl::StrContains(blind_spot, "are unseen");
-      ScoreUnseen(blind_spot, cut ? v1::VERDICT_HOLD : v1::VERDICT_UNSPECIFIED);
+  // A configuration that could not be read may hold anything; so may what goes on past the bound of what is looked at.
+  void ScoreUnseenParts() {
+    if (act_.argv_cut && collected_.listed) ScoreUnseen("argv truncated");
+    for (const Collected::Unseen& unseen : collected_.unseen) {
+      ScoreUnseen(unseen.what, unseen.cut ? v1::VERDICT_HOLD : v1::VERDICT_UNSPECIFIED);
+    }
+    for (const RequestsOfAct& requests : collected_.requests) {
+      for (const std::string& blind_spot : requests.blind_spots) {
+        const bool cut = absl::StrContains(blind_spot, "are unseen");
+        ScoreUnseen(blind_spot, cut ? v1::VERDICT_HOLD : v1::VERDICT_UNSPECIFIED);
+      }
     }
   }
 
@@ -673,119 +544,6 @@ class Evaluator {
     return none;
   }
 
-  v1::Judgement Compose(const Scored& scored) {
-    v1::Judgement judgement;
-    judgement.set_verdict(scored.verdict);
-    judgement.set_rule(scored.rule);
-    judgement.set_effect(scored.effect);
-    judgement.set_recoverability(scored.recoverability);
-    *judgement.mutable_tags() = ToProto(scored.tags);
-    if (!scored.resource.type().empty()) *judgement.mutable_resource() = scored.resource;
-    for (const FoundCredential& credential : credentials_) {
-      v1::Credential* out = judgement.add_credentials();
-      out->set_kind(ToValidUtf8(credential.kind));
-      out->set_fingerprint(credential.fingerprint);
-      out->set_tag_name(credential.tag_name);
-    }
-    if (scored.hit.has_value() && scored.hit->request.request != nullptr) {
-      judgement.set_summary(
-          SummariseRequest(tool_name_, scored.hit->request, scored.resource.id(), context_.fingerprint_key));
-    } else {
-      judgement.set_summary(SummariseCall(act_.argv, context_.fingerprint_key));
-    }
-    ComposeReasonOf(scored, &judgement);
-    if (scored.source != nullptr) {
-      for (const std::string& technique : scored.source->techniques) judgement.add_techniques(technique);
-      for (const std::string& blind_spot : scored.source->blind_spots) AddBlindSpot(blind_spot);
-    }
-    if (!scored.blind_spot.empty()) AddBlindSpot(scored.blind_spot);
-    AddEvidence(scored, &judgement);
-    if (!facts_->problem().empty()) AddBlindSpot(facts_->problem());
-    if (act_.environment_cut && listed_) AddBlindSpot("environment truncated");
-    for (const std::string& blind_spot : blind_spots_) judgement.add_blind_spots(EscapeAndClip(blind_spot, 160));
-    const EnvironmentConfig* environment = context_.configuration.Find(session_tag_.environment);
-    judgement.set_observed_only(scored.observed || (environment != nullptr && environment->mode == Mode::kObserve));
-    const Sha256Digest digest = ActDigest(IdentityOf(judgement));
-    judgement.set_act_digest(std::string(digest.begin(), digest.end()));
-    if (!scored.named.empty() && scored.verdict >= v1::VERDICT_HOLD) {
-      const Sha256Digest target = TargetDigest(context_.fingerprint_key, judgement.tags().target().environment(),
-                                               scored.resource.type(), scored.named);
-      judgement.set_target_digest(std::string(target.begin(), target.end()));
-    }
-    if (!losses_.empty() && !losses_unseen_ && judgement.blind_spots().empty()) {
-      const Sha256Digest loss = LossDigest(context_.fingerprint_key, losses_);
-      judgement.set_loss_digest(std::string(loss.begin(), loss.end()));
-    }
-    return judgement;
-  }
-
-  void AddEvidence(const Scored& scored, v1::Judgement* judgement) const {
-    const auto shown = [this](absl::string_view text) {
-      return EscapeAndClip(RedactText(context_.fingerprint_key, ToValidUtf8(text), 400), kMaxEvidenceText);
-    };
-    for (const v1::Evidence& one : scored.evidence) {
-      if (judgement->evidence_size() == kMaxEvidence) return;
-      v1::Evidence& out = *judgement->add_evidence();
-      out.set_fact(shown(one.fact()));
-      out.set_value(shown(one.value()));
-      out.set_source(shown(one.source()));
-      out.set_changed_unix_ns(one.changed_unix_ns());
-      out.set_since_start(ChangedSince(one));
-    }
-  }
-
-  bool ChangedSince(const v1::Evidence& evidence) const {
-    const int64_t started = context_.session.started_unix_ns();
-    return started > 0 && evidence.changed_unix_ns() > started;
-  }
-
-  void ComposeReasonOf(const Scored& scored, v1::Judgement* judgement) const {
-    if (scored.why.empty()) return;
-    ReasonParts parts;
-    parts.why = scored.why;
-    parts.because = scored.because;
-    parts.backups = scored.resource.backups();
-    parts.tags = &judgement->tags();
-    for (const v1::Evidence& one : scored.evidence) {
-      if (ChangedSince(one) && one.source() != kKernel) parts.drifted.push_back(one.source());
-    }
-    parts.environment_matters = scored.verdict >= v1::VERDICT_HOLD && scored.tags.column == Column::kUnknown &&
-                                scored.hit.has_value() && scored.hit->request.request != nullptr;
-    for (const FoundCredential& credential : credentials_) {
-      if (credential.kind == "bearer" || absl::StartsWith(credential.kind, "header"))
-        parts.credential_word = "the token";
-    }
-    judgement->set_reason(ComposeReason(parts, context_.fingerprint_key));
-  }
-
-  ActIdentity IdentityOf(const v1::Judgement& judgement) const {
-    ActIdentity identity;
-    identity.kind = "exec";
-    identity.executable = act_.executable.path;
-    identity.executable_id = act_.executable.id;
-    identity.argv = SealSecrets(context_.fingerprint_key, act_.argv);
-    identity.cwd = act_.cwd;
-    identity.contents = facts_->Used();
-    identity.resource_type = judgement.resource().type();
-    identity.resource_id = judgement.resource().id();
-    identity.tags = judgement.tags();
-    return identity;
-  }
-
-  size_t IndexOf(const ToolCall* call) const {
-    for (size_t i = 0; i < calls_.size(); ++i) {
-      if (&calls_[i] == call) return i;
-    }
-    return 0;
-  }
-
-  void AddBlindSpot(std::string text) {
-    if (blind_spots_.size() >= kMaxBlindSpots) return;
-    if (std::find(blind_spots_.begin(), blind_spots_.end(), text) == blind_spots_.end()) {
-      blind_spots_.push_back(std::move(text));
-    }
-  }
-
   const Policy& policy_;
   const ExecAct& act_;
   const EvaluationContext& context_;
@@ -794,20 +552,12 @@ class Evaluator {
   EnvironmentTag credential_tag_;
 
   bool watching_ = false;  // what is scored now is only observed
-  bool listed_ = false;
-  bool starts_others_ = false;
-  std::string tool_name_;
-  std::deque<ExecAct> inner_acts_;
-  std::deque<ToolCall> calls_;
-  std::vector<const ExecAct*> acts_of_calls_;  // beside calls_
-  std::deque<RequestsOfAct> requests_;
-  std::vector<Hit> hits_;
+  Collected collected_;
   std::vector<FoundCredential> credentials_;
   std::vector<Scored> scored_;
   std::vector<Touch> touched_;  // by rules that are enforced
   std::vector<ActLoss> losses_;  // everything that stops
   bool losses_unseen_ = false;
-  std::vector<std::string> blind_spots_;
 };
 
 }  // namespace

@@ -14,6 +14,8 @@
 
 namespace holdpoint {
 
+struct StatementView;
+
 // What the host knows of one resource: how much would be lost for good, and how near it is to the session.
 //
 // Where nothing is known the strictest stands. A name may make an assessment stricter, never milder: the only names
@@ -46,10 +48,14 @@ struct AssessmentInput {
   FactBook* facts;
   bool spares_folders = false;  // it takes files alone: rm without -r
   const Configuration* configuration = nullptr;  // for names that say what a thing belongs to
+  const StatementView* statement = nullptr;      // the one that the hit is about
 };
 
 // `id` as the act names it; for paths an operand. Pure; asks `facts`.
 Assessment Assess(Evidence evidence, absl::string_view id, const AssessmentInput& input);
+
+// The same of an act that runs where nothing can be looked at.
+Assessment AssessElsewhere(Evidence evidence, absl::string_view id, const ExecAct& act);
 
 // The parts, for paths (evidence_path.cc) and for git (evidence_git.cc).
 Assessment AssessPath(absl::string_view word, const AssessmentInput& input);

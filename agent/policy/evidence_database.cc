@@ -1,8 +1,8 @@
 // Databases: where a client's connection leads, and whether that is a server on this host. A tunnel, a port-forward and
 // a proxy listen on loopback too, and lead anywhere.
-#include <re2/re2.h>
-
 #include <algorithm>
+#include <iterator>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,44 +11,38 @@
 #include "agent/policy/database_target.h"
 #include "agent/policy/evidence.h"
 #include "agent/policy/host_evidence.h"
+#include "agent/policy/statements.h"
 
 namespace holdpoint {
 namespace {
 
 using Place = Assessment::Place;
 
-// The databases and schemas that SQL on the command line drops by name, and whether it loses anything else.
-struct Dropped {
-  std::vector<std::string> names;
-  bool others = false;
-};
+// Roles, logs and the like belong to the whole server.
+bool IsOfServer(absl::string_view kind) {
+  static constexpr absl::string_view kKinds[] = {"role",   "user", "owned",  "tablespace", "subscription", "replication slot",
+                                                 "large object", "file", "server", "binary logs"};
+  return std::find(std::begin(kKinds), std::end(kKinds), kind) != std::end(kKinds);
+}
 
-Dropped DroppedBy(const ToolCall& call) {
-  static const re2::RE2 kDatabase(R"((?i)\bdrop\s+database\s+(?:if\s+exists\s+)?["`]?([\w$-]+))");
-  static const re2::RE2 kOther(R"((?i)\b(drop\s+(table|schema|user|role|owned|view|materialized)|truncate|delete\s+from|alter|update)\b)");
-  Dropped dropped;
-  for (const ParsedOption& option : call.options) {
-    if (option.name != "sql" || !option.value.has_value()) continue;
-    re2::StringPiece text = *option.value;
-    std::string name;
-    while (dropped.names.size() < 16 && re2::RE2::FindAndConsume(&text, kDatabase, &name)) dropped.names.push_back(name);
-    dropped.others = dropped.others || re2::RE2::PartialMatch(*option.value, kOther);
-  }
-  return dropped;
+// The database that loses something; nothing where that can't be told, or where others lose something too.
+std::optional<std::string> LosingDatabase(const DatabaseTarget& target, const StatementView* view) {
+  if (view == nullptr) return target.database;
+  const SqlStatement& statement = view->statement;
+  if (view->elsewhere || IsOfServer(statement.kind)) return std::nullopt;
+  const bool qualified = target.engine == "mysql" || target.engine == "clickhouse";  // by the database: "shop.orders"
+  const bool whole = statement.kind == "database" || statement.kind == "keyspace" || (qualified && statement.kind == "schema");
+  const size_t dot = statement.name.find('.');
+  if (whole) return statement.name;
+  return qualified && dot != std::string::npos ? statement.name.substr(0, dot) : target.database;
 }
 
 // A name, or an owner, says that it is there to be thrown away. A server of Redis has no names.
-bool IsDisposable(const DatabaseTarget& target, const Dropped& dropped, const AssessmentInput& input) {
-  std::vector<std::string> names = dropped.names;
-  if (names.empty() || dropped.others) names.push_back(target.database);
-  const auto test = [&](const std::string& name) {
-    if (IsTestName(name)) return true;
-    if (input.configuration == nullptr) return false;
-    const ResourceMatch match = ResourceTag(*input.configuration, "database", name);
-    return match.tag.known() && !match.tag.is_protected;
-  };
-  return (target.engine == "redis" && names.size() == 1 && names[0].empty()) ||
-         std::all_of(names.begin(), names.end(), test);
+bool IsDisposable(const DatabaseTarget& target, const std::string& name, const AssessmentInput& input) {
+  if (IsTestName(name) || (target.engine == "redis" && name.empty())) return true;
+  if (input.configuration == nullptr) return false;
+  const ResourceMatch match = ResourceTag(*input.configuration, "database", name);
+  return match.tag.known() && !match.tag.is_protected;
 }
 
 // Of several places that it may lead to, the one where a server is: `target` names only that then.
@@ -98,12 +92,11 @@ Assessment Locate(DatabaseTarget target, const std::string& database, const Asse
 
 Assessment AssessDatabase(absl::string_view, const AssessmentInput& input) {
   const DatabaseTarget target = TargetOfClient(input);
-  const Dropped dropped = DroppedBy(input.call);
-  const bool by_name = !dropped.names.empty() && !dropped.others;
+  const std::optional<std::string> losing = LosingDatabase(target, input.statement);
   Served served;
-  Assessment assessment = Locate(target, by_name ? dropped.names[0] : target.database, input, &served);
+  Assessment assessment = Locate(target, losing.value_or(target.database), input, &served);
   if (served.who == Served::Who::kServer) {
-    const bool disposable = IsDisposable(target, dropped, input);
+    const bool disposable = losing.has_value() && IsDisposable(target, *losing, input);
     assessment.place = disposable ? Place::kLocal : Place::kOrdinary;
     absl::StrAppend(&assessment.because, disposable ? "" : ", and nothing says that it is for tests");
   }

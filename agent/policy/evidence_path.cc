@@ -271,6 +271,28 @@ Assessment AssessTreePart(absl::string_view word, const AssessmentInput& input) 
   return Lost(Place::kUnknown, "outside the workspace");
 }
 
+Assessment AssessElsewhere(Evidence evidence, absl::string_view id, const ExecAct& act) {
+  Assessment assessment;
+  assessment.blind_spot = "the other side was not looked at";
+  if (evidence != Evidence::kPath && evidence != Evidence::kOverwrite && evidence != Evidence::kTreePart) return assessment;
+  const std::string path = CleanPath(AbsolutePath(act, id));
+  const auto within = [&](std::initializer_list<absl::string_view> folders) {
+    return std::any_of(folders.begin(), folders.end(), [&](absl::string_view folder) { return IsWithin(path, folder); });
+  };
+  if (path == "/" || within({"/dev", "/boot"}) || LooksKept(path)) return assessment;
+  if (within({"/tmp", "/var/tmp", "/dev/shm"})) {
+    assessment.recoverability = v1::RECOVERABILITY_REGENERABLE;
+    assessment.because = "a temporary folder";
+  } else if (act.place == ExecAct::Place::kContainer && !within({"/var/lib", "/var/opt", "/srv", "/mnt", "/home", "/root", "/etc"})) {
+    assessment.recoverability = v1::RECOVERABILITY_REGENERABLE;
+    assessment.because = "what a container was made with";
+  } else if (evidence == Evidence::kOverwrite && !within({"/etc", "/usr", "/var/lib"})) {
+    assessment.recoverability = v1::RECOVERABILITY_REGENERABLE;  // Most such files are written for the first time.
+    assessment.because = "written elsewhere";
+  }
+  return assessment;
+}
+
 Assessment Assess(Evidence evidence, absl::string_view id, const AssessmentInput& input) {
   switch (evidence) {
     case Evidence::kNone:

@@ -25,6 +25,7 @@ FactBook::FactBook(const v1::Facts* facts) {
   if (facts->has_containers()) containers_ = &facts->containers();
   if (facts->has_crontab()) crontab_ = &facts->crontab();
   if (facts->has_git()) git_ = &facts->git();
+  if (facts->has_standard_input()) input_ = &facts->standard_input();
   problem_ = facts->problem();
 }
 
@@ -137,6 +138,17 @@ const v1::PlanFact* FactBook::Plan(const std::string& path) {
   asked_.add_plans(path);
   if (known == nullptr) wanted_.add_plans(path);
   return known;
+}
+
+const v1::StandardInputFact* FactBook::StandardInput() {
+  for (v1::FactsWanted* wanted : {&asked_, &wanted_}) {
+    if (wanted == &wanted_ && input_ != nullptr) continue;
+    wanted->set_standard_input_bytes(kMaxInputBytes);
+    wanted->set_standard_input_wait_ms(kInputWaitMs);
+  }
+  // What may go on is no content that an approval could stand for.
+  if (input_ != nullptr) used_["standard input"] = input_->whole() && !input_->cut() ? input_->sha256() : "not whole";
+  return input_;
 }
 
 std::vector<ActContent> FactBook::Used() const {

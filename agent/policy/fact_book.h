@@ -23,6 +23,8 @@ class FactBook {
   static constexpr size_t kMaxProcesses = 16;
   static constexpr size_t kMaxPlans = 2;
   static constexpr uint32_t kMaxContentBytes = 64 * 1024;
+  static constexpr uint32_t kMaxInputBytes = 64 * 1024;  // as much as a pipe holds
+  static constexpr uint32_t kInputWaitMs = 300;          // for whoever writes into a pipe to end
   static constexpr uint32_t kBudgetMs = 150;
 
   // `facts` may be null: nothing is known yet.
@@ -48,11 +50,14 @@ class FactBook {
   const v1::ContainerStoreFact* ContainerStore();
   const v1::CrontabFact* Crontab();
   const v1::PlanFact* Plan(const std::string& path);
+  // What lies ready on descriptor 0.
+  const v1::StandardInputFact* StandardInput();
 
   bool WantsMore() const {
     return wanted_.git_state() || wanted_.git_changes() || wanted_.paths_size() > 0 || wanted_.content_of_size() > 0 ||
            wanted_.trees_size() > 0 || wanted_.listeners_size() > 0 || wanted_.processes_size() > 0 ||
-           wanted_.container_store() || wanted_.crontab() || wanted_.plans_size() > 0;
+           wanted_.container_store() || wanted_.crontab() || wanted_.plans_size() > 0 ||
+           wanted_.standard_input_bytes() > 0;
   }
   // Everything asked for in this evaluation, known or not, so that one answer serves the next evaluation whole.
   const v1::FactsWanted& wanted() const { return asked_; }
@@ -73,6 +78,7 @@ class FactBook {
   const v1::ContainerStoreFact* containers_ = nullptr;
   const v1::CrontabFact* crontab_ = nullptr;
   const v1::GitFact* git_ = nullptr;
+  const v1::StandardInputFact* input_ = nullptr;
   std::string problem_;
   v1::FactsWanted wanted_;  // not known
   v1::FactsWanted asked_;   // all

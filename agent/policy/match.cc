@@ -158,6 +158,16 @@ bool RequestMatches(const RequestTest& test, const RequestView& request) {
 
 }  // namespace
 
+bool Matches(const StatementTest& test, const StatementView& view) {
+  const SqlStatement& statement = view.statement;
+  const auto fits = [](const std::optional<Matcher>& matcher, absl::string_view text) {
+    return !matcher.has_value() || matcher->Matches(text);
+  };
+  return fits(test.effect, SqlEffectName(statement.effect)) && fits(test.verb, statement.verb) &&
+         fits(test.kind, statement.kind) && fits(test.name, statement.name) && fits(test.database, view.database) &&
+         fits(test.source, view.source) && (!test.where.has_value() || *test.where == statement.has_where);
+}
+
 bool Matches(const CallTest& test, const ToolCall& call, const ExecAct& act) {
   if (!test.commands.empty() &&
       std::find(test.commands.begin(), test.commands.end(), call.command) == test.commands.end()) {

@@ -70,6 +70,30 @@ absl::Status CheckScript(const ToolModel& tool) {
   return absl::OkStatus();
 }
 
+// What a model says of its own options.
+absl::Status CheckSources(const ToolModel& tool) {
+  std::set<std::string> options;
+  CollectOptions(tool, &options);
+  std::vector<std::string> named;
+  if (tool.sql.has_value()) {
+    for (const auto* list : {&tool.sql->options, &tool.sql->files, &tool.sql->idle, &tool.sql->database}) {
+      named.insert(named.end(), list->begin(), list->end());
+    }
+  }
+  if (tool.server.has_value()) {
+    for (const auto* list : {&tool.server->options, &tool.server->ports}) named.insert(named.end(), list->begin(), list->end());
+  }
+  if (tool.program.has_value()) {
+    for (const auto* list : {&tool.program->options, &tool.program->idle}) named.insert(named.end(), list->begin(), list->end());
+  }
+  for (const std::string& name : named) {
+    if (options.count(name) != 0) continue;
+    return absl::FailedPreconditionError(absl::StrCat("tool ", tool.names[0], " of the pack ", tool.family,
+                                                      ": wanted an option by its first name in sql and server, got \"", name, "\""));
+  }
+  return absl::OkStatus();
+}
+
 // "-mNAME" and "NAME" name a module, "bin/NAME" a file.
 absl::string_view ScriptName(const ToolModel& tool, absl::string_view word) {
   const std::string attached = absl::StrCat("-", tool.script->module);
@@ -114,6 +138,7 @@ absl::StatusOr<std::shared_ptr<const Policy>> Policy::Compile(std::vector<Pack> 
 absl::Status Policy::IndexTools() {
   for (const ToolModel& tool : tools_) {
     HP_RETURN_IF_ERROR(CheckScript(tool));
+    HP_RETURN_IF_ERROR(CheckSources(tool));
     for (const std::string& name : tool.names) {
       if (const auto [it, added] = tools_by_name_.emplace(name, &tool); !added) {
         return absl::FailedPreconditionError(absl::StrCat("tool ", name, ": described by the pack ", it->second->family,
@@ -133,6 +158,12 @@ absl::Status Policy::CheckRule(const Rule& rule) const {
     }
     if (rule.request.has_value() && it->second->requests == ToolModel::Requests::kNone) {
       return At(rule, absl::StrCat("has a request, and the tool ", name, " sends none that argv shows"));
+    }
+    if (rule.program.has_value() && !it->second->program.has_value()) {
+      return At(rule, absl::StrCat("has program, and the model of the tool ", name, " does not say where its text stands"));
+    }
+    if (rule.statement.has_value() && !it->second->sql.has_value()) {
+      return At(rule, absl::StrCat("has sql, and the model of the tool ", name, " does not say where its SQL stands"));
     }
     CollectOptions(*it->second, &options);
     CollectCommands(*it->second, "", &commands);

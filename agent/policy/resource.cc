@@ -2,6 +2,8 @@
 
 #include <re2/re2.h>
 
+#include <algorithm>
+
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "agent/parse/uri.h"
@@ -78,15 +80,38 @@ void FromRequest(const ResourceSource& source, const RequestHit& hit, std::vecto
   }
 }
 
+// "/srv/data" of "/srv/data/*.db": which names a pattern stands for is not known.
+std::string WithoutPattern(const std::string& text) {
+  const size_t pattern = text.find_first_of("*?");
+  if (pattern == std::string::npos || absl::StrContains(text, "://")) return text;
+  const size_t slash = text.rfind('/', pattern);
+  if (slash == std::string::npos) return ".";
+  return text.substr(0, std::max<size_t>(slash, 1));
+}
+
+void FromStatement(const StatementView& view, std::vector<std::string>* ids) {
+  const SqlStatement& statement = view.statement;
+  const bool whole = statement.kind == "database" || statement.kind == "keyspace";
+  const std::string& id = !whole && !view.database.empty() ? view.database : statement.name;
+  if (!id.empty()) ids->push_back(id);
+}
+
 }  // namespace
 
 std::vector<std::string> ResourceIds(const Rule& rule, const ToolCall& call, const RequestHit& hit,
+                                     const StatementView* statement, const ProgramCall* program,
                                      const ExecAct& act) {
   std::vector<std::string> ids;
   if (rule.resource.kind == Kind::kFixed) ids.push_back(rule.resource.id);
   if (rule.resource.kind == Kind::kWorkingDirectory) ids.push_back(act.cwd);
   FromCall(rule.resource, call, &ids);
   FromRequest(rule.resource, hit, &ids);
+  if (rule.resource.kind == Kind::kStatement && statement != nullptr) FromStatement(*statement, &ids);
+  if (rule.resource.kind == Kind::kProgram && program != nullptr) {
+    for (const std::string& text : program->texts) {
+      if (!text.empty()) ids.push_back(WithoutPattern(text));
+    }
+  }
   if (act.unseen_operands && rule.resource.kind == Kind::kOperands) ids.emplace_back();
   return ids;
 }

@@ -52,6 +52,17 @@ struct RequestTest {
   std::vector<RequestTest> none_of;
 };
 
+// One statement of a query language; everything given must hold for the same one.
+struct StatementTest {
+  std::optional<Matcher> effect;    // "destroy", "write", "escalate", "unseen", ...
+  std::optional<Matcher> verb;      // "drop", "alter drop", ...
+  std::optional<Matcher> kind;      // "table", "database", "rows", ...
+  std::optional<Matcher> name;      // as written, without quotes
+  std::optional<Matcher> database;  // that it is run in
+  std::optional<Matcher> source;    // "command line", "standard input", a file's name
+  std::optional<bool> where;        // a condition that is not always true
+};
+
 // One command line of a tool; everything given must hold.
 struct CallTest {
   std::vector<std::string> commands;  // sub-commands, "stash drop"; one of them
@@ -89,6 +100,8 @@ struct ResourceSource {
     kQuery,          // parameter of the URL
     kUrl,            // host and path
     kPath,           // regular expression over the path; its first group
+    kProgram,        // each text that the call is given
+    kStatement,      // the database that a statement is about or is run in; else the object it names
   };
   Kind kind = Kind::kNone;
   std::string id;
@@ -133,6 +146,7 @@ struct RuleCase {
   std::map<std::string, std::string> paths;  // path to what is there: see cases.h
   std::map<std::string, std::string> files;  // path to content
   std::map<std::string, std::string> host;   // what the host shows: see cases.h
+  std::optional<std::string> input;          // what lies ready on descriptor 0
   bool git_known = false;
   std::map<std::string, std::string> git;
   std::map<std::string, std::string> tags;  // session, destination, credential, resource to an environment
@@ -165,6 +179,9 @@ struct Rule {
   std::optional<RequestTest> request;
   std::optional<UnlistedTest> unlisted;
   std::shared_ptr<const SigmaRule> sigma;  // instead of tools: about every program, or every connect
+  std::optional<StatementTest> statement;
+  std::optional<Matcher> program;  // a call in program text, by its name: "shutil.rmtree"
+  std::optional<Matcher> program_text;  // one of the texts that it is given
   int conditions = 0;  // how special it is: of two rules with the same verdict the one with more names the act
   std::vector<RuleCase> cases;
   std::string hash;  // hexadecimal; over when it fires and what follows, the models of its tools included

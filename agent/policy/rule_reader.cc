@@ -78,8 +78,9 @@ absl::Status ReadResource(const YamlValue& value, Rule* rule) {
     if (key == "query") source.kind = Kind::kQuery;
     if (key == "path") source.kind = Kind::kPath;
   } else {
-    HP_ASSIGN_OR_RETURN(const size_t index, from.OneOf({"operands", "cwd", "url"}));
-    source.kind = std::array<Kind, 3>{Kind::kOperands, Kind::kWorkingDirectory, Kind::kUrl}[index];
+    HP_ASSIGN_OR_RETURN(const size_t index, from.OneOf({"operands", "cwd", "url", "statement", "program"}));
+    source.kind = std::array<Kind, 5>{Kind::kOperands, Kind::kWorkingDirectory, Kind::kUrl, Kind::kStatement,
+                                      Kind::kProgram}[index];
   }
   if (map.Has("evidence")) {
     HP_ASSIGN_OR_RETURN(const YamlValue evidence, map.Get("evidence"));
@@ -150,7 +151,7 @@ absl::Status ReadTextMap(const YamlMap& map, absl::string_view key, std::map<std
 
 absl::StatusOr<RuleCase> ReadCase(const YamlValue& value, bool fires) {
   HP_ASSIGN_OR_RETURN(const YamlMap map,
-                      value.Map({"argv", "cwd", "env", "paths", "files", "host", "git", "tags", "verdict", "resource"}));
+                      value.Map({"argv", "cwd", "env", "paths", "files", "host", "input", "git", "tags", "verdict", "resource"}));
   RuleCase c;
   c.fires = fires;
   c.line = value.node().line;
@@ -175,6 +176,7 @@ absl::StatusOr<RuleCase> ReadCase(const YamlValue& value, bool fires) {
   HP_RETURN_IF_ERROR(ReadTextMap(map, "paths", &c.paths));
   HP_RETURN_IF_ERROR(ReadTextMap(map, "files", &c.files));
   HP_RETURN_IF_ERROR(ReadTextMap(map, "host", &c.host));
+  if (map.Has("input")) HP_RETURN_IF_ERROR(map.Optional("input", &c.input.emplace()));
   c.git_known = map.Has("git");
   HP_RETURN_IF_ERROR(ReadTextMap(map, "git", &c.git));
   HP_RETURN_IF_ERROR(ReadTextMap(map, "tags", &c.tags));

@@ -157,6 +157,24 @@ absl::Status ReadRequest(const YamlValue& value, int depth, RequestTest* test, i
   return ReadRequests(map, "none_of", depth, &test->none_of, count);
 }
 
+absl::Status ReadStatement(const YamlValue& value, StatementTest* test, int* count) {
+  HP_ASSIGN_OR_RETURN(const YamlMap map,
+                      value.Map({"effect", "verb", "kind", "name", "database", "source", "where"}));
+  HP_RETURN_IF_ERROR(ReadMatcher(map, "effect", &test->effect, count));
+  HP_RETURN_IF_ERROR(ReadMatcher(map, "verb", &test->verb, count));
+  HP_RETURN_IF_ERROR(ReadMatcher(map, "kind", &test->kind, count));
+  HP_RETURN_IF_ERROR(ReadMatcher(map, "name", &test->name, count));
+  HP_RETURN_IF_ERROR(ReadMatcher(map, "database", &test->database, count));
+  HP_RETURN_IF_ERROR(ReadMatcher(map, "source", &test->source, count));
+  if (map.Has("where")) {
+    bool where = false;
+    HP_RETURN_IF_ERROR(map.Optional("where", &where));
+    test->where = where;
+    ++*count;
+  }
+  return absl::OkStatus();
+}
+
 absl::Status ReadCall(const YamlMap& map, int depth, CallTest* test, int* count);
 
 absl::Status ReadCalls(const YamlMap& map, absl::string_view key, int depth, std::vector<CallTest>* out, int* count) {
@@ -214,7 +232,7 @@ absl::Status ReadUnlisted(const YamlValue& value, UnlistedTest* test, int* count
 }  // namespace
 
 absl::Status ReadWhen(const YamlValue& value, Rule* rule) {
-  HP_ASSIGN_OR_RETURN(const YamlMap map, value.Map({"tool", "request", "unlisted", "command", "options", "operands",
+  HP_ASSIGN_OR_RETURN(const YamlMap map, value.Map({"tool", "request", "unlisted", "sql", "program", "program_text", "command", "options", "operands",
                                                     "environment", "cwd", "any_of", "none_of"}));
   if (!map.Has("tool") && !map.Has("request") && !map.Has("unlisted")) {
     return value.Wrong("a tool or a request, or unlisted for what no pack describes");
@@ -235,6 +253,13 @@ absl::Status ReadWhen(const YamlValue& value, Rule* rule) {
     HP_ASSIGN_OR_RETURN(const YamlValue request, map.Get("request"));
     HP_RETURN_IF_ERROR(ReadRequest(request, 0, &rule->request.emplace(), &rule->conditions));
     if (rule->conditions == 0) return request.Wrong("at least one condition: this fits every request of every tool");
+  }
+  HP_RETURN_IF_ERROR(ReadMatcher(map, "program", &rule->program, &rule->conditions));
+  HP_RETURN_IF_ERROR(ReadMatcher(map, "program_text", &rule->program_text, &rule->conditions));
+  if (map.Has("sql")) {
+    HP_ASSIGN_OR_RETURN(const YamlValue sql, map.Get("sql"));
+    if (!map.Has("tool")) return sql.Error("sql belongs to a tool");
+    HP_RETURN_IF_ERROR(ReadStatement(sql, &rule->statement.emplace(), &rule->conditions));
   }
   return absl::OkStatus();
 }

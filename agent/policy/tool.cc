@@ -42,6 +42,7 @@ void AddInherited(const std::vector<OptionSpec>& inherited, std::vector<OptionSp
 
 absl::StatusOr<CommandModel> ReadCommand(const YamlValue& value, const std::vector<OptionSpec>& inherited,
                                          const ArgvStyle& style, int depth);
+absl::StatusOr<Wraps> ReadWraps(const YamlValue& value);
 
 absl::Status ReadCommands(const YamlMap& map, const std::vector<OptionSpec>& inherited, const ArgvStyle& style,
                           int depth, CommandModel* model) {
@@ -70,23 +71,32 @@ absl::StatusOr<std::vector<std::string>> ReadNames(const YamlMap& map) {
 
 absl::StatusOr<CommandModel> ReadCommand(const YamlValue& value, const std::vector<OptionSpec>& inherited,
                                          const ArgvStyle& style, int depth) {
-  HP_ASSIGN_OR_RETURN(const YamlMap map, value.Map({"names", "options", "commands", "known"}));
+  HP_ASSIGN_OR_RETURN(const YamlMap map,
+                      value.Map({"names", "options", "commands", "known", "wraps", "stop_at_first_operand"}));
   CommandModel model;
+  ArgvStyle own = style;
+  HP_RETURN_IF_ERROR(map.Optional("stop_at_first_operand", &own.stop_at_first_operand));
+  if (map.Has("wraps")) {
+    HP_ASSIGN_OR_RETURN(const YamlValue wraps, map.Get("wraps"));
+    HP_ASSIGN_OR_RETURN(model.wraps, ReadWraps(wraps));
+  }
   HP_ASSIGN_OR_RETURN(model.names, ReadNames(map));
   HP_ASSIGN_OR_RETURN(model.options, ReadOptions(map));
   AddInherited(inherited, &model.options);
-  model.table = std::make_shared<const OptionTable>(model.options, style);
+  model.table = std::make_shared<const OptionTable>(model.options, own);
   HP_RETURN_IF_ERROR(ReadCommands(map, model.options, style, depth, &model));
   return model;
 }
 
 absl::StatusOr<Wraps> ReadWraps(const YamlValue& value) {
   HP_ASSIGN_OR_RETURN(const YamlMap map, value.Map({"operand", "assignments", "unseen_operands", "flag_text",
-                                                    "option_text", "option_words", "exec_options", "applet"}));
+                                                    "option_text", "option_words", "exec_options", "applet",
+                                                    "shell_words", "dashdash", "input_text", "input_option", "host",
+                                                    "place"}));
   Wraps wraps;
   if (map.Has("operand")) {
     uint32_t operand = 0;
-    HP_RETURN_IF_ERROR(map.Optional("operand", 0, 16, &operand));
+    HP_RETURN_IF_ERROR(map.Optional("operand", 0, 99, &operand));
     wraps.operand = static_cast<int>(operand);
   }
   HP_RETURN_IF_ERROR(map.Optional("assignments", &wraps.assignments));
@@ -96,8 +106,72 @@ absl::StatusOr<Wraps> ReadWraps(const YamlValue& value) {
   HP_RETURN_IF_ERROR(map.Optional("option_words", &wraps.option_words));
   HP_RETURN_IF_ERROR(map.Optional("exec_options", &wraps.exec_options));
   HP_RETURN_IF_ERROR(map.Optional("applet", &wraps.applet));
+  HP_RETURN_IF_ERROR(map.Optional("shell_words", &wraps.shell_words));
+  HP_RETURN_IF_ERROR(map.Optional("dashdash", &wraps.dashdash));
+  HP_RETURN_IF_ERROR(map.Optional("input_text", &wraps.input_text));
+  HP_RETURN_IF_ERROR(map.Optional("input_option", &wraps.input_option));
+  if (map.Has("host")) {
+    uint32_t host = 0;
+    HP_RETURN_IF_ERROR(map.Optional("host", 0, 16, &host));
+    wraps.host = static_cast<int>(host);
+  }
+  if (map.Has("place")) {
+    HP_ASSIGN_OR_RETURN(const YamlValue place, map.Get("place"));
+    HP_ASSIGN_OR_RETURN(const size_t index, place.OneOf({"session", "outside", "host", "container"}));
+    wraps.place = static_cast<Wraps::Place>(index);
+  }
   if (!wraps.any()) return value.Error("wanted to know where the started command stands: operand, flag_text, ...");
   return wraps;
+}
+
+absl::Status ReadPlace(const YamlMap& map, absl::string_view key, int* out) {
+  uint32_t place = 0;
+  HP_RETURN_IF_ERROR(map.Optional(key, 1, 16, &place));
+  *out = static_cast<int>(place) - 1;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<SqlSource> ReadSqlSource(const YamlValue& value) {
+  HP_ASSIGN_OR_RETURN(const YamlMap map,
+                      value.Map({"dialect", "options", "files", "operands", "input", "input_always", "idle", "database",
+                                 "database_operand", "database_variable", "program"}));
+  SqlSource source;
+  HP_ASSIGN_OR_RETURN(const YamlValue dialect, map.Get("dialect"));
+  HP_ASSIGN_OR_RETURN(const size_t index, dialect.OneOf({"generic", "postgres", "mysql", "sqlite", "tsql", "clickhouse", "cassandra"}));
+  source.dialect = static_cast<SqlDialect>(index);
+  HP_RETURN_IF_ERROR(map.Optional("options", &source.options));
+  HP_RETURN_IF_ERROR(map.Optional("files", &source.files));
+  HP_RETURN_IF_ERROR(ReadPlace(map, "operands", &source.operands));
+  HP_RETURN_IF_ERROR(map.Optional("program", &source.program));
+  HP_RETURN_IF_ERROR(map.Optional("input", &source.input));
+  HP_RETURN_IF_ERROR(map.Optional("input_always", &source.input_always));
+  source.input |= source.input_always;
+  HP_RETURN_IF_ERROR(map.Optional("idle", &source.idle));
+  HP_RETURN_IF_ERROR(map.Optional("database", &source.database));
+  HP_RETURN_IF_ERROR(ReadPlace(map, "database_operand", &source.database_operand));
+  HP_RETURN_IF_ERROR(map.Optional("database_variable", &source.database_variable));
+  return source;
+}
+
+absl::StatusOr<ServerSource> ReadServerSource(const YamlValue& value) {
+  HP_ASSIGN_OR_RETURN(const YamlMap map, value.Map({"options", "ports", "environment", "operand"}));
+  ServerSource source;
+  HP_RETURN_IF_ERROR(map.Optional("options", &source.options));
+  HP_RETURN_IF_ERROR(map.Optional("ports", &source.ports));
+  HP_RETURN_IF_ERROR(map.Optional("environment", &source.environment));
+  HP_RETURN_IF_ERROR(ReadPlace(map, "operand", &source.operand));
+  return source;
+}
+
+absl::StatusOr<ProgramSource> ReadProgramSource(const YamlValue& value) {
+  HP_ASSIGN_OR_RETURN(const YamlMap map, value.Map({"language", "options", "idle"}));
+  ProgramSource source;
+  HP_ASSIGN_OR_RETURN(const YamlValue language, map.Get("language"));
+  HP_ASSIGN_OR_RETURN(const size_t index, language.OneOf({"python", "javascript", "ruby", "perl", "php", "lua"}));
+  source.language = static_cast<ProgramLanguage>(index);
+  HP_RETURN_IF_ERROR(map.Optional("options", &source.options));
+  HP_RETURN_IF_ERROR(map.Optional("idle", &source.idle));
+  return source;
 }
 
 // find: options before the paths, then the paths, then an expression whose primaries are reported as options.
@@ -135,6 +209,11 @@ void ParseFind(const ToolModel& tool, absl::Span<const std::string> argv, ToolCa
 
 }  // namespace
 
+bool CommandModel::StartsElsewhere() const {
+  return wraps.place != Wraps::Place::kSession ||
+         std::any_of(commands.begin(), commands.end(), [](const CommandModel& command) { return command.StartsElsewhere(); });
+}
+
 const CommandModel* CommandModel::FindCommand(absl::string_view name) const {
   for (const CommandModel& command : commands) {
     for (const std::string& candidate : command.names) {
@@ -161,7 +240,8 @@ const std::string* ToolCall::Value(absl::string_view option) const {
 absl::StatusOr<ToolModel> ReadToolModel(const YamlValue& value, absl::string_view family) {
   HP_ASSIGN_OR_RETURN(const YamlMap map, value.Map({"names", "options", "commands", "known", "syntax",
                                                     "stop_at_first_operand", "single_dash_long", "abbreviations",
-                                                    "unknown_options", "globals_first", "git_aliases", "requests", "wraps", "script"}));
+                                                    "unknown_options", "globals_first", "git_aliases", "requests", "wraps",
+                                                    "script", "sql", "server", "program"}));
   ToolModel tool;
   tool.family = std::string(family);
   HP_ASSIGN_OR_RETURN(tool.names, ReadNames(map));
@@ -197,6 +277,18 @@ absl::StatusOr<ToolModel> ReadToolModel(const YamlValue& value, absl::string_vie
     HP_RETURN_IF_ERROR(source.Optional("unless", &tool.script->unless));
     HP_RETURN_IF_ERROR(source.Optional("module", &tool.script->module));
   }
+  if (map.Has("sql")) {
+    HP_ASSIGN_OR_RETURN(const YamlValue sql, map.Get("sql"));
+    HP_ASSIGN_OR_RETURN(tool.sql, ReadSqlSource(sql));
+  }
+  if (map.Has("server")) {
+    HP_ASSIGN_OR_RETURN(const YamlValue server, map.Get("server"));
+    HP_ASSIGN_OR_RETURN(tool.server, ReadServerSource(server));
+  }
+  if (map.Has("program")) {
+    HP_ASSIGN_OR_RETURN(const YamlValue program, map.Get("program"));
+    HP_ASSIGN_OR_RETURN(tool.program, ReadProgramSource(program));
+  }
   const ArgvStyle command_style = tool.style;
   const std::vector<OptionSpec> none;
   HP_RETURN_IF_ERROR(ReadCommands(map, tool.globals_first ? none : tool.options, command_style, 0, &tool));
@@ -223,6 +315,7 @@ std::optional<size_t> ScriptOperand(const ToolModel& tool, absl::Span<const std:
 ToolCall ParseToolCall(const ToolModel& tool, absl::Span<const std::string> argv) {
   ToolCall call;
   call.tool = &tool;
+  call.level = &tool;
   if (tool.syntax == ToolModel::Syntax::kFind) {
     ParseFind(tool, argv, &call);
     return call;
@@ -244,6 +337,7 @@ ToolCall ParseToolCall(const ToolModel& tool, absl::Span<const std::string> argv
         while (!call.options.empty() && call.options.back().index > name.index + base) call.options.pop_back();
         base += name.index;
         level = next;
+        call.level = next;
         continue;
       }
       if (level == &tool && tool.known.find(name.value) == tool.known.end()) call.unknown_command = name.value;

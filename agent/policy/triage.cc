@@ -57,6 +57,7 @@ std::string AskedBecause(const ToolModel& tool, const Configuration& configurati
   if (tool.wraps.applet) return "many programs in one";
   if (tool.requests != ToolModel::Requests::kNone) return "sends requests";
   if (tool.script.has_value()) return "runs scripts of any name";
+  if (tool.ReadsBeyondArguments()) return "reads, or starts, what is not in its arguments";
   if (tool.style.ignore_case) return "options in any case";
   if (tool.wraps.flag_text.size() > 1) return "reads program text";
   if (MayCarryCredentials(tool)) return "takes credentials from its environment";

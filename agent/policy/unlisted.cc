@@ -80,6 +80,7 @@ bool IsWrittenAsCommand(absl::string_view word) {
 ToolCall ParseUnlisted(absl::Span<const std::string> argv) {
   ToolCall call;
   call.tool = &Nobody();
+  call.level = call.tool;
   for (size_t i = 1; i < argv.size(); ++i) {
     absl::string_view word = argv[i];
     if (call.dashdash.has_value() || word.size() < 2 || word[0] != '-') {

@@ -12,10 +12,10 @@ namespace holdpoint::reader {
 // two checkpoints may hang in any system call that a signal interrupts.
 //
 // One per process (it owns SIGALRM), no threads. `fd` is a pipe or a SOCK_SEQPACKET socket: one message, at most
-// kMaxAnswer bytes; a larger answer is replaced by one that only says so.
+// kMaxAnswer bytes (a socket may take less); a larger answer is replaced by one that only says so.
 class Answer {
  public:
-  static constexpr size_t kMaxAnswer = 192 * 1024;
+  static constexpr size_t kMaxAnswer = 384 * 1024;
 
   Answer(int fd, uint32_t budget_ms);
   Answer(const Answer&) = delete;

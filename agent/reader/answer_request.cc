@@ -15,6 +15,7 @@
 #include "agent/reader/plan_facts.h"
 #include "agent/reader/safe_file.h"
 #include "agent/reader/search.h"
+#include "agent/reader/standard_input.h"
 
 namespace holdpoint::reader {
 namespace {
@@ -126,6 +127,13 @@ void AnswerRequest(const v1::FactsWanted& wanted, const Target& target, const Ho
   AskHost(wanted, host, answer);
   ReadContents(wanted, files, answer);
   ReadHostFiles(wanted, target, host, files, answer);
+  if (wanted.standard_input_bytes() > 0) {
+    v1::StandardInputFact input;
+    PeekInput(target.input.get(), std::min<size_t>(wanted.standard_input_bytes(), kMaxInputBytes),
+              std::min(wanted.standard_input_wait_ms(), kMaxInputWaitMs), &input);
+    *answer->facts().mutable_standard_input() = std::move(input);
+    answer->Checkpoint();
+  }
   for (int i = 0; i < std::min(wanted.trees_size(), kMaxTrees); ++i) {
     DescribeTree(wanted.trees(i), answer->facts().add_trees());
     answer->Checkpoint();

@@ -16,6 +16,8 @@ inline constexpr int kMaxProcesses = 16;
 inline constexpr int kMaxPlans = 2;
 inline constexpr size_t kMaxContentBytes = 64 * 1024;  // of one file, and where the request names no size
 inline constexpr size_t kMaxContentTotal = 128 * 1024;
+inline constexpr size_t kMaxInputBytes = 128 * 1024;
+inline constexpr uint32_t kMaxInputWaitMs = 1000;  // the gate waits 2 s for all facts together
 inline constexpr uint64_t kMaxExecutable = uint64_t{1} << 30;
 
 // Reads what is wanted into `answer`, the cheap and certain first, with a checkpoint behind each. Runs after

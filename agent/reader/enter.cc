@@ -173,6 +173,7 @@ absl::StatusOr<Target> OpenTarget(pid_t pid, int pidfd, int executable) {
   target.executable.reset(::open(program.c_str(), O_RDONLY | O_CLOEXEC));
   if (executable >= 0) ::close(executable);
   target.environment.reset(::open((proc + "environ").c_str(), O_RDONLY | O_CLOEXEC));
+  target.input.reset(static_cast<int>(syscall(SYS_pidfd_getfd, target.pidfd.get(), 0, 0)));
   HP_ASSIGN_OR_RETURN(target.own_fds, Open("/proc/self/fd", O_PATH | O_DIRECTORY));
   HP_ASSIGN_OR_RETURN(const std::string status, ReadSmall(proc + "status"));
   HP_ASSIGN_OR_RETURN(target.credentials, ParseStatus(status));

@@ -32,6 +32,7 @@ struct Target {
   UniqueFd working_directory;  // O_PATH; may be empty: then it is not readable
   UniqueFd executable;
   UniqueFd environment;
+  UniqueFd input;    // its descriptor 0, the same open file; empty where it has none
   UniqueFd own_fds;  // our /proc/self/fd, for reopening a descriptor without a /proc of the session's
   Credentials credentials;
 };

@@ -28,24 +28,28 @@ class Scripts(Scene):
             return self.judged(lambda p, j: any('standard input' in spot for spot in j.get('blind_spots', [])))
         self.session('sh ./nothing.sh; echo "echo on" > on.sh; sh on.sh; sh -c "echo on"')
         self.assertEqual(unseen(), [])
-        self.assertEqual(self.session('echo "echo on" | sh').out, 'on\n')
+        # What has been written when the shell starts is known; a writer that goes on is not.
+        self.assertEqual(self.session('sh <<EOF\necho on\nEOF\n').out, 'on\n')
+        self.assertEqual(unseen(), [])
+        endless = 'mkfifo -m 600 f; { echo "echo on; exit" >&3; sh <&3; } 3<>f'
+        self.assertEqual(self.session(endless).out, 'on\n')
         self.assertEqual([e['exec']['judgement']['verdict'] for e in unseen()], ['audit'])
-        self.assertEqual(self.session('echo "echo on" | sh; echo rc=$?', 'production').out, 'rc=126\n')
+        self.assertEqual(self.session(f'rm f; {endless}; echo rc=$?', 'production').out, 'rc=126\n')
 
-    @row('C14', 'a heredoc: the shell gives it as a pipe', SEEN)
-    def test_C14_a_heredoc_is_text_from_a_pipe(self):
-        done = self.session('bash <<EOF\necho on\nEOF\n', with_shell='bash')
-        self.assertEqual(done.out, 'on\n', done.err)
-        seen = self.judged(lambda p, j: any('standard input' in spot for spot in j.get('blind_spots', [])) and
-                           p['executable'].endswith('bash'))
-        self.assertTrue(seen)
+    @row('C14', 'a heredoc: the shell gives it as a pipe', STOPPED)
+    def test_C14_a_heredoc_is_read_before_its_reader_runs(self):
+        # In place of the client: it does to the file what the statement says.
+        self.script('#!/bin/sh\nread -r drop table file; [ "$drop" = drop ] || exit 0; rm ./t/$file\n', 'psql')
+        done = self.session("./psql -d shop <<'EOF'\ndrop table orders;\nEOF\necho rc=$?; "
+                            "./psql -d shop <<'EOF'\nselect 'drop table orders';\nEOF\necho rc=$?", with_shell='bash')
+        self.assertEqual(done.out, 'rc=126\nrc=0\n', done.err)
 
-    @row('C14', 'a heredoc to a program that no rule reads (psql <<EOF)', DECLARED)
+    @row('C14', 'a heredoc to a program that no rule reads', DECLARED)
     def test_C14_what_other_programs_read_is_not_seen(self):
         declared('What a program reads from standard input')
-        self.script('#!/bin/sh\nwhile read -r line; do eval "$line"; done\n', 'psql')
+        self.script('#!/bin/sh\nwhile read -r line; do eval "$line"; done\n', 'client')
         self.script('unlink shift;\n', 'tidy.pl')
-        self.passes_unseen(lambda file: f'./psql <<EOF\n: > {file}; unset file; perl tidy.pl {file}\nEOF\n')
+        self.passes_unseen(lambda file: f'./client <<EOF\n: > {file}; unset file; perl tidy.pl {file}\nEOF\n')
 
     @row('B09', 'connecting by a builtin of the shell (/dev/tcp)', STOPPED)
     def test_B09_a_builtin_that_connects_is_refused(self):
@@ -104,11 +108,37 @@ class Scripts(Scene):
                             'echo rc=$?; done')
         self.assertEqual(done.out, 'rc=126\nrc=6\n', done.err)
 
-    @row('B11', 'a statement in a file of a program that no rule knows (psql -f)', DECLARED)
+    @row('B11', 'a statement in a file (psql -f), or in a file that it names', STOPPED)
+    def test_B11_a_file_of_statements_is_read(self):
+        self.script('#!/bin/sh\nexit 0\n', 'psql')
+        for name, text in (('down.sql', 'DROP TABLE orders;'), ('up.sql', "select 'drop table orders';"),
+                           ('outer.sql', '\\i down.sql')):
+            self.script(text + '\n', name)
+        done = self.session('for f in down up outer; do ./psql -d shop -f $f.sql; echo rc=$?; done')
+        self.assertEqual(done.out, 'rc=126\nrc=0\nrc=126\n', done.err)
+
+    @row('B11', 'a file of a program that no rule knows', DECLARED)
     def test_B11_programs_without_rules_pass(self):
         declared('A program that no rule knows')
-        self.script('#!/usr/bin/python3\nimport os, sys\nos.unlink(open(sys.argv[2]).read().strip())\n', 'psql')
-        self.passes_unseen(lambda file: f"./psql -f {self.script(str(file))}")
+        self.script('#!/usr/bin/python3\nimport os, sys\nos.unlink(open(sys.argv[2]).read().strip())\n', 'client')
+        self.passes_unseen(lambda file: f"./client -f {self.script(str(file))}")
+
+    @row('C18', 'the act runs elsewhere: ssh HOST COMMAND, docker exec, kubectl exec, systemd-run, at', STOPPED)
+    def test_C18_what_runs_elsewhere_is_judged_by_its_words(self):
+        for name in ('ssh', 'docker', 'kubectl', 'systemd-run', 'at'):
+            self.script('#!/bin/sh\ncat >/dev/null 2>&1\nexit 0\n', name)
+        for harmful, harmless in (
+                ('./ssh db1 rm -rf /srv/data', './ssh db1 ls /srv/data'),
+                ('./ssh db1 sudo -u postgres psql -c \\"drop table orders\\"', './ssh db1 psql -c \\"select 1\\"'),
+                ("./ssh db1 <<'EOF'\nrm -rf /srv/data\nEOF\n", "./ssh db1 <<'EOF'\nls /srv/data\nEOF\n"),
+                ('./docker exec -i db psql -U app -c "drop table orders"', './docker exec -i db psql -U app -c "select 1"'),
+                ("./docker exec -i db psql <<'EOF'\ndrop table orders;\nEOF\n", "./docker exec -i db psql <<'EOF'\nselect 1;\nEOF\n"),
+                ('./kubectl -n shop exec db-0 -- psql -c "drop table orders"', './kubectl -n shop exec db-0 -- psql -c "select 1"'),
+                ('./systemd-run --user psql -c "drop table orders"', './systemd-run --user psql -c "select 1"'),
+                ("./at now <<'EOF'\npsql -c 'drop table orders'\nEOF\n", "./at now <<'EOF'\npsql -c 'select 1'\nEOF\n")):
+            with self.subTest(harmful):
+                self.assertEqual(self.session(f'{harmful}\necho rc=$?').out, 'rc=126\n')
+                self.assertEqual(self.session(f'{harmless}\necho rc=$?').out, 'rc=0\n')
 
     @row('C06', 'the act stands in a script, a Makefile, a package.json, a git hook', STOPPED)
     def test_C06_every_exec_is_judged_and_says_where_it_came_from(self):
