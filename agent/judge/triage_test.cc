@@ -221,7 +221,8 @@ TEST_F(TriageTest, AToolThatReadsMoreThanItsArgumentsIsAsked) {
     EXPECT_FALSE(Passes(triage(), Act(argv))) << absl::StrJoin(argv, " ");
   }
   for (const ToolModel& tool : policy().policy->tools()) {
-    if (tool.ReadsBeyondArguments()) EXPECT_EQ(triage().StateOf(&tool), AutomatonTable::kAsk) << tool.names[0];
+    if (!tool.ReadsBeyondArguments()) continue;
+    EXPECT_EQ(triage().StateOf(&tool), AutomatonTable::kAsk) << tool.names[0];
   }
 }
 
