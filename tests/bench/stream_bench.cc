@@ -60,14 +60,22 @@ double Cpu() {
          static_cast<double>(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
 }
 
+// The most that this process has had resident so far, in MiB.
+double PeakMemory() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<double>(usage.ru_maxrss) / 1024;
+}
+
 class Meter {
  public:
   explicit Meter(const char* what) : what_(what), wall_(absl::Now()), cpu_(Cpu()) {}
   void Done(uint64_t count, uint64_t bytes) const {
     const double seconds = absl::ToDoubleSeconds(absl::Now() - wall_);
-    std::printf("%-14s %9.0f events/s  %7.1f MB/s  %5.2f us of CPU each  (%llu events in %.2f s)\n", what_,
+    std::printf("%-14s %9.0f events/s  %7.1f MB/s  %5.2f us of CPU each  (%llu events in %.2f s, peak %.0f MiB)\n", what_,
                 static_cast<double>(count) / seconds, static_cast<double>(bytes) / seconds / 1e6,
-                (Cpu() - cpu_) / static_cast<double>(count) * 1e6, static_cast<unsigned long long>(count), seconds);
+                (Cpu() - cpu_) / static_cast<double>(count) * 1e6, static_cast<unsigned long long>(count), seconds,
+                PeakMemory());
   }
 
  private:
@@ -206,8 +214,8 @@ int RunDelay(const std::string& brokers, const std::string& topic, int rate, int
   for (uint64_t i = 0; i < count; ++i) ms.push_back(static_cast<double>(got[i] - put[i]) / 1e6);
   std::sort(ms.begin(), ms.end());
   const auto at = [&ms](double q) { return ms[static_cast<size_t>(q * static_cast<double>(ms.size() - 1))]; };
-  std::printf("delay at %6d events/s: p50 %6.1f ms  p99 %6.1f ms  max %6.1f ms  (%.1f %% of a core, writer included)\n", rate,
-              at(0.5), at(0.99), ms.back(), used * 100);
+  std::printf("delay at %6d events/s: p50 %6.1f ms  p99 %6.1f ms  max %6.1f ms  (%.1f %% of a core, writer included; peak %.0f MiB)\n",
+              rate, at(0.5), at(0.99), ms.back(), used * 100, PeakMemory());
   return 0;
 }
 
