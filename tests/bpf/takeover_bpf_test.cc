@@ -203,7 +203,7 @@ TEST_F(TakeoverTest, LowestRungsStillLabelAndHold) {
   Kernel::Options options = DefaultOptions();
   options.without = {"guard-return",  "guard-fault",     "guard-signal", "guard-lsm", "guard-told",  "tamper-lsm",
                      "tamper-told",  "unix-lsm",        "unix-exit",    "unix-ready", "leave",
-                     "kill-children", "connect-storage", "connect-tgid", "iterator"};
+                     "kill-children", "connect-storage", "connect-tgid", "iterator", "triage"};
   Open(options);
   ASSERT_TRUE(kernel_->SetGuards(true).ok());
   for (const Rung& rung : kernel_->Rungs()) {
