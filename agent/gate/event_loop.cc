@@ -47,6 +47,7 @@ void EventLoop::RunTimers() {
   while (!timers_.empty() && timers_.begin()->first.first <= now) {
     auto node = timers_.extract(timers_.begin());
     due_.erase(node.key().second);
+    alive_();
     node.mapped()();
   }
 }
@@ -68,6 +69,7 @@ absl::Status EventLoop::Run() {
       const auto found = readers_.find(events[i].data.fd);
       if (found == readers_.end()) continue;
       const std::shared_ptr<Callback> keep = found->second;
+      alive_();
       (*keep)();
     }
     RunTimers();

@@ -31,6 +31,9 @@ class EventLoop {
   TimerId At(BootTime when, Callback expired);
   void Cancel(TimerId id);
 
+  // Called before each of the callbacks above: that this thread goes on is known also while many of them are due at once.
+  void BeforeEach(Callback alive) { alive_ = std::move(alive); }
+
   // Serves until Stop(). An error is of epoll itself.
   absl::Status Run();
   void Stop() { stop_ = true; }
@@ -46,6 +49,7 @@ class EventLoop {
   std::map<std::pair<BootTime, TimerId>, Callback> timers_;
   std::map<TimerId, BootTime> due_;
   TimerId last_timer_ = 0;
+  Callback alive_ = [] {};
   bool stop_ = false;
 };
 

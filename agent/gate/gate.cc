@@ -1,6 +1,7 @@
 #include "agent/gate/gate.h"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
@@ -333,6 +334,9 @@ absl::Status Gate::MakeDesks() {
   kernel_losses_.Begin(kernel_->TookOver());
   kernel_->SetOurs(Ours());
   BeatTick();
+  loop_->BeforeEach([this] {
+    if (!stopping_) kernel_->Beat(clock_.Boot());
+  });
   DrainTick();
   SlowTick();
   HeartbeatTick();
@@ -373,6 +377,7 @@ absl::Status Gate::StartReporters() {
 
 absl::Status Gate::Run() {
   owners_->Refresh(policy_.configured(), [this] {
+    malloc_trim(0);  // What it took to load the programs (the kernel's types, several times over) goes back.
     LogInfo("ready: scope ", options_.scope.empty() ? "the whole host" : options_.scope, ", ",
             policy_.configured().rules(), " rules, ", options_.observe ? "observing" : "enforcing");
     NotifyServiceManager("READY=1");

@@ -17,6 +17,7 @@ setUpModule = case.enter
 
 SESSIONS, PROCESSES, FORKS = (int(n) for n in sys.argv[1:4]) if len(sys.argv) > 3 else (50, 2000, 20000)
 del sys.argv[1:4]
+USERS = 4  # one user may not have so many processes
 AT_ONCE = 8  # sessions that are starting
 GATE_MIB = 128
 _PROGRAMS = pathlib.Path(__file__).resolve().parent / 'programs'
@@ -39,8 +40,18 @@ class Scale(case.GateCase):
 
     def setUp(self):
         resource.setrlimit(resource.RLIMIT_NOFILE, (8192, 8192))
+        self.make_room()
         super().setUp()
         self.crowd, self.labels = (self.compiled(n, (_PROGRAMS / f'{n}.c').read_text()) for n in ('crowd', 'labels'))
+
+    def make_room(self):
+        """The kernel has pids for all of them, until the test ends."""
+        limit = pathlib.Path('/proc/sys/kernel/pid_max')
+        before = int(limit.read_text(encoding='ascii'))
+        if before >= PROCESSES + 20000:
+            return
+        limit.write_text(f'{PROCESSES + 65536}\n', encoding='ascii')
+        self.addCleanup(limit.write_text, f'{before}\n', encoding='ascii')
 
     def config(self):
         # A busy machine must not decide for the judge.
@@ -49,7 +60,7 @@ class Scale(case.GateCase):
     def start(self, number):
         argv = self.world.scope.command(
             [programs.binaries() / 'holdpoint', '--run', self.gate.run, 'run', '--env', 'staging', '--', self.crowd,
-             PROCESSES // SESSIONS, FORKS // SESSIONS, self.file(f'data-{number}')], uid=self.world.uid)
+             PROCESSES // SESSIONS, FORKS // SESSIONS, self.file(f'data-{number}')], uid=self.world.uid + number % USERS)
         process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                    cwd=self.world.workspace, env=self.world.environment())
         self.addCleanup(self.close, process)

@@ -40,15 +40,19 @@ static int removes(char *file)
 /* On a machine that is very busy the judge has no time and the fail mode lets it pass: then once more. */
 static int is_refused(char *file)
 {
+	int status = 0;
+
 	for (int left = 200; left; left--) {
 		int again;
 
-		if (removes(file) == 126)
+		status = removes(file);
+		if (status == 126)
 			return 1;
 		again = open(file, O_CREAT | O_WRONLY, 0644);
 		if (again >= 0)
 			close(again);
 	}
+	fprintf(stderr, "rm ended with %d\n", status);
 	return 0;
 }
 
