@@ -96,7 +96,7 @@ absl::StatusOr<SessionNumber> SessionDesk::Start(const SessionRoot& root, const 
 
 // The oldest session that a process, or what it has started, is in.
 Session* SessionDesk::SessionBelow(const ProcessId& root, SessionNumber leaving) {
-  absl::StatusOr<std::vector<Kernel::Task>> tasks = core_.kernel.Tasks();
+  absl::StatusOr<std::vector<Kernel::Task>> tasks = core_.kernel.Tasks(root.tgid);
   if (!tasks.ok()) return nullptr;
   std::set<pid_t> tree = {root.tgid};
   const auto is_in = [&tree](const Kernel::Task& task) { return tree.contains(task.id.tgid) || tree.contains(task.parent); };

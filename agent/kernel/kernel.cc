@@ -116,7 +116,7 @@ class KernelImpl final : public Kernel {
   absl::StatusOr<int> LabelTree(int pidfd, SessionNumber session, uint32_t root_flags,
                                 const std::set<SessionNumber>& keep) override;
   absl::StatusOr<std::vector<LabelledTask>> LabelledTasks() override;
-  absl::StatusOr<std::vector<Task>> Tasks() override;
+  absl::StatusOr<std::vector<Task>> Tasks(pid_t root) override;
 
   absl::StatusOr<SessionNumber> NewSession(const hp_session& session) override {
     if (session.environment >= HP_ENV_MAX) {
@@ -261,6 +261,11 @@ class KernelImpl final : public Kernel {
     session_.Detach();
   }
   void Activate();
+  // At least `root` and what is below it.
+  absl::StatusOr<std::vector<hp_task_row>> ListTree(pid_t root) const {
+    std::optional<std::vector<hp_task_row>> small = iterator_ != nullptr ? iterator_->Tree(root) : std::nullopt;
+    return small.has_value() ? *std::move(small) : ListTasks();
+  }
   absl::StatusOr<std::vector<hp_task_row>> ListTasks() const {
     return iterator_ != nullptr ? iterator_->List() : ListTasksByProc(labels_);
   }
@@ -423,7 +428,7 @@ absl::StatusOr<int> KernelImpl::LabelTree(int pidfd, SessionNumber session, uint
   // the same moment may have begun a session of its own: it is labelled once more.
   for (bool changed = true; changed;) {
     changed = false;
-    HP_ASSIGN_OR_RETURN(const std::vector<hp_task_row> rows, ListTasks());
+    HP_ASSIGN_OR_RETURN(const std::vector<hp_task_row> rows, ListTree(root));
     for (const hp_task_row& row : rows) {
       const bool is_root = row.tgid == static_cast<uint32_t>(root);
       if (!is_root && !tree.contains(row.tgid) && !tree.contains(row.ppid)) continue;
@@ -457,8 +462,8 @@ absl::StatusOr<std::vector<Kernel::LabelledTask>> KernelImpl::LabelledTasks() {
   return tasks;
 }
 
-absl::StatusOr<std::vector<Kernel::Task>> KernelImpl::Tasks() {
-  HP_ASSIGN_OR_RETURN(const std::vector<hp_task_row> rows, ListTasks());
+absl::StatusOr<std::vector<Kernel::Task>> KernelImpl::Tasks(pid_t root) {
+  HP_ASSIGN_OR_RETURN(const std::vector<hp_task_row> rows, root == 0 ? ListTasks() : ListTree(root));
   std::vector<Task> tasks;
   tasks.reserve(rows.size());
   for (const hp_task_row& row : rows) {

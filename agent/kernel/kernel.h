@@ -96,7 +96,8 @@ class Kernel {
     pid_t parent = 0;
     hp_label label;
   };
-  virtual absl::StatusOr<std::vector<Task>> Tasks() = 0;
+  // With a `root`: at least it and what is below it, where these are few without looking at the rest of the host.
+  virtual absl::StatusOr<std::vector<Task>> Tasks(pid_t root = 0) = 0;
 
   virtual absl::StatusOr<SessionNumber> NewSession(const hp_session& session) = 0;
   virtual absl::Status SetSession(SessionNumber number, const hp_session& session) = 0;

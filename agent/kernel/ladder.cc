@@ -200,7 +200,8 @@ std::unique_ptr<TaskIterator> TryIterator(const LadderContext& context, LoadedOb
     BpfLinkPtr list(bpf_program__attach_iter(object.Program("hp_list_tasks"), nullptr));
     BpfLinkPtr unlabel(bpf_program__attach_iter(object.Program("hp_unlabel"), nullptr));
     if (list != nullptr && unlabel != nullptr) {
-      iterator = std::make_unique<TaskIterator>(std::move(list), std::move(unlabel), object.MapFd("hp_tmp_unlabel"));
+      iterator = std::make_unique<TaskIterator>(std::move(list), std::move(unlabel), object.Program("hp_list_tasks"),
+                                                object.MapFd("hp_tmp_unlabel"));
     } else {
       loaded = ErrnoStatus("attach");
     }

@@ -39,6 +39,23 @@ absl::StatusOr<std::string> RunIterator(int link_fd) {
   return bytes;
 }
 
+constexpr size_t kSmallTree = 64;      // processes
+constexpr size_t kFewThreads = 1024;  // of all of them
+
+// Appends what the threads of a process have started; false past the bound of threads.
+bool AppendChildren(pid_t pid, size_t* threads, std::vector<pid_t>* found) {
+  std::error_code error;
+  for (std::filesystem::directory_iterator it(absl::StrCat("/proc/", pid, "/task"), error), end; !error && it != end;
+       it.increment(error)) {
+    if (++*threads > kFewThreads) return false;
+    for (const absl::string_view word : absl::StrSplit(ReadSmallFile(it->path().string() + "/children"), ' ')) {
+      pid_t child = 0;
+      if (absl::SimpleAtoi(word, &child)) found->push_back(child);
+    }
+  }
+  return true;  // It may have ended meanwhile: then it has no children.
+}
+
 // The fourth field of /proc/PID/stat; the second may hold spaces and parentheses.
 uint32_t ParentFromStat(const std::string& stat) {
   const size_t paren = stat.rfind(')');
@@ -106,6 +123,32 @@ absl::StatusOr<std::vector<hp_task_row>> ListTasksByIterator(int link_fd) {
   HP_ASSIGN_OR_RETURN(const std::string bytes, RunIterator(link_fd));
   std::vector<hp_task_row> rows(bytes.size() / sizeof(hp_task_row));
   std::memcpy(rows.data(), bytes.data(), rows.size() * sizeof(hp_task_row));
+  return rows;
+}
+
+std::optional<std::vector<hp_task_row>> TaskIterator::Tree(pid_t root) const {
+  if (access("/proc/thread-self/children", R_OK) != 0) return std::nullopt;
+  std::vector<hp_task_row> rows;
+  std::vector<pid_t> found = {root};
+  size_t threads = 0;
+  for (size_t i = 0; i < found.size(); ++i) {
+    if (found.size() > kSmallTree) return std::nullopt;
+    bpf_iter_link_info info{};
+    info.task.tid = static_cast<uint32_t>(found[i]);
+    bpf_iter_attach_opts options{};
+    options.sz = sizeof(options);
+    options.link_info = &info;
+    options.link_info_len = sizeof(info);
+    const BpfLinkPtr link(bpf_program__attach_iter(one_, &options));
+    if (link == nullptr) {
+      if (errno == ESRCH) continue;
+      return std::nullopt;  // Older than 6.1.
+    }
+    absl::StatusOr<std::vector<hp_task_row>> one = ListTasksByIterator(bpf_link__fd(link.get()));
+    if (!one.ok()) return std::nullopt;
+    rows.insert(rows.end(), one->begin(), one->end());
+    if (!AppendChildren(found[i], &threads, &found)) return std::nullopt;
+  }
   return rows;
 }
 

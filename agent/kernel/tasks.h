@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -44,12 +45,16 @@ absl::StatusOr<std::vector<hp_task_row>> ListTasksByIterator(int link_fd);
 // The iterator programs of bpf/iter.bpf.c, where they load.
 class TaskIterator {
  public:
-  // `unlabel_map` is the map that names the process to hp_unlabel.
-  TaskIterator(BpfLinkPtr list, BpfLinkPtr unlabel, int unlabel_map)
-      : list_(std::move(list)), unlabel_(std::move(unlabel)), unlabel_map_(unlabel_map) {}
+  // `one` is hp_list_tasks, to be attached for one task at a time; `unlabel_map` is the map that names the process to
+  // hp_unlabel. Both belong to the loaded object, which lives longer.
+  TaskIterator(BpfLinkPtr list, BpfLinkPtr unlabel, const bpf_program* one, int unlabel_map)
+      : list_(std::move(list)), unlabel_(std::move(unlabel)), one_(one), unlabel_map_(unlabel_map) {}
 
   // All processes, with their labels.
   absl::StatusOr<std::vector<hp_task_row>> List() const { return ListTasksByIterator(list_fd()); }
+  // A process and everything below it that is alive, without looking at the rest of the host. Nothing where there are more
+  // than some dozens (a look at all is cheaper then), or the kernel does not say who the children of a process are.
+  std::optional<std::vector<hp_task_row>> Tree(pid_t root) const;
   int list_fd() const { return bpf_link__fd(list_.get()); }
   // Takes the label off every thread of a process. Not the entry by tgid.
   absl::Status Unlabel(pid_t tgid) const;
@@ -57,6 +62,7 @@ class TaskIterator {
  private:
   BpfLinkPtr list_;
   BpfLinkPtr unlabel_;
+  const bpf_program* one_;
   int unlabel_map_;
 };
 

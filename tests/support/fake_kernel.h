@@ -23,7 +23,7 @@ class FakeKernel : public Kernel {
   absl::Status SetTaskState(int, uint64_t, hp_task_state) override { return absl::OkStatus(); }
   absl::StatusOr<int> LabelTree(int, SessionNumber, uint32_t, const std::set<SessionNumber>&) override { return 1; }
   absl::StatusOr<std::vector<LabelledTask>> LabelledTasks() override { return labelled; }
-  absl::StatusOr<std::vector<Task>> Tasks() override { return std::vector<Task>(); }
+  absl::StatusOr<std::vector<Task>> Tasks(pid_t) override { return std::vector<Task>(); }
   absl::StatusOr<SessionNumber> NewSession(const hp_session& session) override {
     sessions[++last_session] = session;
     return last_session;
