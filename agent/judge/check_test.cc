@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "agent/judge/test_world.h"
 #include "agent/policy/paths.h"
 
@@ -42,7 +43,7 @@ v1::Facts World(const ExecAct&, const v1::FactsWanted& wanted) {
 class CheckTest : public testing::Test {
  protected:
   static void SetUpTestSuite() {
-    auto loaded = LoadPolicy({"holdpoint.yaml", ""}, testworld::ShippedPacks(), std::string(32, 'k'));
+    auto loaded = LoadPolicy({"holdpoint.yaml", ""}, testworld::ShippedPacks({"files", "git", "http", "wrappers", "interpreters", "remote"}), std::string(32, 'k'));
     ASSERT_TRUE(loaded.ok()) << loaded.status().message();
     policy_ = *std::move(loaded);
   }
@@ -123,6 +124,21 @@ TEST_F(CheckTest, UnexpandedTextIsReadForWhatItIs) {
   EXPECT_EQ(Verdict("rm -rf build/*"), "allow");
   EXPECT_EQ(Verdict("rm -rf ~/.cache/pip"), "allow");
   EXPECT_EQ(Verdict("rm -rf missing"), "allow");
+}
+
+// No kernel shows what text would start: not from a program, not from eval, not on another host.
+TEST_F(CheckTest, WhatAProgramsTextStartsIsJudgedWithIt) {
+  for (const char* started : {"rm -rf /srv/data", "find /srv/data -delete"}) {
+    for (const char* form : {"python3 -c \"import os; os.system('$')\"", "perl -e \"system('$')\"", "eval \"$\"", "eval $",
+                             "node -e \"require('child_process').execSync('$')\"", "ruby <<EOF\nsystem(\"$\")\nEOF\n",
+                             "ssh db1 \"perl -e \\\"system('$')\\\"\""}) {
+      const std::string command = absl::StrReplaceAll(form, {{"$", started}});
+      EXPECT_EQ(Verdict(command), "hold") << command;
+      EXPECT_EQ(Verdict(absl::StrReplaceAll(form, {{"$", "ls /srv/data"}})), "allow") << form;
+    }
+  }
+  EXPECT_EQ(Verdict("python3 -c \"import subprocess; subprocess.run(['rm', '-rf', '/srv/data'])\""), "hold");
+  EXPECT_EQ(Verdict("python3 -c \"print('rm -rf /srv/data')\""), "allow");
 }
 
 TEST_F(CheckTest, ARedirectionOverwrites) {

@@ -10,10 +10,10 @@
 
 namespace holdpoint::testworld {
 
-std::vector<PolicyFile> ShippedPacks() {
+std::vector<PolicyFile> ShippedPacks(const std::vector<std::string>& names) {
   const char* source = getenv("HP_SOURCE_DIR");
   std::vector<PolicyFile> files;
-  for (const char* name : {"files", "git", "http", "wrappers"}) {
+  for (const std::string& name : names) {
     const std::string path = absl::StrCat(source == nullptr ? "." : source, "/rules/", name, ".yaml");
     std::ifstream in(path);
     std::stringstream text;

@@ -11,7 +11,7 @@ namespace holdpoint::testworld {
 
 inline constexpr char kToken[] = "9f0c2d4e-1111-4222-8333-444455556666";
 
-std::vector<PolicyFile> ShippedPacks();
+std::vector<PolicyFile> ShippedPacks(const std::vector<std::string>& names = {"files", "git", "http", "wrappers"});
 
 // The shipped packs, the given configuration ("" for the built-in one) and a fixed key.
 v1::ToJudge ConfigureMessage(uint64_t id, const std::string& configuration = "");

@@ -62,7 +62,7 @@ class Collector {
         const InputText input = ReadInput(act, facts_);
         if (!input.whole && !act.unlabelled) AddUnseen(absl::StrCat("program text from ", input.unseen), /*cut=*/false);
       }
-      CollectCall(tool, act, std::move(argv));
+      CollectCall(tool, act, std::move(argv), depth);
     }
   }
 
@@ -107,6 +107,16 @@ class Collector {
       return;
     }
     Unwrapped inner = Unwrap(tool, act, skip, facts_);
+    CollectActs(std::move(inner), /*paths_have_execs=*/!tool.wraps.applet, depth);
+  }
+
+  // Of an act that no kernel shows: it has no exec, and neither has what its text starts.
+  void CollectStarted(const ProgramOfAct& program, const ExecAct& act, int depth) {
+    if (!(act.unexpanded || act.unlabelled) || depth >= kMaxAppletDepth) return;
+    for (const ProgramCall& call : program.calls) CollectActs(StartedBy(call, act), /*paths_have_execs=*/false, depth);
+  }
+
+  void CollectActs(Unwrapped inner, bool paths_have_execs, int depth) {
     if (!inner.unseen.empty()) AddUnseen(std::move(inner.unseen), inner.cut);
     for (std::string& blind_spot : inner.blind_spots) AddBlindSpot(std::move(blind_spot));
     for (ExecAct& each : inner.acts) {
@@ -115,7 +125,7 @@ class Collector {
         break;
       }
       // A multi-call program looks for a bare name among its own applets; what has a path gets an exec, and is asked then.
-      const bool own_exec = !tool.wraps.applet && !each.unlabelled && !each.argv.empty() && absl::StrContains(each.argv[0], '/');
+      const bool own_exec = paths_have_execs && !each.unlabelled && !each.argv.empty() && absl::StrContains(each.argv[0], '/');
       if (own_exec) continue;
       out_.inner_acts.push_back(std::move(each));
       const ExecAct& kept = out_.inner_acts.back();
@@ -123,7 +133,7 @@ class Collector {
     }
   }
 
-  void CollectCall(const ToolModel& tool, const ExecAct& act, std::vector<std::string> argv) {
+  void CollectCall(const ToolModel& tool, const ExecAct& act, std::vector<std::string> argv, int depth) {
     out_.calls.push_back(ParseToolCall(tool, argv));
     if (tool.git_aliases && !out_.calls.back().unknown_command.empty()) {
       GitAliasResult expanded = ExpandGitAlias(out_.calls.back(), tool, argv, act, facts_);
@@ -137,6 +147,7 @@ class Collector {
     if (out_.tool_name.empty()) out_.tool_name = tool.names[0];
     out_.acts_of_calls.push_back(&act);
     const HandedOn handed = ReadHandedOn(tool, call, act, argv);
+    if (handed.program != nullptr) CollectStarted(*handed.program, act, depth);
     if (handed.requests != nullptr) {
       for (const RequestView& request : handed.requests->requests) CollectRequest(request, call, act);
     }

@@ -55,6 +55,19 @@ ProgramOfAct ReadProgram(const ToolCall& call, const ExecAct& act, FactBook* fac
   return program;
 }
 
+bool StartsCommand(const ProgramCall& call) {
+  static constexpr absl::string_view kNames[] = {
+      "system",  "exec",       "shell_exec", "passthru", "popen",     "proc_open",     "spawn",       "os.system", "os.popen",
+      "os.exec", "os.execute", "io.popen",   "IO.popen", "Kernel.system", "Kernel.exec", "Kernel.spawn"};
+  static constexpr absl::string_view kLast[] = {"execSync", "execFile", "execFileSync", "spawnSync"};
+  const absl::string_view name = call.name;
+  const absl::string_view last = name.substr(name.rfind('.') + 1);
+  const bool of_node = absl::StrContains(name, "child_process") || absl::StartsWith(name, "require.");
+  return absl::StartsWith(name, "subprocess.") || (of_node && (last == "exec" || last == "spawn")) ||
+         std::find(std::begin(kNames), std::end(kNames), name) != std::end(kNames) ||
+         std::find(std::begin(kLast), std::end(kLast), last) != std::end(kLast);
+}
+
 const std::string* SqlOf(const ProgramCall& call) {
   static constexpr absl::string_view kRuns[] = {"execute", "executemany", "executescript", "query", "exec",  "raw",
                                                 "do",      "prepare",     "sql",           "run",   "all",   "text",

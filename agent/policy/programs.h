@@ -26,4 +26,7 @@ ProgramOfAct ReadProgram(const ToolCall& call, const ExecAct& act, FactBook* fac
 // The SQL that a call hands to a database, execute("DROP ..."); null where it hands over none.
 const std::string* SqlOf(const ProgramCall& call);
 
+// Whether a call starts a command: os.system, subprocess.run, child_process.execSync.
+bool StartsCommand(const ProgramCall& call);
+
 }  // namespace holdpoint

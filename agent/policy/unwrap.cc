@@ -248,6 +248,20 @@ Unwrapped Unwrap(const ToolModel& tool, const ExecAct& act, size_t skip, FactBoo
   return out;
 }
 
+Unwrapped StartedBy(const ProgramCall& call, const ExecAct& around) {
+  Unwrapped out;
+  if (!StartsCommand(call) || call.texts.empty()) return out;
+  ExecAct inside = around;
+  inside.stdin_kind.clear();
+  inside.piped_input = false;
+  inside.input_text.reset();
+  inside.input_file.clear();
+  if (call.texts.size() == 1 || absl::StrContains(call.texts[0], ' ')) return SplitCommandLine(call.texts[0], inside);
+  out.acts.push_back(Inner(inside, call.texts));
+  out.acts.back().executable.path = call.texts[0];
+  return out;
+}
+
 Unwrapped SplitCommandLine(absl::string_view text, const ExecAct& around) {
   Unwrapped out;
   absl::StatusOr<ShellScript> script = SplitShell(text);

@@ -6,6 +6,7 @@
 #include "agent/policy/act.h"
 #include "agent/policy/fact_book.h"
 #include "agent/policy/policy.h"
+#include "agent/policy/programs.h"
 
 namespace holdpoint {
 
@@ -20,6 +21,9 @@ struct Unwrapped {
 // is divided without expanding anything. `skip` as in Policy::Candidate. `facts` (may be null) is asked for text on its
 // standard input. Pure.
 Unwrapped Unwrap(const ToolModel& tool, const ExecAct& act, size_t skip, FactBook* facts = nullptr);
+
+// What a call in a program's text starts, where literals say it.
+Unwrapped StartedBy(const ProgramCall& call, const ExecAct& around);
 
 // The commands of one shell command line, with the working directory followed over plain `cd`.
 Unwrapped SplitCommandLine(absl::string_view text, const ExecAct& around);
