@@ -91,16 +91,19 @@ class Lineage(Scene):
                     f'tmux -L {name} wait-for done; tmux -L {name} kill-server')
         self.stops(attempt)
 
-    @row('B23', 'ssh to this host or another, scp, mosh, ansible', DECLARED)
+    @row('B23', 'ssh to this host or another, scp, mosh, ansible: what a script there does', DECLARED)
     def test_B23_the_remote_side_is_not_seen(self):
-        declared('What a remote side does', '`ssh host command` is an exec of ssh')
-        # A stand-in for the two ends: what counts is that ssh itself passes, whatever its command says.
+        declared('**What a remote side does.**', 'What a remote script does is not seen.')
+        # A stand-in for the two ends: what counts is that ssh itself passes, whatever the script does.
         path = self.serve()
         ssh = self.world.workspace / 'ssh'
         self.own(ssh, text='#!/usr/bin/python3\nimport socket, sys\ns = socket.socket(socket.AF_UNIX)\n'
                  f's.connect("{path}")\ns.sendall(" ".join(sys.argv[2:]).encode())\nsys.exit(int(s.recv(9)))\n')
         ssh.chmod(0o755)
-        self.passes_unseen(lambda file: f'./ssh prod-host rm {file}')
+        script = self.world.workspace / 'tidy'
+        self.own(script, text='#!/bin/sh\nrm "$1"\n')
+        script.chmod(0o755)
+        self.passes_unseen(lambda file: f'./ssh prod-host {script} {file}')
 
     @row('B24', 'writing into a process of the same user that is outside the session', DECLARED)
     def test_B24_another_process_s_memory(self):
