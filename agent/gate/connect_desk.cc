@@ -59,12 +59,21 @@ ConnectDesk::Passed ConnectDesk::PassedBy(const ConnectEvent& event) {
     return {.by = absl::StrCat(approved->id, " by ", approved->decided_by), .ticket = approved->id};
   }
   for (const Ticket* ticket : core_.tickets.All()) {
-    if (ticket->state != Ticket::State::kUsed || ticket->scope != "session") continue;
+    if (ticket->state != Ticket::State::kUsed) continue;
     if (ticket->connect.has_value() && memcmp(&key, &*ticket->connect, sizeof(key)) == 0) {
       return {.by = absl::StrCat(ticket->id, " by ", ticket->decided_by), .ticket = ticket->id};
     }
   }
   return {.by = "an approval whose ticket is gone"};
+}
+
+// What is refused is told at once, what passes a moment later: an approval for once may be used up before that is known here.
+bool ConnectDesk::PassedMeanwhile(const Ticket& ticket) {
+  if (ticket.state != Ticket::State::kApproved || !ticket.connect.has_value()) return false;
+  for (const auto& [key, pass] : core_.kernel.ConnectPasses()) {
+    if (memcmp(&key, &*ticket.connect, sizeof(key)) == 0) return static_cast<int64_t>(pass.uses) <= 0;
+  }
+  return true;
 }
 
 std::string ConnectDesk::PassedByGlass(uint32_t environment) {
@@ -127,14 +136,15 @@ void ConnectDesk::OnConnect(const ConnectEvent& event) {
   const SessionNumber number = event.head.session;
   core_.judge.Ask(
       std::move(question), core_.policy.consult_budget(), nullptr,
-      [this, event, process, stops, observed, refused, passed, in_full, number](absl::StatusOr<v1::FromJudge> answer) {
-        Session* owner = core_.sessions.Find(number);
-        if (owner == nullptr) return;
+      [this, event, process, stops, observed, refused, passed, in_full, number,
+       was = *session](absl::StatusOr<v1::FromJudge> answer) {
+        Session* owner = core_.sessions.Find(number);  // Null where it has ended meanwhile: recorded, and nobody is asked.
+        if (owner == nullptr && was.coding_agent.empty()) return;  // It was none.
         v1::Judgement judgement;
         if (answer.ok() && answer->has_connect()) {
           judgement = answer->connect().judgement();
         } else {
-          judgement = FailModeJudgement(*owner, "the judge did not answer", refused);
+          judgement = FailModeJudgement(was, "the judge did not answer", refused);
         }
         // The kernel has acted already; the judge only says what it was.
         judgement.set_verdict(stops                                            ? v1::VERDICT_REFUSE
@@ -142,8 +152,12 @@ void ConnectDesk::OnConnect(const ConnectEvent& event) {
                                                                          : v1::VERDICT_AUDIT);
         if (observed) judgement.set_observed_only(true);
         judgement.set_passed_by(passed.by);
-        const bool asks = refused && !judgement.act_digest().empty();
+        const bool asks = owner != nullptr && refused && !judgement.act_digest().empty();
         Ticket* ticket = asks ? core_.tickets.Find(number, judgement.act_digest(), core_.clock.Wall()) : nullptr;
+        if (ticket != nullptr && PassedMeanwhile(*ticket) && core_.tickets.Use(*ticket, core_.clock.Wall())) {
+          if (holds_.on_ticket) holds_.on_ticket(*ticket);
+          ticket = nullptr;
+        }
         const bool fresh = asks && ticket == nullptr;
         if (fresh) ticket = holds_.OpenTicket(*owner, judgement, process);
         v1::Envelope envelope;
@@ -156,7 +170,7 @@ void ConnectDesk::OnConnect(const ConnectEvent& event) {
         record.set_port(event.port);
         *record.mutable_judgement() = judgement;
         record.set_ticket(ticket == nullptr ? passed.ticket : ticket->id);
-        core_.ledger.Write(owner, std::move(envelope));
+        core_.ledger.Write(&was, std::move(envelope));
         if (!asks) return;
         ++owner->counters.refused;
         if (!fresh) ++ticket->attempts;

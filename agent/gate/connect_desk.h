@@ -25,6 +25,7 @@ class ConnectDesk {
     std::string ticket = {};  // empty: by none
   };
   Passed PassedBy(const ConnectEvent& event);
+  bool PassedMeanwhile(const Ticket& ticket);
   std::string PassedByGlass(uint32_t environment);
 
   Core core_;

@@ -342,11 +342,25 @@ class ConnectRefused(GateTest):
         # Each record says by itself which ticket it is about, and what was judged.
         ticket = refused['outcome']['ticket']
         again = self.gate.await_event(lambda e: e['type'] == 'outcome' and e['outcome']['ticket'] != ticket)
-        events = [e for e in self.gate.events() if e['type'] == 'connect' and e['connect']['port'] == 5432]
-        records = [e['connect'] for e in sorted(events, key=lambda e: e['boot_ns'])]  # The judge answers in any order.
+        # What is refused is told at once, what passes a moment later, and the judge answers in any order.
+        records = [e['connect'] for e in sorted(self.connects(3), key=lambda e: e['boot_ns'])]
         self.assertEqual([r['ticket'] for r in records], [ticket, ticket, again['outcome']['ticket']])
         self.assertEqual(again['outcome']['judgement']['rule'], records[2]['judgement']['rule'])
+        # Also the last thing that a session does is in the record.
+        self.assertEqual(attempt(5432), str(errno.EPERM))
         self.finish(session)
+        self.assertEqual({e['session'] for e in self.connects(4)}, {refused['session']})
+
+    def connects(self, count):
+        """The records of connections to the tagged port, when there are so many."""
+        seen = []
+
+        def wanted(event):
+            if event['type'] == 'connect' and event['connect']['port'] == 5432:
+                seen.append(event)
+            return len(seen) == count
+        self.gate.await_event(wanted)
+        return seen
 
 
 class BadInput(GateTest):
