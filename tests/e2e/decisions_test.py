@@ -145,7 +145,8 @@ class Scopes(DecisionTest):
         self.assertEqual(len(self.gate.lines('approvals')), 1)
 
     def test_what_has_no_name_is_approved_once_only(self):
-        self.assertEqual(Shell(self, 'production').run('echo true | bash'), 'rc=126')
+        more_than_is_read = 'head -c 200000 /dev/zero | tr "\\0" "#"'
+        self.assertEqual(Shell(self, 'production').run(f'{more_than_is_read} | bash'), 'rc=126')
         unseen = self.ticket()['ticket']
         refused = self.approve(unseen, '--session')
         self.assertEqual(refused.returncode, 2)
