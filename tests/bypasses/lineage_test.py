@@ -1,9 +1,12 @@
 """Who belongs to the session: what children try to get out of it, and work that somebody else is asked to do."""
 
+import os
+import signal
 import socket
 import subprocess
 import unittest
 
+from e2e.case import children
 from scene import DECLARED, STOPPED, Scene, declared, row, setUpModule  # noqa: F401
 
 SERVER_LINE = "Work handed to a server outside the session"
@@ -208,8 +211,12 @@ print("exit", subprocess.run(["/bin/sh", "-c", sys.argv[1]]).returncode, flush=T
     def test_B28_the_first_moments_of_a_renamed_coding_agent(self):
         declared('A coding agent under another name', 'not before it has been looked at')
         other, target = self.renamed('bar'), self.target()
+        judge = children(self.gate.process.pid)['holdpoint-judge'][0]
+        os.kill(judge, signal.SIGSTOP)  # nobody looks while it is stopped
+        self.addCleanup(os.kill, judge, signal.SIGCONT)
         self.assertEqual(self.agent(other, f'rm {target}'), 'exit 0')
         self.assertFalse(target.exists())
+        os.kill(judge, signal.SIGCONT)
         # With `holdpoint run` it is a session from the start, whatever its name is.
         target = self.target()
         self.assertIn('exit 126', self.session(f"{other} 'rm {target}'").out)
