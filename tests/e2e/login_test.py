@@ -104,7 +104,13 @@ class Person(LoginTest):
 
 class Session(LoginTest):
     def test_a_login_to_this_host_is_an_escape(self):
+        script = self.world.root / 'clean'
+        script.write_text(f'rm {self.precious}/a\n', encoding='utf-8')
+        script.chmod(0o644)
         code, out, err = self.finish(self.session(f'ssh dev@127.0.0.1 rm {self.precious}/a; echo rc=$?'))
+        self.assertEqual((code, out), (0, 'rc=126\n'), err)  # what is asked for is read
+        self.assertTrue((self.precious / 'a').exists())
+        code, out, err = self.finish(self.session(f'ssh dev@127.0.0.1 sh {script}; echo rc=$?'))
         self.assertEqual((code, out), (0, 'rc=0\n'), err)
         self.assertFalse((self.precious / 'a').exists())  # the other side carries no label: docs/threat-model.md
         escaped = self.gate.await_event(lambda e: e['type'] == 'escaped')
