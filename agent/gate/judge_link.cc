@@ -19,6 +19,7 @@ namespace {
 
 constexpr absl::Duration kConfigureBudget = absl::Seconds(20);
 constexpr absl::Duration kMaxFactsBudget = absl::Seconds(2);
+constexpr absl::Duration kAfterFacts = absl::Milliseconds(500);  // for an answer, from when the judge was given them
 constexpr int kMaxFactsRounds = 4;
 constexpr absl::Duration kFirstBackoff = absl::Milliseconds(10);
 constexpr absl::Duration kMaxBackoff = absl::Seconds(2);
@@ -213,6 +214,9 @@ void JudgeLink::WantFacts(uint64_t id, const v1::FactsWanted& wanted) {
     absl::Status sent = channel_->Send(FactsMessage(id, facts));
     if (!sent.ok()) return Finish(id, sent);
     NoteSent(id, pending_.at(id).digest);
+    // However late they were: on a machine that somebody keeps busy the fail mode must not decide in the judge's place.
+    loop_.Cancel(pending_.at(id).timer);
+    pending_.at(id).timer = loop_.At(clock_.Boot() + kAfterFacts, [this, id] { Late(id); });
   };
   if (!pending.facts) return send(ProblemFacts("the process was not stopped: nothing was read"));
   const absl::Duration extra = std::min(absl::Milliseconds(wanted.budget_ms()) + absl::Milliseconds(200), kMaxFactsBudget);
