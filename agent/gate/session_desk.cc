@@ -127,7 +127,7 @@ void SessionDesk::Tick() {
   for (const Kernel::LabelledTask& task : *tasks) alive.emplace_back(task.label.session, task.id);
   for (const SessionNumber number : core_.sessions.Reconcile(alive)) End(number, "");
   const BootTime after = core_.clock.Boot();
-  reconcile_not_before_ = after + kReconcileShare * (after - now);
+  reconcile_not_before_ = after + std::min(kReconcileShare * (after - now), kReconcile);
 }
 
 void SessionDesk::End(SessionNumber number, const std::string& reason) {
