@@ -17,6 +17,8 @@ namespace {
 constexpr size_t kMaxFactsBytes = 4 << 20;
 constexpr int kPidfdAs = 5;
 constexpr int kExecutableAs = 6;
+constexpr size_t kMaxDatabaseBytes = 1024;
+constexpr absl::Duration kDatabaseBudget = absl::Seconds(2);
 constexpr int kMaxLabels = 16;
 
 std::string Problem(absl::string_view what) {
@@ -79,6 +81,21 @@ void FactsReader::Read(const StoppedTask& task, const std::optional<FileId>& pro
     if (!result.ok()) return done(Problem(result.status().message()));
     if (!WIFEXITED(result->wait_status) || WEXITSTATUS(result->wait_status) != 0) return done(Problem("it failed"));
     done(absl::StrCat(result->output, labels));  // Two messages behind each other are one.
+  });
+}
+
+void FactsReader::DatabaseAbove(pid_t parent, pid_t root, uid_t user, DatabaseDone done) {
+  HelperRequest request;
+  request.stuck = StuckOf(user);
+  if (*request.stuck >= kMaxStuck) return done(absl::ResourceExhaustedError("too many readers wait for this user's files"));
+  request.spec.path = program_;
+  request.spec.args = {"--databases-above", absl::StrCat(parent), absl::StrCat(root)};
+  request.max_output = kMaxDatabaseBytes;
+  request.budget = kDatabaseBudget;
+  RunHelper(loop_, clock_, std::move(request), [done = std::move(done)](absl::StatusOr<HelperResult> result) {
+    if (!result.ok()) return done(result.status());
+    if (!WIFEXITED(result->wait_status) || WEXITSTATUS(result->wait_status) != 0) return done(absl::UnavailableError("it failed"));
+    done(std::move(result->output));
   });
 }
 

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 
+#include "absl/status/statusor.h"
 #include "agent/base/clock.h"
 #include "agent/base/ids.h"
 #include "agent/gate/event_loop.h"
@@ -37,6 +38,11 @@ class FactsReader {
   // what the reader wrote.
   JudgeLink::FactsSource About(StoppedTask task, std::optional<FileId> program = std::nullopt,
                                SessionOfPid session_of = nullptr);
+
+  // Of `user`'s session: what of `parent`, `root` and the processes between them has a connection to a database, as
+  // "PID PEER"; empty where none has. kUnavailable, kDeadlineExceeded, kResourceExhausted: it was not seen.
+  using DatabaseDone = std::function<void(absl::StatusOr<std::string>)>;
+  void DatabaseAbove(pid_t parent, pid_t root, uid_t user, DatabaseDone done);
 
  private:
   void Read(const StoppedTask& task, const std::optional<FileId>& program, const SessionOfPid& session_of,

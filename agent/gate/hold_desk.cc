@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <limits>
-#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -10,7 +9,6 @@
 #include "agent/base/escape.h"
 #include "agent/base/log.h"
 #include "agent/base/status.h"
-#include "agent/gate/open_database.h"
 #include "agent/response/proc.h"
 
 namespace holdpoint {
@@ -19,6 +17,7 @@ namespace {
 constexpr size_t kMaxCommand = 1500;  // characters of an argv in a ticket
 constexpr size_t kMaxDirectory = 512;
 constexpr size_t kMaxAncestors = 8;
+constexpr size_t kMaxPeer = 160;  // of a database
 constexpr char kSmallLossesRule[] = "intent.small-losses";  // as the judge names it
 constexpr uint64_t kForever = std::numeric_limits<int64_t>::max();  // of a connect's pass: its session ends before, or the daemon
 
@@ -52,7 +51,6 @@ void HoldDesk::Stop(const ConsultPtr& consult, Session& session) {
     return consults_.Refuse(consult, ticket, WayOut{.also = "the identical command is held already"});
   }
   bool fresh = false;
-  WayOut way;
   if (ticket == nullptr) {
     ticket = core_.tickets.FindByTarget(session.number, judgement.target_digest(), now);
     if (ticket != nullptr) {
@@ -64,12 +62,10 @@ void HoldDesk::Stop(const ConsultPtr& consult, Session& session) {
     ticket = OpenTicket(session, judgement, consult->process);
     fresh = true;
     if (ticket != nullptr && judgement.verdict() == v1::VERDICT_HOLD && MayHold(*consult, session, owners)) {
-      const std::optional<OpenDatabase> database = DatabaseAbove(consult->event.parent, session.root);
-      if (!database.has_value()) return Hold(consult, session, *ticket);
-      way.also = absl::StrCat("it is not held: process ", database->pid, ", which waits for it, has a connection to a "
-                              "database (", database->peer, "), and a transaction would stay open meanwhile");
+      return HoldUnlessDatabase(consult, session, *ticket);
     }
   }
+  WayOut way;
   if (!AnybodyFor(session, judgement, owners)) {
     way.also = ActivePolicy::NeedsTwo(judgement, owners) ? "two owners have to approve it, and there are no two who may"
                                                          : "there is no owner who may approve it";
@@ -148,6 +144,32 @@ Ticket* HoldDesk::OpenTicket(const Session& session, const v1::Judgement& judgem
     return nullptr;
   }
   return *opened;
+}
+
+// Nothing that waits may keep a transaction open: who above it could have one is looked at first, outside this process.
+void HoldDesk::HoldUnlessDatabase(const ConsultPtr& consult, const Session& session, const Ticket& opened) {
+  core_.facts.DatabaseAbove(
+      consult->event.parent.tgid, session.root.tgid, session.uid,
+      [this, consult, number = session.number, id = opened.id](absl::StatusOr<std::string> found) {
+        if (consults_.Find(consult->event.exec_id) == nullptr || consult->decided) return;
+        Session* now = core_.sessions.Find(number);
+        Ticket* ticket = core_.tickets.FindById(id);
+        // Decided already, or nobody is left who could: as for the next attempt.
+        if (now != nullptr && ticket != nullptr && ticket->state != Ticket::State::kOpen) return Stop(consult, *now);
+        WayOut way;
+        if (!found.ok()) {
+          way.also = "it is not held: what waits for it was not looked at in time, and might have a transaction open";
+        } else if (!found->empty()) {
+          way.also = absl::StrCat("it is not held: what waits for it has a connection to a database (process ",
+                                  EscapeAndClip(*found, kMaxPeer), "), and a transaction would stay open meanwhile");
+        } else if (now != nullptr && ticket != nullptr) {
+          const v1::Environment* owners =
+              core_.policy.OwnersOf(consult->judgement.tags().target().environment(), now->environment);
+          if (MayHold(*consult, *now, owners)) return Hold(consult, *now, *ticket);
+        }
+        consults_.Refuse(consult, ticket, way);
+        if (ticket != nullptr) Changed(*ticket);
+      });
 }
 
 void HoldDesk::Hold(const ConsultPtr& consult, Session& session, Ticket& ticket) {

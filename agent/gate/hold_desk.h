@@ -54,6 +54,7 @@ class HoldDesk {
  private:
   bool MayHold(const Consult& consult, const Session& session, const v1::Environment* owners) const;
   bool AnybodyFor(const Session& session, const v1::Judgement& judgement, const v1::Environment* owners) const;
+  void HoldUnlessDatabase(const ConsultPtr& consult, const Session& session, const Ticket& opened);
   void Hold(const ConsultPtr& consult, Session& session, Ticket& ticket);
   void HoldRanOut(uint64_t exec_id);
   void LookAgain(const ConsultPtr& consult, const Ticket& ticket);  // what is approved is what is there now

@@ -1,5 +1,6 @@
 #include "agent/gate/kept_child.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -16,6 +17,7 @@ namespace holdpoint {
 namespace {
 
 constexpr absl::Duration kFirstPause = absl::Milliseconds(500), kLongestPause = absl::Seconds(30);
+constexpr int kPatienceMs = 10'000;  // a stopped one must not keep the next gate from starting
 constexpr absl::Duration kLived = absl::Minutes(1);
 
 }  // namespace
@@ -28,6 +30,8 @@ KeptChild::~KeptChild() {
   if (child_.pid <= 0) return;
   loop_.Remove(child_.pidfd.get());
   Terminate();
+  pollfd ended{.fd = child_.pidfd.get(), .events = POLLIN, .revents = 0};
+  if (poll(&ended, 1, kPatienceMs) <= 0) syscall(SYS_pidfd_send_signal, child_.pidfd.get(), SIGKILL, nullptr, 0);
   waitpid(child_.pid, nullptr, 0);
 }
 

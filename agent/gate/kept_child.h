@@ -19,7 +19,7 @@ class KeptChild {
  public:
   // `what` is for the log: "the stream process". `loop` and `clock` outlive it.
   KeptChild(EventLoop& loop, const Clock& clock, std::string path, std::string what);
-  ~KeptChild();  // Ends it and waits for that.
+  ~KeptChild();  // Ends it and waits for that; after ten seconds by SIGKILL.
   KeptChild(const KeptChild&) = delete;
   KeptChild& operator=(const KeptChild&) = delete;
 

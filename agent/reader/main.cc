@@ -10,6 +10,11 @@
 //
 // The flags open what only root may open of the host, for questions that need it (see host_look.h).
 //
+//   holdpoint-reader --databases-above PARENT ROOT
+//
+// writes to fd 3 which of these two and the processes between them has a connection to a database, as "PID PEER", or
+// nothing. It keeps its rights and reads nothing but what the kernel says (see open_database.h).
+//
 // Exit status: 0 an answer was written, 1 nobody takes it, 2 wrong usage. Nothing that a session wrote, the request
 // included (it holds paths from argv), is read before every right is gone.
 #include <fcntl.h>
@@ -29,6 +34,7 @@
 #include "agent/reader/answer_request.h"
 #include "agent/reader/enter.h"
 #include "agent/reader/host_look.h"
+#include "agent/reader/open_database.h"
 #include "agent/reader/safe_file.h"
 
 namespace {
@@ -60,11 +66,22 @@ void CloseOthers() {
   for (int fd = kExecutableFd + 1; fd < 1024; ++fd) close(fd);
 }
 
+int TellDatabase(pid_t parent, pid_t root) {
+  const std::optional<holdpoint::reader::OpenDatabase> found = holdpoint::reader::DatabaseAbove(parent, root);
+  if (!found.has_value()) return 0;
+  const std::string line = absl::StrCat(found->pid, " ", found->peer);
+  return write(kAnswerFd, line.data(), line.size()) == static_cast<ssize_t>(line.size()) ? 0 : 1;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   holdpoint::SetLogName("holdpoint-reader");
-  pid_t pid = 0;
+  pid_t pid = 0, root = 0;
+  if (argc == 4 && std::strcmp(argv[1], "--databases-above") == 0 && absl::SimpleAtoi(argv[2], &pid) &&
+      absl::SimpleAtoi(argv[3], &root) && IsOpen(kAnswerFd)) {
+    return TellDatabase(pid, root);
+  }
   holdpoint::reader::HostWanted host_wanted;
   bool understood = argc >= 3 && std::strcmp(argv[1], "--pid") == 0 && absl::SimpleAtoi(argv[2], &pid) && pid > 0;
   for (int i = 3; i < argc; ++i) {

@@ -1,9 +1,10 @@
-#include "agent/gate/open_database.h"
+#include "agent/reader/open_database.h"
 
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -17,10 +18,10 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "agent/base/escape.h"
-#include "agent/response/proc.h"
-#include "agent/response/sys.h"
+#include "agent/base/fd.h"
+#include "agent/reader/proc_text.h"
 
-namespace holdpoint {
+namespace holdpoint::reader {
 namespace {
 
 constexpr int kMaxProcesses = 16;
@@ -40,29 +41,22 @@ bool IsDatabaseSocket(absl::string_view path) {
   return absl::EndsWith(name, ".sock") && (absl::StartsWith(name, "mysql") || absl::StartsWith(name, "mariadb"));
 }
 
-std::optional<OpenDatabase> DatabaseOf(const ProcessId& process) {
-  absl::StatusOr<ProcDir> dir = ProcDir::Open(process);
-  const UniqueFd pidfd = sys::PidfdOpen(process.tgid);
-  if (!dir.ok() || !pidfd.ok()) return std::nullopt;
-  absl::StatusOr<UniqueFd> fds = dir->OpenFile("fd", O_RDONLY | O_DIRECTORY);
-  if (!fds.ok()) return std::nullopt;
-  const std::unique_ptr<DIR, CloseFolder> folder(fdopendir(fds->get()));
-  if (folder == nullptr) return std::nullopt;
-  (void)fds->release();
+std::optional<OpenDatabase> DatabaseOf(pid_t pid) {
+  const UniqueFd pidfd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
+  const std::unique_ptr<DIR, CloseFolder> folder(opendir(absl::StrCat("/proc/", pid, "/fd").c_str()));
+  if (!pidfd.ok() || folder == nullptr) return std::nullopt;
   int looked_at = 0;
   while (const dirent* entry = readdir(folder.get())) {
     int number = 0;
-    char kind[32] = {};
     if (!absl::SimpleAtoi(entry->d_name, &number)) continue;
     if (++looked_at > kMaxDescriptors) break;
-    if (readlinkat(dirfd(folder.get()), entry->d_name, kind, sizeof(kind) - 1) <= 0) continue;
-    if (!absl::StartsWith(kind, "socket:")) continue;
-    const UniqueFd copy = sys::PidfdGetfd(pidfd.get(), number);
+    if (!absl::StartsWith(ReadLink(dirfd(folder.get()), entry->d_name), "socket:")) continue;
+    const UniqueFd copy(static_cast<int>(syscall(SYS_pidfd_getfd, pidfd.get(), number, 0)));
     sockaddr_storage peer{};
     socklen_t length = sizeof(peer);
     if (!copy.ok() || getpeername(copy.get(), reinterpret_cast<sockaddr*>(&peer), &length) != 0) continue;
     if (std::string shown = DatabasePeer(peer, length); !shown.empty()) {
-      return OpenDatabase{.pid = process.tgid, .peer = std::move(shown)};
+      return OpenDatabase{.pid = pid, .peer = std::move(shown)};
     }
   }
   return std::nullopt;
@@ -95,15 +89,14 @@ std::string DatabasePeer(const sockaddr_storage& peer, socklen_t length) {
   return six ? absl::StrCat("[", text, "]:", port) : absl::StrCat(text, ":", port);
 }
 
-std::optional<OpenDatabase> DatabaseAbove(ProcessId parent, const ProcessId& root) {
-  for (int i = 0; i < kMaxProcesses && parent.tgid > 1; ++i) {
+std::optional<OpenDatabase> DatabaseAbove(pid_t parent, pid_t root) {
+  for (int i = 0; i < kMaxProcesses && parent > 1; ++i) {
     if (std::optional<OpenDatabase> found = DatabaseOf(parent); found.has_value()) return found;
-    if (parent.tgid == root.tgid) break;
-    const absl::StatusOr<ProcessId> above = ParentOf(parent);
-    if (!above.ok()) break;
-    parent = *above;
+    if (parent == root) break;
+    const std::string status = ReadSmallText(AT_FDCWD, absl::StrCat("/proc/", parent, "/status"), 16384);
+    parent = static_cast<pid_t>(StatusNumber(status, "PPid"));
   }
   return std::nullopt;
 }
 
-}  // namespace holdpoint
+}  // namespace holdpoint::reader

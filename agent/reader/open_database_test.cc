@@ -1,4 +1,4 @@
-#include "agent/gate/open_database.h"
+#include "agent/reader/open_database.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -10,10 +10,9 @@
 #include <string>
 
 #include "agent/base/fd.h"
-#include "agent/response/proc.h"
 #include "gtest/gtest.h"
 
-namespace holdpoint {
+namespace holdpoint::reader {
 namespace {
 
 std::string Tcp(const char* address, uint16_t port) {
@@ -72,10 +71,7 @@ class DatabaseAboveTest : public ::testing::Test {
     ASSERT_EQ(listen(server_.get(), 1), 0);
     ASSERT_EQ(connect(client_.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
   }
-  std::optional<OpenDatabase> Above() {
-    const absl::StatusOr<ProcessId> parent = IdentifyPid(getpid());
-    return parent.ok() ? DatabaseAbove(*parent, *parent) : std::nullopt;
-  }
+  std::optional<OpenDatabase> Above() { return DatabaseAbove(getpid(), getpid()); }
 
   std::string folder_, path_;
   UniqueFd server_, client_;
@@ -97,4 +93,4 @@ TEST_F(DatabaseAboveTest, OtherConnectionsDoNotCount) {
 }
 
 }  // namespace
-}  // namespace holdpoint
+}  // namespace holdpoint::reader

@@ -6,10 +6,7 @@
 #include <optional>
 #include <string>
 
-#include "absl/strings/string_view.h"
-#include "agent/base/ids.h"
-
-namespace holdpoint {
+namespace holdpoint::reader {
 
 // A connection to a database server that a process has open.
 struct OpenDatabase {
@@ -23,7 +20,8 @@ std::string DatabasePeer(const sockaddr_storage& peer, socklen_t length);
 
 // The first process, from `parent` up to `root`, that has such a connection: each of them waits while what it started is
 // held, and with it a transaction that it may have open, and the locks of that. Whether it has one only the server knows.
-// Looks at 16 processes and 1,024 descriptors of each. Never blocks.
-std::optional<OpenDatabase> DatabaseAbove(ProcessId parent, const ProcessId& root);
+// Looks at 16 processes and 1,024 descriptors of each, by copies of them, as root. To give up a copy may take as long as
+// its owner likes (a lingering socket, a file of FUSE in its place): for a process that nobody waits for.
+std::optional<OpenDatabase> DatabaseAbove(pid_t parent, pid_t root);
 
-}  // namespace holdpoint
+}  // namespace holdpoint::reader
