@@ -73,7 +73,7 @@ void FactsReader::Read(const StoppedTask& task, const std::optional<FileId>& pro
   if (executable.ok()) request.spec.inherit.push_back({executable.get(), kExecutableAs});
   request.input = wanted.SerializeAsString();
   request.max_output = kMaxFactsBytes;
-  request.budget = absl::Milliseconds(wanted.budget_ms()) + absl::Milliseconds(100);
+  request.budget = absl::Milliseconds(wanted.budget_ms()) + JudgeLink::kReaderStart;
   RunHelper(loop_, clock_, std::move(request), [done, labels = Labels(wanted, session_of)](absl::StatusOr<HelperResult> result) {
     if (absl::IsDeadlineExceeded(result.status())) {
       return done(Problem("it was not ready in time; a file system that it asked may not answer"));

@@ -18,8 +18,8 @@ namespace holdpoint {
 namespace {
 
 constexpr absl::Duration kConfigureBudget = absl::Seconds(20);
-constexpr absl::Duration kMaxFactsBudget = absl::Seconds(2);
-constexpr absl::Duration kAfterFacts = absl::Milliseconds(500);  // for an answer, from when the judge was given them
+constexpr absl::Duration kMaxFactsBudget = absl::Seconds(12);  // limits.consult_ms may be 10 s
+constexpr absl::Duration kAfterFacts = absl::Seconds(1);  // for an answer, from when the judge was given them
 constexpr int kMaxFactsRounds = 4;
 constexpr absl::Duration kFirstBackoff = absl::Milliseconds(10);
 constexpr absl::Duration kMaxBackoff = absl::Seconds(2);
@@ -219,9 +219,9 @@ void JudgeLink::WantFacts(uint64_t id, const v1::FactsWanted& wanted) {
     pending_.at(id).timer = loop_.At(clock_.Boot() + kAfterFacts, [this, id] { Late(id); });
   };
   if (!pending.facts) return send(ProblemFacts("the process was not stopped: nothing was read"));
-  const absl::Duration extra = std::min(absl::Milliseconds(wanted.budget_ms()) + absl::Milliseconds(200), kMaxFactsBudget);
+  const absl::Duration extra = std::min(absl::Milliseconds(wanted.budget_ms()) + kReaderStart, kMaxFactsBudget);
   loop_.Cancel(pending.timer);
-  pending.timer = loop_.At(clock_.Boot() + extra + absl::Milliseconds(100), [this, id] { Late(id); });
+  pending.timer = loop_.At(clock_.Boot() + extra + absl::Milliseconds(200), [this, id] { Late(id); });
   const FactsSource source = pending.facts;  // May answer at once, and finish this entry.
   source(wanted, send);
 }

@@ -50,8 +50,11 @@ class JudgeLink {
   // Hands over what is switched and promoted, and waits likewise. Not accepted: what was before stays in force.
   absl::StatusOr<v1::Configured> RolloutAndWait(const v1::Rollout& rollout);
 
+  // A reader's time to begin and to end, on a machine that somebody keeps busy, on top of what it may take to look.
+  static constexpr absl::Duration kReaderStart = absl::Seconds(1);
+
   // Asks. `facts` may be empty: then FactsWanted is answered with a problem. The time a reader takes, up to what the
-  // judge asked for, comes on top of the budget.
+  // judge asked for and kReaderStart, comes on top of the budget.
   void Ask(v1::ToJudge question, absl::Duration budget, FactsSource facts, Answer answer);
 
   bool alive() const { return channel_.has_value() && configured_; }
