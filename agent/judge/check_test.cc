@@ -185,6 +185,27 @@ TEST_F(CheckTest, TheIncidentIsHeldInEveryForm) {
 TEST_F(CheckTest, ALineThatIsNoShellIsABlindSpot) {
   const CheckResult result = Run("echo 'open");
   EXPECT_THAT(result.blind_spots, testing::Contains(HasSubstr("not understood")));
+  EXPECT_EQ(VerdictWord(result.judgement.verdict()), "allow");
+  // What a shell would run before it stumbles, or another one would run all the same, is judged as far as it is plain.
+  EXPECT_EQ(Verdict("git push --force origin main 'open"), "hold");
+  EXPECT_EQ(Verdict("echo it's; rm -rf /srv/data"), "hold");
+  EXPECT_EQ(Verdict("git push origin topic 'open"), Verdict("git push origin topic"));
+}
+
+TEST_F(CheckTest, WhatIsGivenToXargsAndParallelIsJudged) {
+  for (const char* command :
+       {"echo /srv/data | xargs rm -rf", "echo 'rm -rf /srv/data' | xargs -I{} bash -c {}",
+        "echo 'rm -rf /srv/data' | xargs -I% sh -c 'cd /; %'", "echo 'rm -rf /srv/data' | parallel", "parallel ::: ls 'rm -rf /srv/data'",
+        "parallel bash -c ::: 'rm -rf /srv/data'", "echo 'rm -rf /srv/data' | parallel bash -c {}", "parallel 'rm -rf /srv/{}' ::: a data",
+        "parallel -j2 rm -rf ::: /srv/data", "printf '/srv/data\\0' | xargs -0 rm -rf", "cat list | xargs rm -rf"}) {
+    EXPECT_EQ(Verdict(command), "hold") << command;
+  }
+  for (const char* command :
+       {"echo build | xargs rm -rf", "echo 'rm -rf /srv/data' | xargs -I{} echo bash -c {}", "echo /srv/data | xargs ls",
+        "parallel ::: ls pwd", "parallel rm -rf ::: build", "parallel -j2 echo rm -rf ::: /srv/data",
+        "echo 'rm -rf /srv/data' | xargs echo"}) {
+    EXPECT_EQ(Verdict(command), "allow") << command;
+  }
 }
 
 TEST_F(CheckTest, RowsAndAnswersHaveTheDocumentedKeys) {

@@ -122,6 +122,19 @@ INSTANTIATE_TEST_SUITE_P(Errors, ShellTest,
                                            Case{"StrayParenthesis", "rm a)", "shell: a ')' closes nothing"}),
                          [](const auto& test) { return test.param.name; });
 
+TEST(ShellTest, WhatNoShellTakesIsReadRoughly) {
+  using Commands = std::vector<std::vector<std::string>>;
+  EXPECT_EQ(SplitShellRoughly("rm -rf '/a b' 'open"), (Commands{{"rm", "-rf", "/a b", "open"}}));
+  EXPECT_EQ(SplitShellRoughly("cd a && drop(x) | (b \\\"c; d $(e f)) \n"),
+            (Commands{{"cd", "a"}, {"drop(x)"}, {"b", "\"c"}, {"d"}, {"e", "f"}}));
+  EXPECT_EQ(SplitShellRoughly("a '' \\\n b\\"), (Commands{{"a", "", "b\\"}}));
+  EXPECT_THAT(SplitShellRoughly(" ;; )) ' "), IsEmpty());
+  EXPECT_EQ(SplitShellRoughly(std::string(100'000, ';') + "a").size(), 1u);
+  std::string many;
+  for (int i = 0; i < 1000; ++i) many += "a;";
+  EXPECT_EQ(SplitShellRoughly(many).size(), 256u);
+}
+
 TEST(ShellTest, ExpansionsAreBlindSpotsOfTheirCommand) {
   const auto script = SplitShell("rm -rf $A/* `b` {1..9}; echo '$C'");
   ASSERT_TRUE(script.ok());

@@ -1,7 +1,6 @@
 #include "agent/policy/database_target.h"
 
 #include <array>
-#include <map>
 #include <optional>
 
 #include "absl/strings/ascii.h"
@@ -12,13 +11,12 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "agent/parse/uri.h"
+#include "agent/policy/connection_text.h"
 #include "agent/policy/host_evidence.h"
 #include "agent/policy/paths.h"
 
 namespace holdpoint {
 namespace {
-
-constexpr size_t kMaxUrl = 16 * 1024;
 
 struct Engine {
   absl::string_view scheme, name;
@@ -58,69 +56,28 @@ uint32_t PortOf(absl::string_view text, uint32_t otherwise) {
   return absl::SimpleAtoi(text, &port) && port > 0 && port <= 65535 ? port : otherwise;
 }
 
-// host[:port][,host[:port]...]: libpq and MongoDB take several.
-void AddHosts(absl::string_view text, DatabaseTarget* target) {
-  for (absl::string_view each : absl::StrSplit(text, ',', absl::SkipEmpty())) {
-    std::string host = PercentDecode(each, false);
-    if (absl::StartsWith(host, "/")) {
-      target->hosts.push_back(std::move(host));
-      continue;
-    }
-    const size_t bracket = host.rfind(']');
-    const size_t colon = host.rfind(':');
-    if (colon != std::string::npos && (bracket == std::string::npos || colon > bracket) &&
-        (bracket != std::string::npos || host.find(':') == colon)) {
-      target->port = PortOf(host.substr(colon + 1), 0);
-      if (target->port == 0) target->problem = "a port that is no number";
-      host.resize(colon);
-    }
-    if (bracket != std::string::npos) host = host.substr(1, host.size() - 2);
-    target->hosts.push_back(NormalizeHost(host));
-  }
+// A text that names no engine is libpq's.
+DatabaseTarget TargetOf(ConnectionText text, absl::string_view engine) {
+  DatabaseTarget target;
+  target.engine = std::string(engine);
+  for (ConnectionText::Host& host : text.hosts) target.hosts.push_back(std::move(host.name));
+  target.port = text.port;
+  target.database = std::move(text.database);
+  target.secret = std::move(text.secret);
+  target.problem = std::move(text.problem);
+  return target;
 }
 
-// The words of libpq: host=db1 port=5432 dbname='shop'.
-DatabaseTarget TargetOfWords(absl::string_view text) {
-  DatabaseTarget target;
-  target.engine = "postgres";
-  std::map<std::string, std::string> words;
-  while (true) {
-    text = absl::StripLeadingAsciiWhitespace(text);
-    if (text.empty()) break;
-    const size_t equals = text.find('=');
-    if (equals == absl::string_view::npos) return Unknown("connection words that were not understood");
-    const std::string name(absl::StripAsciiWhitespace(text.substr(0, equals)));
-    text = absl::StripLeadingAsciiWhitespace(text.substr(equals + 1));
-    const bool quoted = absl::ConsumePrefix(&text, "'");
-    std::string value;
-    size_t i = 0;
-    for (; i < text.size(); ++i) {
-      if (text[i] == '\\' && i + 1 < text.size()) {
-        value.push_back(text[++i]);
-      } else if (quoted ? text[i] == '\'' : absl::ascii_isspace(static_cast<unsigned char>(text[i]))) {
-        break;
-      } else {
-        value.push_back(text[i]);
-      }
-    }
-    text.remove_prefix(std::min(i + (quoted ? 1 : 0), text.size()));
-    words[name] = value;
-  }
-  if (words.contains("service")) return Unknown("a service of libpq");
-  AddHosts(words.contains("hostaddr") ? words["hostaddr"] : words["host"], &target);
-  target.port = PortOf(words["port"], target.port);
-  target.database = words["dbname"];
-  target.secret = words["password"];
-  return target;
+void AddHosts(absl::string_view text, DatabaseTarget* target) {
+  ConnectionText read = ReadHosts(text);
+  for (ConnectionText::Host& host : read.hosts) target->hosts.push_back(std::move(host.name));
+  if (read.port != 0) target->port = read.port;
+  if (!read.problem.empty()) target->problem = std::move(read.problem);
 }
 
 std::string ValueOr(const ToolCall& call, absl::string_view option, std::string otherwise) {
   const std::string* value = call.Value(option);
   return value == nullptr ? std::move(otherwise) : *value;
-}
-
-bool IsConnectionText(absl::string_view word) {
-  return absl::StrContains(word, "://") || absl::StrContains(word, "=");
 }
 
 // What a connection text leaves open is filled in from options and variables.
@@ -268,57 +225,24 @@ std::optional<DatabaseTarget> OfFile(const std::string& path, absl::string_view 
 }  // namespace
 
 DatabaseTarget TargetOfUrl(absl::string_view url) {
-  if (url.size() > kMaxUrl) return Unknown("a connection text that is too long");
   absl::ConsumePrefix(&url, "jdbc:");
-  absl::ConsumePrefix(&url, "prisma+");
-  const size_t scheme_end = url.find("://");
-  if (scheme_end == absl::string_view::npos) {
-    if (absl::StartsWith(url, "file:") || absl::StartsWith(url, "sqlite:")) {
-      DatabaseTarget target;
-      target.engine = "sqlite";
-      target.database = std::string(url.substr(url.find(':') + 1));
-      return target;
-    }
-    return TargetOfWords(url);
-  }
-  const std::string scheme = absl::AsciiStrToLower(url.substr(0, scheme_end));
-  const absl::string_view base = absl::string_view(scheme).substr(0, scheme.find('+'));
-  DatabaseTarget target;
-  if (base == "sqlite" || base == "file") {
+  const size_t scheme_end = url.find(':');
+  const std::string first = absl::AsciiStrToLower(url.substr(0, scheme_end));
+  if (first == "file" || first == "sqlite" || absl::StartsWith(first, "sqlite+")) {
+    DatabaseTarget target;
     target.engine = "sqlite";
-    target.database = std::string(url.substr(scheme_end + 3));
+    target.database = std::string(absl::StripPrefix(url.substr(scheme_end + 1), "//"));
     return target;
   }
-  if (scheme == "mongodb+srv") return Unknown("names of DNS lead to its servers");
-  const Engine* engine = FindEngine(base);
+  ConnectionText text = ReadConnectionText(url);
+  if (text.scheme.empty()) {
+    if (text.hosts.empty() && !text.problem.empty()) return Unknown(std::move(text.problem));
+    return TargetOf(std::move(text), "postgres");
+  }
+  if (text.scheme == "mongodb+srv") return Unknown("names of DNS lead to its servers");
+  const Engine* engine = FindEngine(absl::string_view(text.scheme).substr(0, text.scheme.find('+')));
   if (engine == nullptr) return Unknown("a connection that was not understood");
-  target.engine = std::string(engine->name);
-  absl::string_view rest = url.substr(scheme_end + 3);
-  const size_t path_at = std::min(rest.find_first_of("/?"), rest.size());
-  absl::string_view authority = rest.substr(0, path_at);
-  rest.remove_prefix(path_at);
-  if (const size_t at = authority.rfind('@'); at != absl::string_view::npos) {
-    const absl::string_view user = authority.substr(0, at);
-    if (const size_t colon = user.find(':'); colon != absl::string_view::npos) {
-      target.secret = PercentDecode(user.substr(colon + 1), false);
-    }
-    authority.remove_prefix(at + 1);
-  }
-  AddHosts(authority, &target);
-  const size_t query_at = std::min(rest.find('?'), rest.size());
-  target.database = PercentDecode(absl::StripPrefix(rest.substr(0, query_at), "/"), false);
-  if (query_at < rest.size()) {
-    for (const auto& [name, value] : DecodeForm(rest.substr(query_at + 1))) {
-      if (name == "host" || name == "hostaddr") {
-        target.hosts.clear();
-        AddHosts(value, &target);
-      }
-      if (name == "port") target.port = PortOf(value, target.port);
-      if (name == "dbname") target.database = value;
-      if (name == "service") target.problem = "a service of libpq";
-      if (name == "socket" || name == "unix_socket") target.hosts = {value};
-    }
-  }
+  DatabaseTarget target = TargetOf(std::move(text), engine->name);
   if (target.port == 0) target.port = engine->port;
   return target;
 }

@@ -8,8 +8,8 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "agent/policy/connection_text.h"
 #include "agent/policy/host_evidence.h"
 #include "agent/policy/input.h"
 #include "agent/policy/paths.h"
@@ -22,56 +22,6 @@ constexpr int kMaxFiles = 16;
 constexpr char kCommandLine[] = "command line";
 constexpr char kCut[] = "cut";  // the verb of what follows on the text that was read
 constexpr char kStandardInput[] = "standard input";
-
-// "scheme://user@host:port/name?..." and "host=h port=p dbname=n".
-struct Connection {
-  std::string host, port, database;
-};
-
-Connection ReadConnection(absl::string_view text) {
-  Connection connection;
-  if (const size_t scheme = text.find("://"); scheme != absl::string_view::npos && scheme > 0 && scheme < 32) {
-    text.remove_prefix(scheme + 3);
-    const size_t end = std::min(text.find_first_of("/?#"), text.size());
-    absl::string_view authority = text.substr(0, end);
-    if (const size_t at = authority.rfind('@'); at != absl::string_view::npos) authority.remove_prefix(at + 1);
-    if (absl::StartsWith(authority, "[")) {
-      const size_t close = std::min(authority.find(']'), authority.size());
-      connection.host = std::string(authority.substr(1, close - 1));
-      authority.remove_prefix(std::min(close + 1, authority.size()));
-      if (absl::StartsWith(authority, ":")) connection.port = std::string(authority.substr(1));
-    } else {
-      const size_t colon = std::min(authority.find(':'), authority.size());
-      connection.host = std::string(authority.substr(0, colon));
-      if (colon < authority.size()) connection.port = std::string(authority.substr(colon + 1));
-    }
-    if (end < text.size() && text[end] == '/') {
-      connection.database = std::string(text.substr(end + 1, text.find_first_of("?#", end) - end - 1));
-    }
-    // A parameter takes the place of what stands before.
-    if (const size_t query = text.find('?'); query != absl::string_view::npos) {
-      for (const absl::string_view word : absl::StrSplit(text.substr(query + 1), '&')) {
-        if (absl::StartsWith(word, "host=") || absl::StartsWith(word, "hostaddr=")) {
-          connection.host = std::string(word.substr(word.find('=') + 1));
-        }
-        if (absl::StartsWith(word, "dbname=")) connection.database = std::string(word.substr(7));
-      }
-    }
-    return connection;
-  }
-  if (!absl::StrContains(text, '=')) return connection;
-  for (const absl::string_view word : absl::StrSplit(text, absl::ByAnyChar(" \t\n"), absl::SkipEmpty())) {
-    const size_t equals = word.find('=');
-    if (equals == absl::string_view::npos) continue;
-    const absl::string_view key = word.substr(0, equals);
-    std::string value(word.substr(equals + 1));
-    value.erase(std::remove(value.begin(), value.end(), '\''), value.end());
-    if (key == "host" || key == "hostaddr") connection.host = value;
-    if (key == "port") connection.port = value;
-    if (key == "dbname" || key == "database") connection.database = value;
-  }
-  return connection;
-}
 
 // "b" of "tcp:b,1433" as sqlcmd writes it, of "user@b", of "b:5432".
 Destination DestinationOf(absl::string_view host, absl::string_view port) {
@@ -99,9 +49,7 @@ std::string DatabaseOf(const ToolCall& call, const ExecAct& act) {
   }
   const size_t place = static_cast<size_t>(source.database_operand);
   if (database.empty() && source.database_operand >= 0 && place < call.operands.size()) database = call.operands[place].value;
-  const Connection connection = ReadConnection(database);
-  if (!connection.database.empty()) return connection.database;
-  if (absl::StrContains(database, "://") || absl::StrContains(database, "host=")) return "";
+  if (IsConnectionText(database)) return ReadConnectionText(database).database;
   if (database.empty() && !source.database_variable.empty()) return Variable(act, source.database_variable);
   return database;
 }
@@ -220,6 +168,18 @@ std::vector<StatementView> StatementsOfProgram(const ToolCall& call, const Progr
   return views;
 }
 
+// The servers that a connection text names; none where it is no such text.
+bool AddServers(absl::string_view text, std::vector<Destination>* servers) {
+  const ConnectionText read = ReadConnectionText(text);
+  for (const ConnectionText::Host& host : read.hosts) {
+    Destination destination;
+    destination.host = host.name;
+    destination.port = host.port != 0 ? host.port : read.port;
+    servers->push_back(std::move(destination));
+  }
+  return !read.hosts.empty();
+}
+
 std::vector<Destination> ServersOfCall(const ToolCall& call, const ExecAct& act) {
   std::vector<Destination> servers;
   if (!act.remote_host.empty()) servers.push_back(DestinationOf(act.remote_host, ""));
@@ -232,16 +192,10 @@ std::vector<Destination> ServersOfCall(const ToolCall& call, const ExecAct& act)
   for (const ParsedOption& option : call.options) {
     if (!option.value.has_value()) continue;
     const bool names = std::find(source.options.begin(), source.options.end(), option.name) != source.options.end();
-    const Connection connection = ReadConnection(*option.value);
-    if (!connection.host.empty()) {
-      servers.push_back(DestinationOf(connection.host, connection.port));
-    } else if (names) {
-      servers.push_back(DestinationOf(*option.value, port));
-    }
+    if (!AddServers(*option.value, &servers) && names) servers.push_back(DestinationOf(*option.value, port));
   }
   for (const ParsedOperand& operand : call.operands) {
-    const Connection connection = ReadConnection(operand.value);
-    if (!connection.host.empty()) servers.push_back(DestinationOf(connection.host, connection.port));
+    AddServers(operand.value, &servers);
   }
   if (source.operand >= 0 && static_cast<size_t>(source.operand) < call.operands.size()) {
     servers.push_back(DestinationOf(call.operands[static_cast<size_t>(source.operand)].value, port));
@@ -249,10 +203,7 @@ std::vector<Destination> ServersOfCall(const ToolCall& call, const ExecAct& act)
   // The environment counts where the command line says nothing.
   for (size_t i = 0; servers.empty() && i < source.environment.size(); ++i) {
     const std::string value = Variable(act, source.environment[i]);
-    const Connection connection = ReadConnection(value);
-    if (!connection.host.empty()) {
-      servers.push_back(DestinationOf(connection.host, connection.port));
-    } else if (!value.empty() && !absl::StrContains(value, "=")) {
+    if (!AddServers(value, &servers) && !value.empty() && !absl::StrContains(value, "=")) {
       servers.push_back(DestinationOf(value, ""));
     }
   }

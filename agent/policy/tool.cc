@@ -92,7 +92,7 @@ absl::StatusOr<Wraps> ReadWraps(const YamlValue& value) {
   HP_ASSIGN_OR_RETURN(const YamlMap map, value.Map({"operand", "assignments", "unseen_operands", "flag_text",
                                                     "option_text", "option_words", "exec_options", "applet",
                                                     "shell_words", "dashdash", "input_text", "input_option", "host",
-                                                    "place"}));
+                                                    "place", "replace_options", "given_otherwise", "given_behind"}));
   Wraps wraps;
   if (map.Has("operand")) {
     uint32_t operand = 0;
@@ -101,6 +101,9 @@ absl::StatusOr<Wraps> ReadWraps(const YamlValue& value) {
   }
   HP_RETURN_IF_ERROR(map.Optional("assignments", &wraps.assignments));
   HP_RETURN_IF_ERROR(map.Optional("unseen_operands", &wraps.unseen_operands));
+  HP_RETURN_IF_ERROR(map.Optional("replace_options", &wraps.replace_options));
+  HP_RETURN_IF_ERROR(map.Optional("given_otherwise", &wraps.given_otherwise));
+  HP_RETURN_IF_ERROR(map.Optional("given_behind", &wraps.given_behind));
   HP_RETURN_IF_ERROR(map.Optional("flag_text", &wraps.flag_text));
   HP_RETURN_IF_ERROR(map.Optional("option_text", &wraps.option_text));
   HP_RETURN_IF_ERROR(map.Optional("option_words", &wraps.option_words));

@@ -24,6 +24,9 @@ struct Wraps {
   int operand = -1;                       // index of the operand at which the started command begins; -1: none
   bool assignments = false;               // NAME=VALUE operands before it belong to the wrapper (env)
   bool unseen_operands = false;           // it adds operands of its own (xargs)
+  std::vector<std::string> replace_options;  // of `unseen_operands`: with one of these each line takes the place of its value, or of {}
+  std::vector<std::string> given_otherwise;  // with one of these they are not those of standard input, or divided otherwise
+  std::string given_behind;                  // operands behind this word are what it is given, each for a command (parallel :::)
   std::string flag_text;                  // with this flag the first operand is shell text: sh -c TEXT
   std::string option_text;                // the value of this option is shell text: su -c TEXT
   std::string option_words;               // the value of this option is divided into words: env -S

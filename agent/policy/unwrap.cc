@@ -8,6 +8,7 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
 #include "agent/parse/shell_words.h"
+#include "agent/policy/given_operands.h"
 #include "agent/policy/input.h"
 #include "agent/policy/paths.h"
 
@@ -223,10 +224,17 @@ Unwrapped Unwrap(const ToolModel& tool, const ExecAct& act, size_t skip, FactBoo
   size_t from = static_cast<size_t>(wraps.operand);
   ExecAct inner = Inner(around, {});
   if (wraps.unseen_operands) {  // It reads them from its input.
+    const std::optional<GivenCommands> given = CommandsWithGiven(wraps, call, act.input_text);
     inner.stdin_kind.clear();
     inner.piped_input = false;
     inner.input_text.reset();
     inner.input_file.clear();
+    if (given.has_value()) {
+      inner.unseen_operands |= given->cut;
+      for (const std::vector<std::string>& words : given->argvs) out.acts.push_back(Inner(inner, words));
+      for (const std::string& text : given->texts) Append(SplitCommandLine(text, inner), &out);
+      return out;
+    }
   }
   if (wraps.dashdash && call.dashdash.has_value()) {
     inner.argv.assign(argv.begin() + static_cast<ptrdiff_t>(std::min(*call.dashdash + 1, argv.size())), argv.end());
@@ -267,6 +275,11 @@ Unwrapped SplitCommandLine(absl::string_view text, const ExecAct& around) {
   absl::StatusOr<ShellScript> script = SplitShell(text);
   if (!script.ok()) {
     out.blind_spots.push_back(absl::StrCat("command line not understood: ", script.status().message()));
+    // A shell may run what stands before the place it stumbles over, and another shell may not stumble.
+    for (std::vector<std::string>& argv : SplitShellRoughly(text)) {
+      out.acts.push_back(Inner(around, std::move(argv)));
+      out.acts.back().unexpanded = true;
+    }
     return out;
   }
   out.blind_spots = script->blind_spots;
