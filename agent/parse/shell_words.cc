@@ -125,6 +125,7 @@ absl::Status ShellSplitter::TakeOpenParenthesis(Building* building, int* parenth
       return absl::OkStatus();
     }
   }
+  if (command.argv.size() > 1) return absl::InvalidArgumentError("shell: a '(' behind the words of a command");
   if (!building->has_words && Peek() == '(') {
     if (const auto end = FindArithmeticEnd(at_ + 1)) {
       const absl::string_view inner = text_.substr(at_ + 1, *end - at_ - 1);

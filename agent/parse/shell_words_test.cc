@@ -119,7 +119,8 @@ INSTANTIATE_TEST_SUITE_P(Errors, ShellTest,
                                            Case{"OpenSubstitution", "rm $(a", "shell: a '(' is not closed"},
                                            Case{"OpenBacktick", "rm `a", "shell: a backtick is not closed"},
                                            Case{"OpenParameter", "rm ${a", "shell: a '${' is not closed"},
-                                           Case{"StrayParenthesis", "rm a)", "shell: a ')' closes nothing"}),
+                                           Case{"StrayParenthesis", "rm a)", "shell: a ')' closes nothing"},
+                                           Case{"ParenthesisBehindWords", "mongosh --eval db.a.drop()", "shell: a '(' behind the words of a command"}),
                          [](const auto& test) { return test.param.name; });
 
 TEST(ShellTest, WhatNoShellTakesIsReadRoughly) {

@@ -9,7 +9,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 # They start other programs or only look and print: they behave as themselves.
 REAL = '''sh bash dash env xargs timeout nice nohup setsid stdbuf find true false test [ echo printf cat tac head tail cut tr sed awk
 mawk sort uniq wc grep egrep fgrep ls seq basename dirname base64 base32 od rev paste fold nl expr id whoami uname pwd date
-mktemp mkdir touch tee printenv readlink realpath stat md5sum sha256sum cmp diff comm join which ionice chrt'''.split()
+mktemp mkdir touch tee printenv readlink realpath stat md5sum sha256sum cmp diff comm join which ionice chrt perl python3'''.split()
 WORKSPACE = '/work/shop'  # of the root folder that cage.c makes, not of the host
 NAME_MAX, PATH_MAX = 64, 200
 
@@ -61,6 +61,7 @@ class Template:
             found = shutil.which(name, path='/usr/bin:/bin')
             if found:
                 shutil.copy2(os.path.realpath(found), self.bin / name)
+        (self.bin / 'python').symlink_to('python3')
         self.stub_image = self._compile('stub.S', '-nostdlib', '-Wl,-z,noseparate-code').read_bytes()
         through = self._compile('through.c')
         for name in ('sudo', 'doas'):
