@@ -29,6 +29,7 @@
 
 #define SAID_MAX 4096
 #define WORDS_MAX 64
+#define VARIABLES_MAX 64
 
 static const char *template, *place, *scope;
 static uid_t uid;
@@ -93,12 +94,15 @@ static void enter_world(void)
 
 static void run_row(const char *text, const char *number)
 {
-	char *const environment[] = {"HOME=/home/dev", "USER=dev", "LOGNAME=dev", "SHELL=/bin/bash", "LANG=C.UTF-8", "TERM=dumb",
-				     "PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "PWD=/work/shop", NULL};
-	char *argv[WORDS_MAX];
+	char *environment[VARIABLES_MAX + 10] = {"HOME=/home/dev", "USER=dev", "LOGNAME=dev", "SHELL=/bin/bash", "LANG=C.UTF-8", "TERM=dumb",
+						 "PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "PWD=/work/shop", "TMPDIR=/tmp"};
+	char *argv[WORDS_MAX], *variables = getenv("HP_CAGE_VARIABLES");
 	int count = 0, status;
 	pid_t child;
 
+	for (int i = 9; variables != NULL && i < VARIABLES_MAX + 9; i++)
+		if ((environment[i] = strsep(&variables, "\n")) == NULL)
+			break;
 	for (int i = 0; i < prefix_count && count < WORDS_MAX - 8; i++)
 		argv[count++] = prefix[i];
 	argv[count++] = "--owner";

@@ -11,6 +11,7 @@ _CALLED = r'\s*(?:[A-Za-z_][A-Za-z0-9_]*=\S*\s+)*([A-Za-z0-9_.~/+@-]+)'
 _BEFORE = [re.compile(r'''(?=(?:^|[;|&(`{!\n'"]|\$\(|<\(|>\()''' + _CALLED + ')'),
            re.compile(r'(?=\b(?:sudo|doas|env|xargs|exec|time|nohup|nice|ionice|timeout|stdbuf|setsid|watch|command|builtin|eval|then|'
                       r'do|else|parallel|busybox|toybox|-exec|-execdir|-ok|-okdir)\b(?:\s+-\S*|\s+\d+[smhd]?)*\s' + _CALLED + ')')]
+_SERVER = re.compile(r'[\s"\']\$\{?([A-Z][A-Z0-9_]*(?:HOSTNAME|HOST|URL|ENDPOINT))\}?/')
 _PATH = re.compile(r'(?:^|[\s=\'"(:@])((?:~[a-z0-9_-]*/|\.{0,2}/)?[A-Za-z0-9_.+-][A-Za-z0-9_.+/-]*/?)(?=$|[\s\'");|&>])')
 
 
@@ -52,6 +53,11 @@ def named(command):
 def takes_files_alone(command):
     """rm without -r and its kin: what is named is a file, whatever it looks like."""
     return bool(re.search(r'\b(rm|unlink|shred|truncate)\b', command)) and not re.search(r'\s(-\w*[rR]\w*|--recursive)\b', command)
+
+
+def servers(command):
+    """Variables that stand where a request's server would: without a value nothing would be asked of anybody."""
+    return set(_SERVER.findall(command))
 
 
 def called(command):
