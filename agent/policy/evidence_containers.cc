@@ -6,6 +6,8 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "agent/base/escape.h"
+#include "agent/environment/tags.h"
 #include "agent/policy/compose_project.h"
 #include "agent/policy/evidence.h"
 #include "agent/policy/host_evidence.h"
@@ -27,6 +29,12 @@ Assessment Lost(std::string because, std::string blind_spot = "") {
 std::string WhyNotTheWorkspaces(const ComposeProject& project, const AssessmentInput& input) {
   const std::string workspace = Workspace(input.session);
   if (!IsWithin(project.folder, workspace)) return "the compose project is not the workspace's";
+  for (const v1::Evidence& each : project.evidence) {
+    if (each.fact() == "compose file" && input.configuration != nullptr &&
+        LooksLikeProduction(*input.configuration, each.value())) {
+      return absl::StrCat("the name of ", EscapeAndClip(each.value(), 64), " looks like production");
+    }
+  }
   if (!project.own_name) return "";
   if (input.call.Has("project-name") || !Variable(input.act, "COMPOSE_PROJECT_NAME").empty()) {
     return absl::StrCat("the project is called ", project.name, ", which the workspace's files do not say");
