@@ -12,9 +12,17 @@ namespace holdpoint {
 namespace {
 
 constexpr absl::Duration kReconcile = absl::Minutes(1);
-constexpr uint64_t kAskedAtFirst = 16;  // acts of a session that are asked about whatever they are
-constexpr uint64_t kAskedForIds = 256;  // while its tools have not shown the coding agent's ids
+// So many acts of a coding agent's session are asked about whatever they are: its ids are read in those alone.
+constexpr uint64_t kAskedWithIds = 4;   // once ids have shown: there may be several of one name
+constexpr uint64_t kAskedForIds = 256;  // while none has
 constexpr int64_t kReconcileShare = 20;  // so many times as long as it took, everything else has its turn
+
+// Whether nothing is lost by what passes without being asked about. Only a coding agent that somebody knows has ids.
+bool IsKnownEnough(const Session& session) {
+  if (session.coding_agent == "run" || session.coding_agent == kUnknownAgent) return true;
+  const uint64_t asked = session.counters.asked - session.asked_before_named;
+  return asked >= (session.join_keys.empty() ? kAskedForIds : kAskedWithIds);
+}
 
 }  // namespace
 
@@ -46,6 +54,7 @@ void SessionDesk::Confirm(SessionNumber number, const v1::SessionVerdict& verdic
   session->unattended = verdict.unattended();
   session->hold_ms = verdict.hold_ms();
   for (const auto& [key, value] : verdict.join_keys()) session->join_keys[key] = value;
+  session->triage = IsKnownEnough(*session);
   Program(*session, 0);
   *process.mutable_argv() = verdict.argv();
   WriteStarted(*session, process, verdict);
@@ -90,6 +99,7 @@ Session* SessionDesk::Adopt(SessionNumber number) {
   session.recognised_by = "label found, its beginning was not seen";
   session.started = StartTime(core_.clock);
   session.started_boot = core_.clock.Boot();
+  session.triage = IsKnownEnough(session);
   absl::StatusOr<Session*> added = core_.sessions.Add(std::move(session));
   if (!added.ok()) return nullptr;
   Program(**added, 0);
@@ -187,9 +197,7 @@ void SessionDesk::Kill(SessionNumber number, const std::string& why, std::functi
 }
 
 void SessionDesk::LetTriage(Session& session) {
-  if (session.triage || session.state != SessionState::kConfirmed) return;
-  const bool may_have_ids = session.join_keys.empty() && session.coding_agent != "run";
-  if (session.counters.asked < (may_have_ids ? kAskedForIds : kAskedAtFirst)) return;
+  if (session.triage || session.state != SessionState::kConfirmed || !IsKnownEnough(session)) return;
   session.triage = true;
   Program(session, session.kill_requested ? HP_SESSION_KILL : 0);
 }

@@ -52,6 +52,10 @@ void SessionDesk::Merge(SessionNumber number, const v1::SessionVerdict& nested, 
     named->recognised_by = nested.recognised_by();
     named->hold_ms = nested.hold_ms();
     if (inner == "run" || inner == kUnknownAgent) inner = named->coding_agent;
+    // It may have ids, which its tools are asked for.
+    named->asked_before_named = named->counters.asked;
+    named->triage = false;
+    Program(*named, named->kill_requested ? HP_SESSION_KILL : 0);
   } else if (named->coding_agent == nested.coding_agent()) {
     return;  // A launcher and its program, or the coding agent's own helper.
   }

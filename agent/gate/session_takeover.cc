@@ -60,6 +60,7 @@ absl::Status SessionDesk::TakeOver() {
     for (const auto& [key, value] : kept->join_keys()) session.join_keys[key] = value;
     HP_ASSIGN_OR_RETURN(Session * added, core_.sessions.Add(std::move(session)));
     Program(*added, 0);
+    LetTriage(*added);
     v1::SessionVerdict verdict;
     *verdict.mutable_environment() = kept->environment();
     WriteStarted(*added, kept->root(), verdict);

@@ -66,6 +66,7 @@ struct Session {
   bool found_at_start = false;  // its root ran before this daemon did
   bool kill_requested = false;
   bool triage = false;  // what the kernel's automata find nothing in passes
+  uint64_t asked_before_named = 0;  // of counters.asked: before its coding agent was known
   uint32_t hold_ms = 0;  // this coding agent's own limit, 0 for the default
   std::map<std::string, std::string> join_keys;  // several values separated by commas
   absl::Time started;

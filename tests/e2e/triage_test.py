@@ -50,9 +50,9 @@ OTHER = [('tools:\n', 'tools:\n  - names: [other-tool]\n    commands: [{names: [
         - {argv: [other-tool, show]}
 ''')]
 
-# Of a new session the first acts are asked about, whatever they are.
-WARM = 'i=0; while [ $i -lt 20 ]; do /usr/bin/env printf x > /dev/null; i=$((i+1)); done; '
-FIRST = 16
+# Of a coding agent's session so many acts are asked about, whatever they are, when its ids show in the first of them.
+FIRST = 4
+TWENTY = 'i=0; while [ $i -lt 20 ]; do /usr/bin/env printf x > /dev/null; i=$((i+1)); done; :'
 
 
 class Triage(SessionCase):
@@ -75,32 +75,50 @@ class Triage(SessionCase):
         after = self.kernel()
         return after['exec_asked'] - before['exec_asked'], after['exec_seen'] - before['exec_seen']
 
-    def test_a_session_is_asked_about_until_it_is_known_and_then_less(self):
+    def asked_of_codex(self, script):
+        before = self.kernel()['exec_asked']
+        self.run_in_scope(self.codex, '-c', script)
+        return self.kernel()['exec_asked'] - before
+
+    def test_a_coding_agent_is_asked_about_until_its_ids_have_shown(self):
+        self.asked_of_codex('/usr/bin/env printf x; :')  # Its files are known from here on.
+        self.assertEqual(self.asked_of_codex(TWENTY), 20)
+        self.assertEqual(self.asked_of_codex('export CODEX_THREAD_ID=t-1; ' + TWENTY), FIRST)
+        late = self.asked_of_codex(f'{TWENTY}; export CODEX_THREAD_ID=t-2; {TWENTY}')
+        self.assertEqual(late, 21)
+
+    def test_what_is_no_coding_agent_has_no_ids_that_would_be_asked_for(self):
         self.inside('/usr/bin/env printf x')
-        self.assertEqual(self.asked_for('for i in 1 2 3; do /usr/bin/env printf x; done; true')[0], 4)  # The shell is one.
-        self.assertEqual(self.asked_for(WARM + 'for i in 1 2 3; do /usr/bin/env printf x; done; true')[0], FIRST)
+        self.assertEqual(self.asked_for(TWENTY)[0], 0)
+
+    def test_a_coding_agent_inside_a_session_is_asked_for_its_ids_then(self):
+        self.asked_of_codex('/usr/bin/env printf x; :')
+        within = lambda first: f'{TWENTY}; {self.codex} -c "{first}{TWENTY.replace("$", chr(92) + "$")}"; :'
+        # Itself is one; what it starts before it is recognised passes.
+        self.assertGreater(self.asked_for(within(''))[0], 1 + FIRST)
+        self.assertEqual(self.asked_for(within('export CODEX_THREAD_ID=t-1; '))[0], 1 + FIRST)
 
     def test_work_that_was_seen_once_is_not_asked_about_again(self):
         work = 'git init -q . && git add . && git -c user.name=d -c user.email=d@x commit -qm day && git status -s && git log -1 && ' \
                'ls -la && sh -c "cat README.md | sort | head -1"; true'
         self.inside(work)
-        again = '; '.join(['git status -s', 'git log -1', 'git diff', 'ls', "sh -c 'cat README.md | wc -l'", 'env ls'] * 10)
-        asked, seen = self.asked_for(WARM + again)
+        again = '; '.join(['git status -s', 'git log -1', 'git diff', 'ls', "sh -c 'cat README.md | wc -l'", 'env ls'] * 12)
+        asked, seen = self.asked_for(again)
         self.assertGreaterEqual(seen, 100)
-        self.assertLess(asked - FIRST, 8)
+        self.assertLess(asked, 8)
 
     def test_what_a_rule_is_about_is_asked_each_time(self):
         self.inside('rm -f x; true')
-        self.assertGreaterEqual(self.asked_for(WARM + 'for i in 1 2 3 4 5; do rm -f $i; done; true')[0], FIRST + 5)
-        code, _ = self.inside(WARM + '/usr/bin/true show; /usr/bin/true show; /usr/bin/true wipe; exit $?')
+        self.assertGreaterEqual(self.asked_for('for i in 1 2 3 4 5; do rm -f $i; done; true')[0], 5)
+        code, _ = self.inside('/usr/bin/true show; /usr/bin/true show; /usr/bin/true wipe; exit $?')
         self.assertEqual(code, 126)
-        code, _ = self.inside(WARM + '/usr/bin/true wipe-not; exit $?')
+        code, _ = self.inside('/usr/bin/true wipe-not; exit $?')
         self.assertEqual(code, 0)
 
     # Until another one is about it, "drain" passes in the kernel.
     def passes_now(self):
         self.inside('/usr/bin/true drain')
-        self.assertEqual(self.asked_for(WARM + 'for i in 1 2 3; do /usr/bin/true drain; done; exit $?')[0], FIRST)
+        self.assertEqual(self.asked_for('for i in 1 2 3; do /usr/bin/true drain; done; exit $?')[0], 0)
 
     def change_rules(self):
         pack = PACK.replace('WORD', 'drain')
@@ -110,8 +128,8 @@ class Triage(SessionCase):
 
     def assert_changed(self):
         self.assertEqual(self.gate.cli('rules', 'promote', '--all').returncode, 0)
-        self.assertEqual(self.inside(WARM + '/usr/bin/true drain; exit $?')[0], 126)
-        self.assertEqual(self.inside(WARM + '/usr/bin/true wipe; exit $?')[0], 0)
+        self.assertEqual(self.inside('/usr/bin/true drain; exit $?')[0], 126)
+        self.assertEqual(self.inside('/usr/bin/true wipe; exit $?')[0], 0)
 
     def test_a_rule_that_is_loaded_later_stops_what_has_passed_until_then(self):
         self.passes_now()
