@@ -13,6 +13,7 @@ import socket
 import statistics
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
@@ -48,6 +49,7 @@ class Bench:
         self.port = str(self.server.getsockname()[1])
         self.rows = []
         self.consults = {}  # of the round before, as `holdpoint status` has it
+        self.many = []      # the same with many rules
 
     def serve(self):
         while True:
@@ -92,38 +94,47 @@ class Bench:
             watch.stop()
         self.compare(name, work, start, stop,
                      (lambda watch: self.inside(watch)) if inside else (lambda watch: ()))
+        self.rows[-1]['consults'] = self.consults['to_verdict']['count']  # of the last round
 
     def with_rules(self, number):
-        """An exec of a listed tool that passes, with so many rules about it."""
+        """An exec of a listed tool that passes, and one that is asked about, with so many rules: ten of each tool."""
         def word(n):
             return ''.join(chr(ord('a') + n // 26 ** i % 26) for i in range(6))
 
-        name = '"true"'  # A program of the system: of what lies on the tmpfs of the benchmark nothing is believed.
-        head = 'schema: 1\nfamily: many\nmode: enforce\n'
-        folder = gate.rules(self.world)
-        packs = [folder / 'many.yaml']
-        packs[0].write_text(head + f'tools:\n  - names: [{name}]\n    commands:\n' +
-                            ''.join(f'      - names: [{word(n)}]\n' for n in range(number)))
-        for first in range(0, number, 2000):  # A pack holds no more values.
+        folder, packs = gate.rules(self.world), []
+        for first in range(0, number, 1000):  # A pack holds no more values.
+            tools, rules = [], []
+            for tool in range(first, min(number, first + 1000), 10):
+                # One is a program of the system: of what lies on the tmpfs of the benchmark nothing is believed.
+                name = '"true"' if tool == 0 else f'tool-{word(tool)}'
+                words = [word(n) for n in range(tool, tool + 10)]
+                tools.append(f'  - names: [{name}]\n    commands:\n' + ''.join(f'      - names: [{w}]\n' for w in words))
+                rules += [f'  - {{id: many.{w}, title: t, why: w, effect: expose, resource: {{type: x, from: {{fixed: y}}}}, '
+                          f'when: {{tool: {name}, command: {w}}}, '
+                          f'cases: {{fires: [{{argv: [{name}, {w}]}}], passes: [{{argv: [{name}]}}]}}}}\n' for w in words]
             packs.append(folder / f'many-{first}.yaml')
-            packs[-1].write_text(head + 'rules:\n' + ''.join(
-                f'  - {{id: many.{word(n)}, title: t, why: w, effect: expose, resource: {{type: x, from: {{fixed: y}}}}, '
-                f'when: {{tool: {name}, command: {word(n)}}}, '
-                f'cases: {{fires: [{{argv: [{name}, {word(n)}]}}], passes: [{{argv: [{name}]}}]}}}}\n'
-                for n in range(first, min(number, first + 2000))))
+            packs[-1].write_text(f'schema: 1\nfamily: many{first}\nmode: enforce\ntools:\n' + ''.join(tools) +
+                                 'rules:\n' + ''.join(rules))
         try:
-            self.holdpoint(f'exec of a tool, {number} rules', ['exec', str(EXECS), '/bin/true', 'status', '--short'], inside=True)
+            self.holdpoint(f'exec that passes, {number} rules', ['exec', str(EXECS), '/bin/true', 'status', '--short'],
+                           inside=True)
+            self.holdpoint(f'exec asked about, {number} rules', ['exec', str(ASKS), '/bin/rm', '--version'], inside=True)
+            self.many.append((f'{number} rules: ', self.consults))
         finally:
             for pack in packs:
                 pack.unlink()
 
     def work(self):
-        """Wall clock of a developer's work inside a session, and how much of it was asked about."""
+        """Wall clock of a developer's work inside a session, and how much of it was asked about. On a disk, as it is
+        done: of what lies on a tmpfs nothing is believed."""
         script = HERE / 'work.sh'
+        disk = pathlib.Path(tempfile.mkdtemp(prefix='holdpoint-bench-', dir='/var/tmp'))
+        kind = subprocess.run(['stat', '-f', '-c', '%T', disk], capture_output=True, text=True, check=True).stdout.strip()
+        shutil.chown(disk, self.world.uid, self.world.uid)
         plain, with_it, asked, seen = [], [], 0, 0
 
         def once(before=()):
-            folder = self.world.workspace / 'work'
+            folder = disk / 'work'
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
             shutil.chown(folder, self.world.uid, self.world.uid)
@@ -148,9 +159,10 @@ class Bench:
             asked += after['exec_asked'] - before['exec_asked']
             seen += after['exec_seen'] - before['exec_seen']
         print(file=sys.stderr)
+        shutil.rmtree(disk)
         ratio = statistics.median(b / a for a, b in zip(plain, with_it))
-        self.work_row = {'what': 'a developer\'s work inside a session', 'wall_ratio': ratio, 'wall_s': statistics.median(with_it),
-                         'execs': seen, 'asked': asked, 'asked_share': asked / max(seen, 1)}
+        self.work_row = {'what': f'a developer\'s work inside a session ({kind})', 'wall_ratio': ratio,
+                         'wall_s': statistics.median(with_it), 'execs': seen, 'asked': asked, 'asked_share': asked / max(seen, 1)}
 
     def bpftrace(self, name, tracepoint, work):
         if not shutil.which('bpftrace'):
@@ -224,18 +236,19 @@ def main():
     finally:
         bench.server.close()
         bench.world.close()
-    print(f'{"":28} {"plain us":>9} {"with us":>9} {"wall":>7} {"cpu":>7}')
+    print(f'{"":36} {"plain us":>9} {"with us":>9} {"wall":>7} {"cpu":>7}')
     for row in bench.rows:
-        print(f'{row["what"]:28} {row["plain_wall_us"]:9.1f} {row["wall_us"]:9.1f} {row["wall_ratio"]:6.2f}x '
+        print(f'{row["what"]:36} {row["plain_wall_us"]:9.1f} {row["wall_us"]:9.1f} {row["wall_ratio"]:6.2f}x '
               f'{row["cpu_ratio"]:6.2f}x')
     row = bench.work_row
     bench.rows.append(row)
     print(f'{row["what"]}: {row["wall_ratio"]:.3f}x of the wall clock, {row["asked"]} of {row["execs"]} execs asked about '
           f'({100 * row["asked_share"]:.1f} %)')
-    for name, key in (('consult: event to verdict', 'to_verdict'), ('consult: event to continue', 'to_continue')):
-        row = {'what': name, **consults[key]}
-        bench.rows.append(row)
-        print(f'{name:28} p50 {row["p50_us"]} us, p99 {row["p99_us"]} us, of {row["count"]} (the last round)')
+    for which, of in (('', consults), *bench.many):
+        for name, key in (('event to verdict', 'to_verdict'), ('event to continue', 'to_continue')):
+            row = {'what': f'{which}consult: {name}', **of[key]}
+            bench.rows.append(row)
+            print(f'{row["what"]:40} p50 {row["p50_us"]} us, p99 {row["p99_us"]} us, of {row["count"]} (the last round)')
     print(json.dumps(bench.rows))
 
 
