@@ -10,13 +10,24 @@
 namespace holdpoint {
 namespace {
 
+// Stands still until it is told to go on.
+class HandClock final : public Clock {
+ public:
+  BootTime Boot() const override { return now; }
+  absl::Time Wall() const override { return absl::UnixEpoch(); }
+  BootTime now{1'000'000'000};
+};
+
 class JudgeLinkTest : public testing::Test {
  protected:
-  void SetUp() override {
-    loop_ = *EventLoop::Create(Clock::Real());
+  void SetUp() override { Start(Clock::Real()); }
+
+  void Start(const Clock& clock) {
+    link_.reset();
+    loop_ = *EventLoop::Create(clock);
     const char* build = getenv("HP_BUILD_DIR");
     ASSERT_NE(build, nullptr) << "run by ctest";
-    auto link = JudgeLink::Start(*loop_, Clock::Real(), absl::StrCat(build, "/tests/fake_judge"),
+    auto link = JudgeLink::Start(*loop_, clock, absl::StrCat(build, "/tests/fake_judge"),
                                  [this](const std::string&) {
                                    ++restarted_;
                                    loop_->Stop();
@@ -44,6 +55,7 @@ class JudgeLinkTest : public testing::Test {
     return got;
   }
 
+  HandClock hand_;
   std::unique_ptr<EventLoop> loop_;
   std::unique_ptr<JudgeLink> link_;
   int restarted_ = 0;
@@ -117,6 +129,25 @@ TEST_F(JudgeLinkTest, FactsArePassedOnAsTheReaderWroteThem) {
   });
   ASSERT_TRUE(answer.ok()) << answer.status();
   EXPECT_EQ(answer->exec().judgement().reason(), "from the reader");
+}
+
+// The reader has 1.3 s for what this judge wants; the judge has its time from when it was given the facts.
+TEST_F(JudgeLinkTest, HoweverLateTheFactsCameTheJudgeHasItsTime) {
+  Start(hand_);
+  const auto answer = AskAndServe("facts", [&](const v1::FactsWanted&, JudgeLink::FactsDone done) {
+    hand_.now = hand_.now + absl::Milliseconds(1290);
+    done(v1::Facts().SerializeAsString());
+    hand_.now = hand_.now + absl::Milliseconds(200);
+  });
+  EXPECT_TRUE(answer.ok()) << answer.status();
+}
+
+TEST_F(JudgeLinkTest, FactsThatNeverComeAreNotWaitedFor) {
+  Start(hand_);
+  const auto answer = AskAndServe("facts", [&](const v1::FactsWanted&, const JudgeLink::FactsDone&) {
+    hand_.now = hand_.now + absl::Milliseconds(1301);
+  });
+  EXPECT_EQ(answer.status().code(), absl::StatusCode::kDeadlineExceeded);
 }
 
 TEST_F(JudgeLinkTest, RejectedConfigurationIsReportedAndTheJudgeGoesOn) {

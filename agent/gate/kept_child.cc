@@ -17,13 +17,12 @@ namespace holdpoint {
 namespace {
 
 constexpr absl::Duration kFirstPause = absl::Milliseconds(500), kLongestPause = absl::Seconds(30);
-constexpr int kPatienceMs = 10'000;  // a stopped one must not keep the next gate from starting
 constexpr absl::Duration kLived = absl::Minutes(1);
 
 }  // namespace
 
-KeptChild::KeptChild(EventLoop& loop, const Clock& clock, std::string path, std::string what)
-    : loop_(loop), clock_(clock), path_(std::move(path)), what_(std::move(what)), pause_(kFirstPause) {}
+KeptChild::KeptChild(EventLoop& loop, const Clock& clock, std::string path, std::string what, absl::Duration patience)
+    : loop_(loop), clock_(clock), path_(std::move(path)), what_(std::move(what)), patience_(patience), pause_(kFirstPause) {}
 
 KeptChild::~KeptChild() {
   loop_.Cancel(timer_);
@@ -31,7 +30,8 @@ KeptChild::~KeptChild() {
   loop_.Remove(child_.pidfd.get());
   Terminate();
   pollfd ended{.fd = child_.pidfd.get(), .events = POLLIN, .revents = 0};
-  if (poll(&ended, 1, kPatienceMs) <= 0) syscall(SYS_pidfd_send_signal, child_.pidfd.get(), SIGKILL, nullptr, 0);
+  const int patience_ms = static_cast<int>(absl::ToInt64Milliseconds(patience_));
+  if (poll(&ended, 1, patience_ms) <= 0) syscall(SYS_pidfd_send_signal, child_.pidfd.get(), SIGKILL, nullptr, 0);
   waitpid(child_.pid, nullptr, 0);
 }
 

@@ -17,9 +17,11 @@ namespace holdpoint {
 // Thread: the event thread.
 class KeptChild {
  public:
+  static constexpr absl::Duration kPatience = absl::Seconds(10);
+
   // `what` is for the log: "the stream process". `loop` and `clock` outlive it.
-  KeptChild(EventLoop& loop, const Clock& clock, std::string path, std::string what);
-  ~KeptChild();  // Ends it and waits for that; after ten seconds by SIGKILL.
+  KeptChild(EventLoop& loop, const Clock& clock, std::string path, std::string what, absl::Duration patience = kPatience);
+  ~KeptChild();  // Ends it and waits for that; past `patience` by SIGKILL: a stopped one keeps no gate from ending.
   KeptChild(const KeptChild&) = delete;
   KeptChild& operator=(const KeptChild&) = delete;
 
@@ -44,6 +46,7 @@ class KeptChild {
   const Clock& clock_;
   const std::string path_;
   const std::string what_;
+  const absl::Duration patience_;
   std::vector<std::string> args_;
   Child child_;
   bool again_ = false;  // it ends because it is to be started with other arguments

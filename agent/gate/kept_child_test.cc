@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <csignal>
 #include <functional>
 
 namespace holdpoint {
@@ -81,6 +82,28 @@ TEST_F(KeptChildTest, ItEndsWithWhoeverKeepsIt) {
     pid = child.pid();
   }
   EXPECT_EQ(kill(pid, 0), -1);
+}
+
+TEST_F(KeptChildTest, OneThatIsStoppedEndsAllTheSame) {
+  pid_t pid = -1;
+  {
+    KeptChild child(*loop_, Clock::Real(), "/bin/sh", "the shell", absl::Milliseconds(1));
+    ASSERT_TRUE(child.Run(Shell("echo x >> " + folder_ + "/runs; exec sleep 1000")).ok());
+    Until([&] { return Lines("runs") == 1; });
+    pid = child.pid();
+    ASSERT_EQ(kill(pid, SIGSTOP), 0);
+  }
+  EXPECT_EQ(kill(pid, 0), -1);
+}
+
+TEST_F(KeptChildTest, OneThatIsToldToEndHasItsTimeForThat) {
+  {
+    KeptChild child(*loop_, Clock::Real(), "/bin/sh", "the shell", absl::Minutes(10));
+    const std::string waits = "trap 'echo x >> " + folder_ + "/end; exit' TERM; echo x >> " + folder_ + "/runs";
+    ASSERT_TRUE(child.Run(Shell(waits + "; while :; do sleep 0.01; done")).ok());
+    Until([&] { return Lines("runs") == 1; });
+  }
+  EXPECT_EQ(Lines("end"), 1u);
 }
 
 TEST_F(KeptChildTest, AProgramThatIsNotThereIsAnErrorAndTriedAgain) {

@@ -3,10 +3,13 @@
 #include <algorithm>
 #include <map>
 #include <memory>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "agent/base/status.h"
 #include "agent/event/framing.h"
+#include "agent/stream/kafka_client.h"
 #include "agent/stream/kafka_words.h"
 
 namespace holdpoint {
@@ -33,25 +36,17 @@ class Checker {
   Checker(const KafkaOptions& options, absl::Duration patience) : patience_(patience), heard_{options, {}, {}} {}
 
   absl::Status Start() {
-    rd_kafka_conf_t* conf = rd_kafka_conf_new();
     KafkaSettings settings = heard_.options.settings;
     settings["message.timeout.ms"] = absl::StrCat(absl::ToInt64Milliseconds(patience_));
     settings["topic.metadata.propagation.max.ms"] = "1";
-    char error[512];
-    for (const auto& [name, value] : settings) {
-      if (rd_kafka_conf_set(conf, name.c_str(), value.c_str(), error, sizeof(error)) != RD_KAFKA_CONF_OK) {
-        rd_kafka_conf_destroy(conf);
-        return absl::InvalidArgumentError(absl::StrCat("Kafka property ", name, ": ", error));
-      }
-    }
-    rd_kafka_conf_set_opaque(conf, &heard_);
-    rd_kafka_conf_set_error_cb(conf, &Checker::OnError);
-    rd_kafka_conf_set_dr_msg_cb(conf, &Checker::OnDelivery);
-    rd_kafka_conf_set_log_cb(conf, [](const rd_kafka_t*, int, const char*, const char*) {});
-    rk_.reset(rd_kafka_new(RD_KAFKA_PRODUCER, conf, error, sizeof(error)));
-    if (rk_ != nullptr) return absl::OkStatus();
-    rd_kafka_conf_destroy(conf);
-    return absl::InvalidArgumentError(absl::StrCat("Kafka producer: ", error));
+    HP_ASSIGN_OR_RETURN(KafkaConfPtr conf, KafkaConfOf(settings));
+    rd_kafka_conf_set_opaque(conf.get(), &heard_);
+    rd_kafka_conf_set_error_cb(conf.get(), &Checker::OnError);
+    rd_kafka_conf_set_dr_msg_cb(conf.get(), &Checker::OnDelivery);
+    rd_kafka_conf_set_log_cb(conf.get(), [](const rd_kafka_t*, int, const char*, const char*) {});
+    HP_ASSIGN_OR_RETURN(rd_kafka_t * rk, NewProducer(std::move(conf)));
+    rk_.reset(rk);
+    return absl::OkStatus();
   }
 
   // Brokers that answer, or what is in the way.

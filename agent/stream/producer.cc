@@ -12,6 +12,7 @@
 #include "agent/base/log.h"
 #include "agent/base/status.h"
 #include "agent/event/framing.h"
+#include "agent/stream/kafka_client.h"
 #include "agent/stream/kafka_words.h"
 #include "holdpoint/v1/event.pb.h"
 
@@ -20,17 +21,6 @@ namespace {
 
 constexpr absl::Duration kCopiesAgain = absl::Minutes(1);
 constexpr uint64_t kAlone = 1000;  // records that go alone after a batch was too large
-
-struct ConfDestroy {
-  void operator()(rd_kafka_conf_t* conf) const { rd_kafka_conf_destroy(conf); }
-};
-using ConfPtr = std::unique_ptr<rd_kafka_conf_t, ConfDestroy>;
-
-// librdkafka's own lines repeat with every attempt; what matters comes through the error callback, once.
-void OnLog(const rd_kafka_t*, int level, const char* facility, const char* text) {
-  constexpr int kCritical = 2;
-  if (level <= kCritical) LogError(facility, ": ", text);
-}
 
 absl::string_view AsView(const void* bytes, size_t size) { return {static_cast<const char*>(bytes), size}; }
 
@@ -43,18 +33,10 @@ rd_kafka_vu_t Header(const char* name, absl::string_view value) {
   return vu;
 }
 
-rd_kafka_vu_t Bytes(rd_kafka_vtype_t type, absl::string_view bytes) {
-  rd_kafka_vu_t vu{};
-  vu.vtype = type;
-  vu.u.mem.ptr = const_cast<char*>(bytes.data());
-  vu.u.mem.size = bytes.size();
-  return vu;
-}
-
 }  // namespace
 
 std::string KafkaFeatures() {
-  const ConfPtr conf(rd_kafka_conf_new());
+  const KafkaConfPtr conf(rd_kafka_conf_new());
   char features[512];
   size_t size = sizeof(features);
   return rd_kafka_conf_get(conf.get(), "builtin.features", features, &size) == RD_KAFKA_CONF_OK ? features : "";
@@ -76,21 +58,13 @@ absl::Status KafkaSink::Start() {
   } else if (limit.largest_ok > 0) {
     settings["batch.size"] = absl::StrCat(limit.largest_ok);
   }
-  ConfPtr conf(rd_kafka_conf_new());
-  char error[512];
-  for (const auto& [name, value] : settings) {
-    if (rd_kafka_conf_set(conf.get(), name.c_str(), value.c_str(), error, sizeof(error)) != RD_KAFKA_CONF_OK) {
-      return absl::InvalidArgumentError(absl::StrCat("Kafka property ", name, ": ", error));
-    }
-  }
+  HP_ASSIGN_OR_RETURN(KafkaConfPtr conf, KafkaConfOf(settings));
   rd_kafka_conf_set_opaque(conf.get(), this);
   rd_kafka_conf_set_dr_msg_cb(conf.get(), &KafkaSink::OnDelivery);
   rd_kafka_conf_set_error_cb(conf.get(), &KafkaSink::OnError);
   rd_kafka_conf_set_throttle_cb(conf.get(), &KafkaSink::OnThrottle);
-  rd_kafka_conf_set_log_cb(conf.get(), &OnLog);
-  rk_ = rd_kafka_new(RD_KAFKA_PRODUCER, conf.get(), error, sizeof(error));
-  if (rk_ == nullptr) return absl::InvalidArgumentError(absl::StrCat("Kafka producer: ", error));
-  (void)conf.release();  // rd_kafka_new took it.
+  rd_kafka_conf_set_log_cb(conf.get(), &LogCritical);
+  HP_ASSIGN_OR_RETURN(rk_, NewProducer(std::move(conf)));
 
   rd_kafka_queue_t* queue = rd_kafka_queue_get_main(rk_);
   const uint64_t one = 1;
@@ -153,8 +127,8 @@ rd_kafka_resp_err_t KafkaSink::Produce(uint64_t number, Kind kind, const KafkaTo
   auto& name = parts[count++];
   name.vtype = RD_KAFKA_VTYPE_TOPIC;
   name.u.cstr = topic.name.c_str();
-  parts[count++] = Bytes(RD_KAFKA_VTYPE_VALUE, value);
-  parts[count++] = Bytes(RD_KAFKA_VTYPE_KEY, route.key());
+  parts[count++] = KafkaBytes(RD_KAFKA_VTYPE_VALUE, value);
+  parts[count++] = KafkaBytes(RD_KAFKA_VTYPE_KEY, route.key());
   auto& flags = parts[count++];
   flags.vtype = RD_KAFKA_VTYPE_MSGFLAGS;
   flags.u.i = RD_KAFKA_MSG_F_COPY;

@@ -5,8 +5,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "agent/base/log.h"
 #include "agent/base/status.h"
+#include "agent/stream/kafka_client.h"
 #include "agent/stream/kafka_words.h"
 
 namespace holdpoint {
@@ -15,52 +15,20 @@ namespace {
 constexpr int kPatienceMs = 5000;
 constexpr size_t kLongest = 900'000;  // below message.max.bytes, with key and headers
 
-void OnLog(const rd_kafka_t*, int level, const char* facility, const char* text) {
-  constexpr int kCritical = 2;
-  if (level <= kCritical) LogError(facility, ": ", text);
-}
-
-rd_kafka_vu_t Bytes(rd_kafka_vtype_t type, absl::string_view bytes) {
-  rd_kafka_vu_t vu{};
-  vu.vtype = type;
-  vu.u.mem.ptr = const_cast<char*>(bytes.data());
-  vu.u.mem.size = bytes.size();
-  return vu;
-}
-
-struct ConfDestroy {
-  void operator()(rd_kafka_conf_t* conf) const { rd_kafka_conf_destroy(conf); }
-};
-using ConfPtr = std::unique_ptr<rd_kafka_conf_t, ConfDestroy>;
-
-absl::StatusOr<ConfPtr> ConfOf(const KafkaSettings& settings) {
-  ConfPtr conf(rd_kafka_conf_new());
-  char error[512];
-  for (const auto& [name, value] : settings) {
-    if (rd_kafka_conf_set(conf.get(), name.c_str(), value.c_str(), error, sizeof(error)) != RD_KAFKA_CONF_OK) {
-      return absl::InvalidArgumentError(absl::StrCat("Kafka property ", name, ": ", error));
-    }
-  }
-  return conf;
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<TopicTarget>> TopicTarget::Make(const KafkaOptions& kafka, const std::string& topic) {
-  if (absl::StatusOr<ConfPtr> conf = ConfOf(kafka.settings); !conf.ok()) return conf.status();
+  if (absl::StatusOr<KafkaConfPtr> conf = KafkaConfOf(kafka.settings); !conf.ok()) return conf.status();
   return std::unique_ptr<TopicTarget>(new TopicTarget(kafka, topic));
 }
 
 absl::Status TopicTarget::Start() {
-  HP_ASSIGN_OR_RETURN(ConfPtr conf, ConfOf(kafka_.settings));
+  HP_ASSIGN_OR_RETURN(KafkaConfPtr conf, KafkaConfOf(kafka_.settings));
   rd_kafka_conf_set_opaque(conf.get(), this);
   rd_kafka_conf_set_dr_msg_cb(conf.get(), &TopicTarget::OnDelivery);
   rd_kafka_conf_set_error_cb(conf.get(), &TopicTarget::OnError);
-  rd_kafka_conf_set_log_cb(conf.get(), &OnLog);
-  char error[512];
-  rk_ = rd_kafka_new(RD_KAFKA_PRODUCER, conf.get(), error, sizeof(error));
-  if (rk_ == nullptr) return absl::InvalidArgumentError(absl::StrCat("Kafka producer: ", error));
-  (void)conf.release();  // rd_kafka_new took it.
+  rd_kafka_conf_set_log_cb(conf.get(), &LogCritical);
+  HP_ASSIGN_OR_RETURN(rk_, NewProducer(std::move(conf)));
   return absl::OkStatus();
 }
 
@@ -107,8 +75,8 @@ rd_kafka_resp_err_t TopicTarget::Produce(const OutLine& line) {
   auto& name = parts[count++];
   name.vtype = RD_KAFKA_VTYPE_TOPIC;
   name.u.cstr = topic_.c_str();
-  parts[count++] = Bytes(RD_KAFKA_VTYPE_VALUE, value);
-  parts[count++] = Bytes(RD_KAFKA_VTYPE_KEY, line.key);
+  parts[count++] = KafkaBytes(RD_KAFKA_VTYPE_VALUE, value);
+  parts[count++] = KafkaBytes(RD_KAFKA_VTYPE_KEY, line.key);
   auto& flags = parts[count++];
   flags.vtype = RD_KAFKA_VTYPE_MSGFLAGS;
   flags.u.i = RD_KAFKA_MSG_F_COPY;
