@@ -15,6 +15,8 @@ namespace holdpoint {
 //   "record"  events larger than a record may be
 //   "spool"   records that could not be written, or were evicted before the brokers had them
 //   "stream"  records that the brokers refuse for ever (they stay in the spool)
+//   "judge"   verdicts: acts that nobody judged. They are in the record all the same
+//   "gate"    execs and connects that ran, and that a gate knew of and had not written when it ended
 //   "notify"  notices to people; the events themselves are recorded
 using LossKey = std::pair<std::string, std::string>;
 

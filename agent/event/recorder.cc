@@ -254,6 +254,20 @@ absl::Status Recorder::FlushLosses() {
   return DeclareEvictions();
 }
 
+absl::Status Recorder::DeclareLoss(v1::Loss loss) {
+  absl::MutexLock lock(&mutex_);
+  const LossKey key{loss.stage(), loss.reason()};
+  const uint64_t count = loss.count();
+  Lose(key.first, key.second, count);
+  loss.set_total(counts_.losses[key]);
+  absl::Status declared = DeclareUnwritten(RecordClass::kContext);
+  v1::Envelope event;
+  *event.mutable_loss() = std::move(loss);
+  if (declared.ok()) declared = AppendOwn(std::move(event), RecordClass::kContext);
+  if (!declared.ok()) pending_losses_[key] += count;
+  return declared;
+}
+
 Recorder::Head Recorder::head() const {
   absl::MutexLock lock(&mutex_);
   return head_;

@@ -68,6 +68,9 @@ class Recorder {
   // or at FlushLosses(). `stage` is "ring", "judge", ...; both texts are few and ours, never what a session wrote.
   void CountLoss(absl::string_view stage, absl::string_view reason, uint64_t count);
   absl::Status FlushLosses();
+  // Declares one at once, with what is known of its time and run; `total` is set here. Where that can't be written it is
+  // counted as by CountLoss().
+  absl::Status DeclareLoss(v1::Loss loss);
 
   Head head() const;
   RecordCounts counts() const;  // losses also where they are not declared yet

@@ -159,6 +159,25 @@ TEST_F(RecorderTest, LossesAreCountedByReasonAndBecomeRecords) {
   EXPECT_EQ(sink_.records.size(), 3u);
 }
 
+TEST_F(RecorderTest, LossWithATimeIsDeclaredAtOnceAndCountedWhereItCannotBe) {
+  v1::Loss loss;
+  loss.set_stage("gate");
+  loss.set_reason("killed");
+  loss.set_count(4);
+  loss.set_first_unix_ns(5);
+  loss.set_run_id("before");
+  ASSERT_TRUE(recorder_->DeclareLoss(loss).ok());
+  EXPECT_EQ(sink_.Parsed(0).loss().run_id(), "before");
+  EXPECT_EQ(sink_.Parsed(0).loss().total(), 4u);
+  sink_.failures_left = 1;
+  EXPECT_FALSE(recorder_->DeclareLoss(loss).ok());
+  ASSERT_TRUE(recorder_->FlushLosses().ok());
+  EXPECT_EQ(sink_.Parsed(1).loss().count(), 4u);
+  EXPECT_EQ(sink_.Parsed(1).loss().total(), 8u);
+  EXPECT_EQ(recorder_->counts().losses.at({"gate", "killed"}), 8u);
+  EXPECT_THAT(CheckChain(), testing::IsEmpty());
+}
+
 TEST_F(RecorderTest, LossThatTheSinkRefusesIsDeclaredLater) {
   recorder_->CountLoss("ring", "full", 9);
   sink_.failures_left = 1;

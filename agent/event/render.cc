@@ -149,7 +149,7 @@ Line Of(const v1::Rollup& e) {
 }
 
 Line Of(const v1::Loss& e) {
-  return {"LOSS", Tone::kBad, absl::StrCat(e.count(), " events lost at ", Clip(e.stage()), ": ", Clip(e.reason())), ""};
+  return {"LOSS", Tone::kBad, absl::StrCat(e.unknown() ? "an unknown number of" : absl::StrCat(e.count()), " events lost at ", Clip(e.stage()), ": ", Clip(e.reason())), ""};
 }
 
 Line Of(const v1::Tombstone& e) {

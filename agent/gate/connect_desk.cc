@@ -105,9 +105,20 @@ void ConnectDesk::TakeOver() {
   }
 }
 
+// Of a session that ended while no gate was there: nobody knows more of it than that it was.
+void ConnectDesk::Orphan(const ConnectEvent& event) {
+  if (event.action == HP_ACTION_ALLOW) {
+    return core_.rollups.Add(event.head.session, Rollups::Kind::kConnect, absl::StrCat(AddressText(event), ":", event.port),
+                             core_.clock.Wall());
+  }
+  core_.ledger.recorder().CountLoss("gate", "connects not written: their session had ended", 1);
+  core_.kernel.account().Settle(HP_ACT_CONNECT, 1);
+}
+
 void ConnectDesk::OnConnect(const ConnectEvent& event) {
   Session* session = core_.sessions.Find(event.head.session);
-  if (session == nullptr || session->state == SessionState::kDissolved) return;
+  if (session == nullptr) return Orphan(event);
+  if (session->state == SessionState::kDissolved) return core_.kernel.account().Drop(HP_ACT_CONNECT);
   ++session->counters.connects;
   const absl::Time now = core_.clock.Wall();
   const bool in_full = event.action == HP_ACTION_ALLOW && core_.policy.records_allowed();
@@ -139,7 +150,7 @@ void ConnectDesk::OnConnect(const ConnectEvent& event) {
       [this, event, process, stops, observed, refused, passed, in_full, number,
        was = *session](absl::StatusOr<v1::FromJudge> answer) {
         Session* owner = core_.sessions.Find(number);  // Null where it has ended meanwhile: recorded, and nobody is asked.
-        if (owner == nullptr && was.coding_agent.empty()) return;  // It was none.
+        if (owner == nullptr && was.coding_agent.empty()) return core_.kernel.account().Drop(HP_ACT_CONNECT);  // It was none.
         v1::Judgement judgement;
         if (answer.ok() && answer->has_connect()) {
           judgement = answer->connect().judgement();
@@ -171,6 +182,7 @@ void ConnectDesk::OnConnect(const ConnectEvent& event) {
         *record.mutable_judgement() = judgement;
         record.set_ticket(ticket == nullptr ? passed.ticket : ticket->id);
         core_.ledger.Write(&was, std::move(envelope));
+        core_.kernel.account().Settle(HP_ACT_CONNECT, 1);
         if (!asks) return;
         ++owner->counters.refused;
         if (!fresh) ++ticket->attempts;

@@ -24,6 +24,7 @@ class ConnectDesk {
     std::string by = {};      // empty: nobody let it pass
     std::string ticket = {};  // empty: by none
   };
+  void Orphan(const ConnectEvent& event);
   Passed PassedBy(const ConnectEvent& event);
   bool PassedMeanwhile(const Ticket& ticket);
   std::string PassedByGlass(uint32_t environment);

@@ -34,6 +34,7 @@ struct Consult {
   std::string ticket;
   EventLoop::TimerId timer = 0;
   bool stopped = true;   // false: it runs or is dead already, this is only for the record
+  bool owed = false;     // it ran, and is in the account of those that are not in the record
   bool owned = false;
   bool decided = false;  // its way out has been chosen
   BootTime held_since;

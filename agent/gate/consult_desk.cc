@@ -107,13 +107,14 @@ void ConsultDesk::Begin(ExecEvent event) {
   event.head.session = CarriedSession(core_, event);
   absl::StatusOr<OpenedProcess> opened = OpenProcess(event.head.process);
   // What was stopped and has ended meanwhile leaves nothing to decide; what only ran is judged for the record all the same.
-  if (!opened.ok() && event.head.kind == HP_EVENT_ASK) return;
+  if (!opened.ok() && event.head.kind == HP_EVENT_ASK) return Gone(event);
   auto consult = std::make_shared<Consult>();
   consult->task.id = event.head.process;
   consult->task.exec_id = event.exec_id;
   if (opened.ok()) consult->task.pidfd = std::make_shared<UniqueFd>(std::move(opened->pidfd));
   consult->process = ProcessOf(event);
   consult->stopped = event.head.kind == HP_EVENT_ASK;
+  consult->owed = event.head.kind == HP_EVENT_EXEC;
   consult->task.waits = (event.head.flags & HP_FLAG_WAITS) != 0;
   consult->event = std::move(event);
   consults_[consult->event.exec_id] = consult;
@@ -130,6 +131,15 @@ void ConsultDesk::Begin(ExecEvent event) {
 
   Ask(consult, *session, opened.ok() ? &*opened : nullptr, core_.policy.consult_budget(),
       [this, consult](absl::StatusOr<v1::FromJudge> answer) { Answered(consult, std::move(answer)); });
+}
+
+void ConsultDesk::Gone(const ExecEvent& event) {
+  v1::Outcome outcome;
+  outcome.set_exec_id(event.exec_id);
+  outcome.set_what("gone");
+  outcome.set_detail("it was ended before anybody could look at it");
+  *outcome.mutable_process() = ProcessOf(event);
+  core_.ledger.Outcome(core_.sessions.Find(event.head.session), std::move(outcome), kStopRung);
 }
 
 void ConsultDesk::Ask(const ConsultPtr& consult, const Session& session, OpenedProcess* opened,
@@ -218,19 +228,36 @@ bool ConsultDesk::Enforces(const Session& session) const {
 
 void ConsultDesk::FailMode(const ConsultPtr& consult, const std::string& why) {
   Session* session = core_.sessions.Find(consult->event.head.session);
-  if (session == nullptr) return Pass(consult);
+  if (session == nullptr) return PassUnknown(consult);
   const bool closed = core_.policy.FailsClosed(session->environment) && Enforces(*session);
   consult->judgement = FailModeJudgement(*session, why, closed);
   consult->process.clear_argv();
   core_.ledger.recorder().CountLoss("judge", "not judged", 1);
   if (closed && consult->stopped) return Refuse(consult, nullptr, WayOut{});
-  core_.ledger.Exec(session, consult->event, consult->process, consult->judgement, absl::ZeroDuration(), false, kStopRung);
+  Record(consult, *session, absl::ZeroDuration());
   Pass(consult);
+}
+
+// Its session ended while the judge looked at it.
+void ConsultDesk::PassUnknown(const ConsultPtr& consult) {
+  if (consult->owed) CountOnly(consult, consult->event.head.session);
+  Pass(consult);
+}
+
+void ConsultDesk::Record(const ConsultPtr& consult, const Session& session, absl::Duration took) {
+  core_.ledger.Exec(&session, consult->event, consult->process, consult->judgement, took, false, kStopRung);
+  if (std::exchange(consult->owed, false)) core_.kernel.account().Settle(HP_ACT_EXEC, 1);
+}
+
+// It ran, or goes on after this: one more of the session's execs of this program.
+void ConsultDesk::CountOnly(const ConsultPtr& consult, SessionNumber session) {
+  if (!std::exchange(consult->owed, false)) core_.kernel.account().Add(HP_ACT_EXEC, core_.clock.Boot());
+  core_.rollups.Add(session, Rollups::Kind::kExec, consult->process.executable(), core_.clock.Wall());
 }
 
 void ConsultDesk::Decide(const ConsultPtr& consult, v1::ExecVerdict verdict) {
   Session* session = core_.sessions.Find(consult->event.head.session);
-  if (session == nullptr) return Pass(consult);
+  if (session == nullptr) return PassUnknown(consult);
   Learn(consult->event, verdict, consult->generation);
   consult->judgement = std::move(*verdict.mutable_judgement());
   consult->footprint = std::move(*verdict.mutable_footprint());
@@ -241,7 +268,6 @@ void ConsultDesk::Decide(const ConsultPtr& consult, v1::ExecVerdict verdict) {
   if (on_judged) on_judged(*session);
   v1::Judgement& judgement = consult->judgement;
   const absl::Duration took = core_.clock.Boot() - BootTime{consult->event.head.boot_ns};
-  const absl::Time now = core_.clock.Wall();
 
   BelowPackageRun(consult.get());
   if (!verdict.package_run().empty() && consult->stopped && judgement.verdict() <= v1::VERDICT_AUDIT) {
@@ -258,18 +284,18 @@ void ConsultDesk::Decide(const ConsultPtr& consult, v1::ExecVerdict verdict) {
   const bool fileless = (consult->event.head.flags & HP_FLAG_FILELESS) != 0;  // Always worth a record.
   if (judgement.verdict() <= v1::VERDICT_ALLOW && judgement.blind_spots().empty() && !fileless) {
     if (core_.policy.records_allowed()) {
-      core_.ledger.Exec(session, consult->event, consult->process, judgement, took, false, kStopRung);
+      Record(consult, *session, took);
     } else {
-      core_.rollups.Add(session->number, Rollups::Kind::kExec, consult->process.executable(), now);
+      CountOnly(consult, session->number);
     }
     return Pass(consult);
   }
   if (!stops || judgement.observed_only()) {
-    core_.ledger.Exec(session, consult->event, consult->process, judgement, took, false, kStopRung);
+    Record(consult, *session, took);
     return Pass(consult);
   }
   if (judgement.verdict() == v1::VERDICT_KILL || judgement.verdict() == v1::VERDICT_KILL_SESSION) {
-    core_.ledger.Exec(session, consult->event, consult->process, judgement, took, false, kStopRung);
+    Record(consult, *session, took);
     return Kill(consult, judgement.verdict() == v1::VERDICT_KILL_SESSION);
   }
 
@@ -370,6 +396,7 @@ void ConsultDesk::Ended(const ConsultPtr& consult, const ResponseResult& result,
 
 void ConsultDesk::Pass(const ConsultPtr& consult) {
   consult->decided = true;
+  if (std::exchange(consult->owed, false)) core_.kernel.account().Drop(HP_ACT_EXEC);
   consults_.erase(consult->event.exec_id);
   if (!consult->stopped) return;
   if (absl::Status released = core_.responder.ReleaseNow(consult->task);
@@ -379,12 +406,16 @@ void ConsultDesk::Pass(const ConsultPtr& consult) {
   } else if (released.ok()) {
     to_continue_.Add(core_.clock.Boot() - BootTime{consult->event.head.boot_ns});
   }
-  if (consults_.empty() && all_ended_) std::exchange(all_ended_, nullptr)();
+  MaybeAllEnded();
 }
 
 void ConsultDesk::Forget(const ConsultPtr& consult) {
   consults_.erase(consult->event.exec_id);
-  if (consults_.empty() && all_ended_) std::exchange(all_ended_, nullptr)();
+  MaybeAllEnded();
+}
+
+void ConsultDesk::MaybeAllEnded() {
+  if (consults_.empty() && describing_ == 0 && all_ended_) std::exchange(all_ended_, nullptr)();
 }
 
 ConsultPtr ConsultDesk::Find(uint64_t exec_id) {
@@ -428,6 +459,7 @@ void ConsultDesk::OnKilled(const ExecEvent& event) {
 }
 
 void ConsultDesk::OnObserved(ExecEvent event) {
+  if (refuses_all_) return CountPassed(event);
   core_.sessions.ProcessSeen(event.head.session, event.head.process);
   Begin(std::move(event));
 }
@@ -437,14 +469,17 @@ void ConsultDesk::OnPassed(const ExecEvent& event) {
   Session* session = core_.sessions.Find(event.head.session);
   core_.sessions.ProcessSeen(event.head.session, event.head.process);
   if (session != nullptr) ++session->counters.execs;
-  if (session != nullptr && core_.policy.records_allowed() && undescribed_.size() < kMaxUndescribed) {
+  if (session != nullptr && core_.policy.records_allowed() && !refuses_all_ && undescribed_.size() < kMaxUndescribed) {
     undescribed_.push_back(event);
     if (undescribed_.size() == 1) core_.loop.At(core_.clock.Boot() + kDescribeWait, [this] { DescribePassed(); });
     if (undescribed_.size() == kDescribeAtOnce) DescribePassed();
   } else {
-    core_.rollups.Add(event.head.session, Rollups::Kind::kExec, EscapeForTerminal(event.executable), core_.clock.Wall());
+    CountPassed(event);
   }
-  if (event.reason == HP_REASON_STALE_OPEN) core_.ledger.recorder().CountLoss("judge", "passed without a gate", 1);
+}
+
+void ConsultDesk::CountPassed(const ExecEvent& event) {
+  core_.rollups.Add(event.head.session, Rollups::Kind::kExec, EscapeForTerminal(event.executable), core_.clock.Wall());
 }
 
 // What passed in the kernel and is recorded in full: only the judge may look at its arguments. Without an answer they are
@@ -454,6 +489,7 @@ void ConsultDesk::DescribePassed() {
   auto events = std::make_shared<std::vector<ExecEvent>>(std::exchange(undescribed_, {}));
   v1::ToJudge question;
   for (const ExecEvent& event : *events) question.mutable_describe()->add_raw_argv(event.argv);
+  ++describing_;
   core_.judge.Ask(std::move(question), core_.policy.consult_budget(), nullptr,
                   [this, events](absl::StatusOr<v1::FromJudge> answer) {
                     const bool described = answer.ok() && answer->has_described() &&
@@ -461,8 +497,7 @@ void ConsultDesk::DescribePassed() {
                     for (size_t i = 0; i < events->size(); ++i) {
                       const ExecEvent& event = (*events)[i];
                       if (!described) {
-                        core_.rollups.Add(event.head.session, Rollups::Kind::kExec, EscapeForTerminal(event.executable),
-                                          core_.clock.Wall());
+                        CountPassed(event);
                         continue;
                       }
                       v1::Process process = ProcessOf(event);
@@ -472,7 +507,10 @@ void ConsultDesk::DescribePassed() {
                       judgement.set_rule("default");
                       core_.ledger.Exec(core_.sessions.Find(event.head.session), event, process, judgement,
                                         absl::ZeroDuration(), false, kPassRung);
+                      core_.kernel.account().Settle(HP_ACT_EXEC, 1);
                     }
+                    --describing_;
+                    MaybeAllEnded();
                   });
 }
 
@@ -533,6 +571,8 @@ void ConsultDesk::OnExit(const ExitEvent& event) {
 }
 
 void ConsultDesk::RefuseAll(const std::string& why, std::function<void()> done) {
+  refuses_all_ = true;
+  for (const ExecEvent& event : std::exchange(undescribed_, {})) CountPassed(event);
   for (auto& [number, events] : std::exchange(waiting_, {})) {
     for (ExecEvent& event : events) Begin(std::move(event));
   }
@@ -540,6 +580,8 @@ void ConsultDesk::RefuseAll(const std::string& why, std::function<void()> done) 
   for (const auto& [exec_id, consult] : now) {
     if (consult->decided) continue;
     if (!consult->stopped) {
+      consult->decided = true;
+      CountOnly(consult, consult->event.head.session);
       consults_.erase(exec_id);
       continue;
     }
@@ -552,8 +594,8 @@ void ConsultDesk::RefuseAll(const std::string& why, std::function<void()> done) 
     Refuse(consult, ticket, WayOut{.also = why});
     if (ticket != nullptr) holds_.Changed(*ticket);
   }
-  if (consults_.empty()) return done();
   all_ended_ = std::move(done);
+  MaybeAllEnded();
 }
 
 }  // namespace holdpoint

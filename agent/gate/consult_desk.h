@@ -46,7 +46,8 @@ class ConsultDesk : private Consults {
   std::function<void(Session&)> on_judged;
   std::function<void(const Session&, const v1::Process&, const std::string& kind)> on_server;
 
-  // Refuses everything that is stopped: the daemon ends. `done` when the last one has ended.
+  // Refuses everything that is stopped: the daemon ends. `done` when the last one has ended and what the judge was asked to
+  // describe is recorded. What passes from here on is counted.
   void RefuseAll(const std::string& why, std::function<void()> done);
 
   size_t in_flight() const { return consults_.size(); }
@@ -64,6 +65,7 @@ class ConsultDesk : private Consults {
   void Forget(const ConsultPtr& consult) override;
 
   void Begin(ExecEvent event);
+  void Gone(const ExecEvent& event);
   void Ask(const ConsultPtr& consult, const Session& session, OpenedProcess* opened, absl::Duration budget,
            JudgeLink::Answer answered);
   void Answered(const ConsultPtr& consult, absl::StatusOr<v1::FromJudge> answer);
@@ -74,7 +76,12 @@ class ConsultDesk : private Consults {
   void FailMode(const ConsultPtr& consult, const std::string& why);
   void Kill(const ConsultPtr& consult, bool whole_session);
   void WaitRanOut(const ConsultPtr& consult, bool killed);
+  void Record(const ConsultPtr& consult, const Session& session, absl::Duration took);
+  void CountOnly(const ConsultPtr& consult, SessionNumber session);
+  void PassUnknown(const ConsultPtr& consult);
+  void CountPassed(const ExecEvent& event);
   void DescribePassed();
+  void MaybeAllEnded();
   void Learn(const ExecEvent& event, const v1::ExecVerdict& verdict, uint32_t generation);
   std::string Text(const Session& session, const v1::Judgement& judgement, const Ticket* ticket,
                    const WayOut& way) const;
@@ -85,7 +92,9 @@ class ConsultDesk : private Consults {
   std::map<uint64_t, ConsultPtr> consults_;  // by exec id, from ask to end
   std::map<SessionNumber, std::vector<ExecEvent>> waiting_;
   std::function<void()> all_ended_;
+  bool refuses_all_ = false;
   std::vector<ExecEvent> undescribed_;  // passed in the kernel, to be recorded in full
+  int describing_ = 0;                  // questions about such that the judge has
   PackageRuns package_runs_;
   Latency to_verdict_, to_continue_;
 };

@@ -11,6 +11,7 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -39,6 +40,7 @@ constexpr absl::Duration kBeat = absl::Milliseconds(200);
 constexpr absl::Duration kDrainBusy = absl::Milliseconds(10);  // Ordinary events wait this long while sessions run.
 constexpr absl::Duration kDrainIdle = absl::Milliseconds(50);  // A coding agent under another name is known this late.
 constexpr absl::Duration kSlow = absl::Seconds(1);
+constexpr absl::Duration kCountedFor = absl::Seconds(62);  // the longest that a count waits for its record
 // A stream process that ends at once, over a file that it cannot use, is not started every moment.
 constexpr size_t kMaxTickets = 4096;
 constexpr const char* kStatNames[HP_STAT_COUNT] = {
@@ -73,8 +75,7 @@ Gate::Gate(const Options& options)
       clock_(Clock::Real()),
       started_(clock_.Boot()),
       clock_watch_(clock_),
-      tickets_(kMaxTickets),
-      kernel_losses_(absl::StrCat(options.run, "/losses")) {}
+      tickets_(kMaxTickets) {}
 
 absl::StatusOr<std::unique_ptr<Gate>> Gate::Create(const Options& options) {
   HP_RETURN_IF_ERROR(CheckRights());
@@ -311,6 +312,7 @@ absl::Status Gate::MakeDesks() {
   state.set_heartbeat_key(heartbeats_->public_key());
   for (const Rung& rung : kernel_->Rungs()) (*state.mutable_rungs())[rung.capability] = rung.in_use;
   ledger_->Write(nullptr, std::move(started));
+  DeclareOwedBefore();
   ledger_->Write(nullptr, std::move(loaded));
   rollout_desk_->OnConfigured(nullptr, std::exchange(first_start_, false));
 
@@ -331,7 +333,6 @@ absl::Status Gate::MakeDesks() {
   } else {
     LogWarning("that the host slept is seen a second later: ", clocks.status().message());
   }
-  kernel_losses_.Begin(kernel_->TookOver());
   kernel_->SetOurs(Ours());
   BeatTick();
   loop_->BeforeEach([this] {
@@ -341,6 +342,18 @@ absl::Status Gate::MakeDesks() {
   SlowTick();
   HeartbeatTick();
   return absl::OkStatus();
+}
+
+// What the run before this one knew of and did not write.
+void Gate::DeclareOwedBefore() {
+  ledger_->set_account(&kernel_->account());
+  const Spool::Report& before = spool_->report();
+  const Account::Left& left = kernel_->left_unwritten();
+  if (left.known) {
+    ledger_->Owed(left, "the gate was killed", before.previous_run_id);
+  } else if (before.previous_last_sequence > 0 && !before.previous_stopped) {
+    ledger_->OwedUnknown(before.previous_last_time, before.previous_run_id);
+  }
 }
 
 void Gate::StartNotifier() {
@@ -426,6 +439,7 @@ void Gate::OnRecord(absl::Span<const std::byte> record) {
   if (!event.ok()) {
     LogError("a kernel event can't be read: ", event.status().message());
     recorder_->CountLoss("ring", "malformed", 1);
+    if (const std::optional<hp_act> act = Account::ActOf(record); act.has_value()) kernel_->account().Drop(*act);
     return;
   }
   if (auto* exec = std::get_if<ExecEvent>(&*event)) {
@@ -463,6 +477,17 @@ void Gate::OnRecord(absl::Span<const std::byte> record) {
 void Gate::OnUrgent() {
   const absl::Status drained = kernel_->DrainUrgent([this](absl::Span<const std::byte> record) { OnRecord(record); });
   if (!drained.ok()) LogError("urgent kernel events: ", drained.message());
+}
+
+void Gate::DrainAll() {
+  for (bool more = true; more;) {
+    more = false;
+    const absl::Status drained = kernel_->DrainEvents([&](absl::Span<const std::byte> record) {
+      more = true;
+      OnRecord(record);
+    });
+    if (!drained.ok()) return LogError("kernel events: ", drained.message());
+  }
 }
 
 void Gate::DrainTick() {
@@ -519,6 +544,11 @@ void Gate::SlowTick() {
   NotifyServiceManager("WATCHDOG=1");  // From the thread that answers, not from one that only ticks.
   LookAtClocks();
   session_desk_->Tick();
+  // Counts wait for the end of their minute, and what is in nobody's count for the judge.
+  const Account::Acts owed = kernel_->account().owed();
+  const bool none = std::all_of(owed.begin(), owed.end(), [](uint64_t count) { return count == 0; });
+  const absl::Duration longest = none ? absl::ZeroDuration() : kCountedFor + 2 * policy_.consult_budget();
+  if (clock_.Boot() - started_ > longest) kernel_->account().SetSince(clock_.Boot() + -longest);
   if (!stopping_) tamper_desk_->Look(Ours());
   if (kernel_losses_.Declare(*kernel_, *recorder_)) session_desk_->EventsLost();
   notifier_->Tick();
@@ -570,7 +600,12 @@ void Gate::Stop(bool hand_over) {
     if (!hand_over) {
       if (absl::Status detached = kernel_->Detach(); !detached.ok()) LogError("detach: ", detached.message());
     }
+    if (!hand_over) DrainAll();  // Nobody comes after us who would.
     for (const Rollup& rollup : rollups_.FlushAll()) ledger_->Rolled(sessions_->Find(rollup.session), {rollup});
+    kernel_losses_.Declare(*kernel_, *recorder_);
+    // What the judge did not say in time.
+    ledger_->Owed({.known = true, .acts = kernel_->account().owed(), .since = started_, .last = clock_.Boot()},
+                  "the gate was stopped", "");
     ledger_->Daemon(hand_over ? "handing over" : "stopping", "");
     Heartbeat("stopping");  // Signed, and the last record of this stream: nothing is cut off behind it.
     ledger_->Sync();

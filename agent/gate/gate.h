@@ -69,6 +69,7 @@ class Gate {
   absl::Status Reload();
   void OnRecord(absl::Span<const std::byte> record);
   void OnUrgent();
+  void DrainAll();
   void DrainTick();
   void BeatTick();
   void SlowTick();
@@ -83,6 +84,7 @@ class Gate {
   void StatusReport(std::vector<std::string>* bodies, bool peer_in_session);
   void MetricsReport(std::vector<std::string>* bodies);
   void RecordConfigured();
+  void DeclareOwedBefore();
   void DoctorReport(std::vector<std::string>* bodies);
 
   const Options options_;

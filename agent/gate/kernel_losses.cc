@@ -1,6 +1,6 @@
 #include "agent/gate/kernel_losses.h"
 
-#include <fstream>
+#include <array>
 #include <vector>
 
 #include "agent/base/log.h"
@@ -8,49 +8,41 @@
 namespace holdpoint {
 namespace {
 
+// In the order of hp_account.declared.
 struct Counter {
   hp_stat stat;
   const char* stage;
   const char* reason;
+  bool event;  // nothing else tells of it
 };
-constexpr std::array<Counter, 3> kCounters = {{
-    {HP_STAT_LOST_EVENTS, "ring", "ordinary ring full"},
-    {HP_STAT_LOST_URGENT, "ring", "urgent ring full, the act was killed"},
-    {HP_STAT_LABEL_FAILED, "label", "no room for a label, killed where its session enforces"},
+constexpr std::array<Counter, HP_DECLARED_MAX> kCounters = {{
+    {HP_STAT_LOST_EVENTS, "ring", "ordinary ring full", true},
+    {HP_STAT_LOST_URGENT, "ring", "urgent ring full, the act was killed", true},
+    {HP_STAT_LABEL_FAILED, "label", "no room for a label, killed where its session enforces", true},
+    {HP_STAT_FAIL_OPEN, "judge", "passed without a gate", false},
 }};
 
 }  // namespace
 
-void KernelLosses::Begin(bool took_over) {
-  if (!took_over) return Keep();
-  std::ifstream file(path_);
-  for (uint64_t& count : declared_) {
-    if (!(file >> count)) count = 0;  // Said twice rather than never.
-  }
-}
-
 bool KernelLosses::Declare(Kernel& kernel, Recorder& recorder) {
   const absl::StatusOr<std::vector<uint64_t>> stats = kernel.Stats();
   if (!stats.ok()) return false;
-  bool changed = false;
+  Account& account = kernel.account();
+  std::array<uint64_t, HP_DECLARED_MAX> counted{};
+  bool changed = false, lost = false;
   for (size_t i = 0; i < kCounters.size(); ++i) {
-    const uint64_t now = (*stats)[kCounters[i].stat];
-    if (now <= declared_[i]) continue;
-    recorder.CountLoss(kCounters[i].stage, kCounters[i].reason, now - declared_[i]);
-    declared_[i] = now;
+    counted[i] = (*stats)[kCounters[i].stat];
+    if (counted[i] <= account.declared(i)) continue;
+    recorder.CountLoss(kCounters[i].stage, kCounters[i].reason, counted[i] - account.declared(i));
     changed = true;
+    lost |= kCounters[i].event;
   }
   if (!changed) return false;
   if (absl::Status flushed = recorder.FlushLosses(); !flushed.ok()) {
     LogWarning("losses are kept for later: ", flushed.message());
   }
-  Keep();
-  return true;
-}
-
-void KernelLosses::Keep() const {
-  std::ofstream file(path_, std::ios::trunc);
-  for (const uint64_t count : declared_) file << count << '\n';
+  for (size_t i = 0; i < kCounters.size(); ++i) account.SetDeclared(i, counted[i]);  // Said twice rather than never.
+  return lost;
 }
 
 }  // namespace holdpoint

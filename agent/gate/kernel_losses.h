@@ -1,31 +1,17 @@
 #pragma once
 
-#include <array>
-#include <cstdint>
-#include <string>
-#include <utility>
-
 #include "agent/event/recorder.h"
 #include "agent/kernel/kernel.h"
 
 namespace holdpoint {
 
-// Puts into the record what the kernel programs could not put into their rings. The kernel counts since its maps were
-// made, daemons come and go: how much has been declared is kept in a file beside the control socket.
+// Puts into the record what only the kernel programs counted: what they could not put into their rings, and what they let
+// pass without a gate. They count since their maps were made, daemons come and go: how much has been declared is kept in
+// the account beside those maps.
 class KernelLosses {
  public:
-  explicit KernelLosses(std::string path) : path_(std::move(path)) {}
-
-  // What an earlier daemon had declared; nothing where the counters begin with this one.
-  void Begin(bool took_over);
-  // Declares what is new since the last call. True: there was something.
+  // Declares what is new since the last call of any daemon. True: events were lost.
   bool Declare(Kernel& kernel, Recorder& recorder);
-
- private:
-  void Keep() const;
-
-  const std::string path_;
-  std::array<uint64_t, 3> declared_{};
 };
 
 }  // namespace holdpoint

@@ -111,7 +111,37 @@ void Ledger::Rolled(const Session* session, const std::vector<Rollup>& rollups) 
     out.set_last_unix_ns(rollup.last_unix_ns);
     out.set_others(rollup.subject == Rollups::kOther);
     Write(session, std::move(envelope));
+    if (account_ != nullptr) account_->Settle(rollup.kind == "exec" ? HP_ACT_EXEC : HP_ACT_CONNECT, rollup.count);
   }
+}
+
+void Ledger::Owed(const Account::Left& left, absl::string_view reason, const std::string& run_id) {
+  constexpr const char* kNames[HP_ACT_COUNT] = {"execs", "connects"};
+  const BootTime boot = clock_.Boot();
+  const absl::Time wall = clock_.Wall();
+  for (size_t act = 0; act < HP_ACT_COUNT; ++act) {
+    if (left.acts[act] == 0) continue;
+    v1::Loss loss;
+    loss.set_stage("gate");
+    loss.set_reason(absl::StrCat(kNames[act], " not written: ", reason));
+    loss.set_count(left.acts[act]);
+    loss.set_first_unix_ns(absl::ToUnixNanos(wall - (boot - left.since)));
+    loss.set_last_unix_ns(absl::ToUnixNanos(wall - (boot - left.last)));
+    loss.set_run_id(run_id);
+    if (absl::Status declared = recorder_.DeclareLoss(std::move(loss)); !declared.ok()) Problem(declared);
+    if (account_ != nullptr) account_->Settle(static_cast<hp_act>(act), left.acts[act]);
+  }
+}
+
+void Ledger::OwedUnknown(absl::Time since, const std::string& run_id) {
+  v1::Loss loss;
+  loss.set_stage("gate");
+  loss.set_reason("what was not written: the host went down, or the kernel's maps are gone");
+  loss.set_unknown(true);
+  loss.set_first_unix_ns(absl::ToUnixNanos(since));
+  loss.set_last_unix_ns(absl::ToUnixNanos(clock_.Wall()));
+  loss.set_run_id(run_id);
+  if (absl::Status declared = recorder_.DeclareLoss(std::move(loss)); !declared.ok()) Problem(declared);
 }
 
 void Ledger::Sync() {

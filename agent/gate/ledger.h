@@ -7,6 +7,7 @@
 #include "absl/strings/string_view.h"
 #include "agent/base/clock.h"
 #include "agent/event/recorder.h"
+#include "agent/kernel/account.h"
 #include "agent/kernel/decode.h"
 #include "agent/session/session_table.h"
 #include "holdpoint/v1/event.pb.h"
@@ -35,18 +36,25 @@ class Ledger {
   void Outcome(const Session* session, v1::Outcome outcome, absl::string_view rung);
   void Decision(const Session* session, v1::Decision decision);
   void Daemon(absl::string_view state, absl::string_view detail);
+  // Settles the acts that they count.
   void Rolled(const Session* session, const std::vector<Rollup>& rollups);
+  // What a daemon knew of and did not write; nothing where it owes nothing. `run_id`: whose; empty for this one's.
+  void Owed(const Account::Left& left, absl::string_view reason, const std::string& run_id);
+  // An earlier run ended without a word, and nothing is left that says what it had not written.
+  void OwedUnknown(absl::Time since, const std::string& run_id);
 
   // On stable storage when this returns; a failure is logged and counted, the caller goes on.
   void Sync();
 
   Recorder& recorder() { return recorder_; }
+  void set_account(Account* account) { account_ = account; }
 
  private:
   void Problem(const absl::Status& status);
 
   Recorder& recorder_;
   const Clock& clock_;
+  Account* account_ = nullptr;  // null before the kernel's
   BootTime last_complaint_;
 };
 

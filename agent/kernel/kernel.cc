@@ -39,11 +39,17 @@ constexpr absl::Duration kScriptBelieved = absl::Minutes(10);
 // One ring buffer and the sink that drains it at the moment.
 class Ring {
  public:
-  absl::Status Open(int map_fd, const char* name) {
+  // Its records are taken into `account` as those of the ring `number`.
+  absl::Status Open(int map_fd, const char* name, size_t number, Account* account) {
+    number_ = number;
+    account_ = account;
     ring_.reset(ring_buffer__new(map_fd, &Ring::Take, this, nullptr));
     if (ring_ == nullptr) return ErrnoStatus(name);
+    // The first page of a ring's mapping: how far it was read.
+    HP_ASSIGN_OR_RETURN(consumed_, MappedValue<uint64_t>::Map(map_fd, name));
     return absl::OkStatus();
   }
+  uint64_t consumed() const { return LoadField(*consumed_.get()); }
   int fd() const { return ring_buffer__epoll_fd(ring_.get()); }
 
   absl::Status Drain(const Kernel::Sink& sink) {
@@ -58,11 +64,16 @@ class Ring {
  private:
   static int Take(void* self, void* data, size_t size) {
     Ring& ring = *static_cast<Ring*>(self);
-    (*ring.sink_)(absl::MakeConstSpan(static_cast<const std::byte*>(data), size));
+    const auto record = absl::MakeConstSpan(static_cast<const std::byte*>(data), size);
+    ring.account_->Take(ring.number_, ring.consumed(), record);
+    (*ring.sink_)(record);
     return --ring.left_ > 0 ? 0 : -EAGAIN;  // Stops after this record, which counts as taken.
   }
 
   RingPtr ring_;
+  MappedValue<uint64_t> consumed_;
+  size_t number_ = 0;
+  Account* account_ = nullptr;
   const Kernel::Sink* sink_ = nullptr;
   int left_ = 0;
 };
@@ -99,6 +110,9 @@ class KernelImpl final : public Kernel {
   int UrgentFd() const override { return urgent_.fd(); }
   absl::Status DrainUrgent(const Sink& sink) override { return urgent_.Drain(sink); }
   absl::Status DrainEvents(const Sink& sink) override { return events_.Drain(sink); }
+
+  Account& account() override { return account_; }
+  const Account::Left& left_unwritten() const override { return left_; }
 
   void Beat(BootTime now) override { StoreField<__u64>(*beat_.get(), now.ns); }
 
@@ -308,6 +322,9 @@ class KernelImpl final : public Kernel {
   MapView<uint32_t, hp_lifted> glass_;
   Dest4 dest4_;
   Dest6 dest6_;
+  MappedValue<hp_account> account_page_;
+  Account::Left left_;
+  Account account_;
   Ring urgent_;
   Ring events_;
 };
@@ -368,8 +385,11 @@ absl::Status KernelImpl::OpenMaps() {
   glass_ = {fd("hp_glass"), "hp_glass"};
   dest4_ = {fd("hp_dest4"), "hp_dest4"};
   dest6_ = {fd("hp_dest6"), "hp_dest6"};
-  HP_RETURN_IF_ERROR(urgent_.Open(fd("hp_urgent"), "hp_urgent"));
-  HP_RETURN_IF_ERROR(events_.Open(fd("hp_events"), "hp_events"));
+  HP_RETURN_IF_ERROR(urgent_.Open(fd("hp_urgent"), "hp_urgent", 0, &account_));
+  HP_RETURN_IF_ERROR(events_.Open(fd("hp_events"), "hp_events", 1, &account_));
+  HP_ASSIGN_OR_RETURN(account_page_, MappedValue<hp_account>::Map(fd("hp_account"), "hp_account"));
+  left_ = Account::LeftIn(*account_page_.get(), {urgent_.consumed(), events_.consumed()});
+  account_.Keep(account_page_.get(), left_, Clock::Real().Boot());
   const MapView<uint32_t, int> scope(fd("hp_scope"), "hp_scope");
   return scope.Put(0, scope_.fd.get());
 }

@@ -18,6 +18,7 @@
 #include "absl/types/span.h"
 #include "agent/base/clock.h"
 #include "agent/base/ids.h"
+#include "agent/kernel/account.h"
 #include "bpf/shared/hp_abi.h"
 
 namespace holdpoint {
@@ -67,6 +68,11 @@ class Kernel {
   virtual int UrgentFd() const = 0;
   virtual absl::Status DrainUrgent(const Sink& sink) = 0;
   virtual absl::Status DrainEvents(const Sink& sink) = 0;
+
+  // What is drained is taken into the account; who writes it into the record settles it.
+  virtual Account& account() = 0;
+  // What the daemon before this one had taken and not written. Not known where it left no maps.
+  virtual const Account::Left& left_unwritten() const = 0;
 
   // Heartbeat: after this the kernel may stop tasks for Options::stale_after. One store, no system call.
   virtual void Beat(BootTime now) = 0;

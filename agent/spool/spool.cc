@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "agent/base/status.h"
+#include "agent/event/recorder.h"
 #include "agent/spool/cursor.h"
 #include "agent/spool/frame.h"
 #include "agent/spool/marker.h"
@@ -107,6 +108,10 @@ absl::Status Spool::Repair(const StreamDir& stream) {
     if (last.last_sequence == 0) continue;
     report_.previous_last_sequence = last.last_sequence;
     report_.previous_last_hash = last.last_hash;
+    if (v1::Envelope event; ParseRecord(last.last_record, &event)) {
+      report_.previous_stopped = event.heartbeat().statement().state() == "stopping";
+      report_.previous_last_time = absl::FromUnixNanos(event.time_unix_ns());
+    }
     break;
   }
   // What it could not write, and what was evicted of it, is of it as well.
@@ -114,6 +119,7 @@ absl::Status Spool::Repair(const StreamDir& stream) {
   for (const Marker& marker : markers) {
     const SequenceGap& gone = marker.eviction.gaps.front();
     if (gone.last <= report_.previous_last_sequence) continue;
+    report_.previous_stopped = false;
     report_.previous_last_sequence = gone.last;
     report_.previous_last_hash = gone.last_hash;
   }

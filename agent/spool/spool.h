@@ -41,6 +41,8 @@ class Spool final : public RecordSink {
     std::string previous_run_id;  // empty: the spool was empty
     uint64_t previous_last_sequence = 0;
     Sha256Digest previous_last_hash{};
+    bool previous_stopped = false;  // its last record says that none follows
+    absl::Time previous_last_time = absl::InfinitePast();  // of its last whole record; InfinitePast without one
     uint64_t cut_bytes = 0;      // cut off at the end of the previous stream
     uint64_t damaged_bytes = 0;  // inside of its last segment, left alone
     std::string note;            // one line for people, empty when there is nothing to say

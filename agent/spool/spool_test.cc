@@ -169,6 +169,23 @@ TEST_F(SpoolTest, TornAtEveryByteOfTheLastRecordIsCutAtTheOneBefore) {
   }
 }
 
+TEST_F(SpoolTest, WhetherTheRunBeforeSaidThatItStopsIsReported) {
+  for (const std::string state : {"stopping", "running"}) {
+    {
+      auto spool = Spool::Open(dir_, absl::StrCat("run-", state));
+      ASSERT_TRUE(spool.ok());
+      Recorder recorder(Stream(absl::StrCat("run-", state)), clock_, **spool);
+      v1::Envelope beat;
+      beat.mutable_heartbeat()->mutable_statement()->set_state(state);
+      ASSERT_TRUE(recorder.Record(beat).ok());
+    }
+    auto spool = Spool::Open(dir_, absl::StrCat("after-", state));
+    ASSERT_TRUE(spool.ok());
+    EXPECT_EQ((*spool)->report().previous_stopped, state == "stopping");
+    EXPECT_EQ((*spool)->report().previous_last_time, clock_.Wall());
+  }
+}
+
 TEST_F(SpoolTest, WholeTailIsNotCutAndNothingIsSaid) {
   WriteRun("a", 3);
   const std::string path = LastSegment("a");

@@ -76,7 +76,6 @@ SequenceGap GapOf(uint64_t first, uint64_t last, const std::string& hash) {
 absl::StatusOr<SegmentSurvey> SurveySegment(const std::string& path) {
   HP_ASSIGN_OR_RETURN(SegmentReader reader, SegmentReader::Open(path));
   SegmentSurvey survey;
-  std::string payload;
   for (;;) {
     HP_ASSIGN_OR_RETURN(const SegmentReader::Item item, reader.Next());
     if (item == SegmentReader::Item::kRecord) {
@@ -88,7 +87,7 @@ absl::StatusOr<SegmentSurvey> SurveySegment(const std::string& path) {
         survey.ordinary_bytes += kFrameHeaderBytes + reader.payload().size();
       }
       survey.last_sequence = reader.sequence();
-      payload.assign(reader.payload().data(), reader.payload().size());
+      survey.last_record.assign(reader.payload().data(), reader.payload().size());
       survey.end = reader.offset();
       continue;
     }
@@ -99,7 +98,7 @@ absl::StatusOr<SegmentSurvey> SurveySegment(const std::string& path) {
     }
     survey.damaged_bytes += skipped.bytes;
   }
-  if (survey.last_sequence != 0) survey.last_hash = Sha256(payload);
+  if (survey.last_sequence != 0) survey.last_hash = Sha256(survey.last_record);
   return survey;
 }
 

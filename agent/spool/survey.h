@@ -19,6 +19,7 @@ struct SegmentSurvey {
   uint64_t ordinary_bytes = 0;  // of those that are not kept last, with frames
   uint64_t last_sequence = 0;   // 0: no whole record
   Sha256Digest last_hash{};
+  std::string last_record{};
   uint64_t damaged_bytes = 0;  // between records
   uint64_t tail_bytes = 0;     // behind the last one
   uint64_t end = 0;            // offset behind the last one

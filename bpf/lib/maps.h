@@ -164,6 +164,15 @@ struct {
 	__type(value, __u64);
 } hp_stats SEC(".maps");
 
+/* Not for the programs: what the gate owes the record, kept where it outlives it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct hp_account);
+} hp_account SEC(".maps");
+
 /* Holdpoint's own processes by tgid. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

@@ -380,6 +380,31 @@ struct hp_tamper_event {
 };
 HP_ASSERT_SIZE(struct hp_tamper_event, 48 + 24);
 
+/* ---- hp_account (array of one, mapped by the gate, which alone reads and writes it): what the gate owes the record ----
+ * It outlives a gate that is killed: the next one declares what that one had taken and not written. Each step is one
+ * store, so that it is right at whatever instruction the gate ends. */
+
+enum hp_act {
+	HP_ACT_EXEC = 0, /* HP_EVENT_EXEC, and a stopped one that passes */
+	HP_ACT_CONNECT = 1,
+	HP_ACT_COUNT,
+};
+
+#define HP_RINGS 2 /* hp_urgent, hp_events */
+#define HP_DECLARED_MAX 4
+
+struct hp_account {
+	__u64 kept; /* 1: a gate has begun it */
+	__u64 taken[HP_ACT_COUNT];   /* acts that ran, as far as a gate knows */
+	__u64 settled[HP_ACT_COUNT]; /* of them, those that are in the record; only grows */
+	__u64 before[HP_RINGS][HP_ACT_COUNT]; /* taken, before the last act of each ring */
+	__u64 at[HP_RINGS]; /* where in its ring that act lies, plus 1; 0: none */
+	__u64 since_boot_ns; /* what was taken before is settled */
+	__u64 last_boot_ns;  /* when the last one was taken */
+	__u64 declared[HP_DECLARED_MAX]; /* losses that the kernel counts and the record says, see kernel_losses.cc */
+};
+HP_ASSERT_SIZE(struct hp_account, 8 * 17);
+
 /* ---- what the iterator over tasks writes, one row per process ---- */
 
 struct hp_task_row {

@@ -17,6 +17,8 @@ class FakeKernel : public Kernel {
   int UrgentFd() const override { return -1; }
   absl::Status DrainUrgent(const Sink&) override { return absl::OkStatus(); }
   absl::Status DrainEvents(const Sink&) override { return absl::OkStatus(); }
+  Account& account() override { return account_; }
+  const Account::Left& left_unwritten() const override { return left; }
   void Beat(BootTime now) override { beat = now; }
   absl::StatusOr<hp_label> Label(int) override { return absl::NotFoundError("no label"); }
   absl::Status SetLabel(int, const hp_label&) override { return absl::OkStatus(); }
@@ -100,6 +102,10 @@ class FakeKernel : public Kernel {
   std::map<std::pair<uint32_t, uint32_t>, hp_action> actions;
   LiftedTimes lifted;
   bool guards = false;
+  Account::Left left;
+
+ private:
+  Account account_;
 };
 
 }  // namespace holdpoint

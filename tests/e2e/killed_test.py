@@ -1,0 +1,141 @@
+"""What a gate that is killed had taken from the kernel and not written: the next one says how many that were."""
+
+import contextlib
+import shutil
+import signal
+import socket
+import unittest
+
+from e2e import acts, case
+
+EXECS, SHARE = 900, 300
+FIRST = 2  # execs of the session itself: sh, and what it starts
+
+
+def setUpModule():
+    case.enter()
+
+
+class Killed(case.GateCase):
+    RECORD = ''
+
+    def config(self):
+        return super().config() + self.RECORD
+
+    def run_while(self, command, shares, between):
+        """Runs it as a session, and calls `between` each time that it has said a number, while it goes on."""
+        running = self.session(command)
+        for share in range(shares):
+            self.assertEqual(running.stdout.readline(), f'{(share + 1) * SHARE}\n')
+            between()
+        code, _, err = self.finish(running)
+        self.assertEqual(code, 0, err)
+        self.until('the end of the session', lambda: self.gate.lines('status')[0]['sessions'] == 0)
+
+    def kill_and_start(self):
+        self.gate.kill()
+        self.gate.start()
+
+    def spin(self, between):
+        spinner, leaf = self.compiled('spinner', acts.SPINNER), self.compiled('leaf', acts.LEAF)
+        self.run_while(f'{spinner} {leaf} {EXECS} {SHARE}', EXECS // SHARE, between)
+
+    def tally(self):
+        self.assertEqual(self.gate.stop(), 0)
+        tally = acts.Tally(self.gate)
+        self.assertEqual([loss for loss in tally.losses if loss['stage'] not in ('gate', 'judge')], [])
+        return tally
+
+
+class Counted(Killed):
+    def test_recorded_and_declared_are_all_that_were_made(self):
+        self.spin(self.kill_and_start)
+        tally = self.tally()
+        self.assertEqual(tally.execs(), EXECS + FIRST, tally.losses)
+        self.assertGreater(tally.lost('execs'), 0)
+        runs = []
+        for loss in tally.losses:
+            if loss['stage'] == 'gate':
+                self.assertGreater(int(loss['first_unix_ns']), 0)
+                self.assertLessEqual(int(loss['first_unix_ns']), int(loss['last_unix_ns']))
+                self.assertNotIn('unknown', loss)
+                runs.append(loss['run_id'])
+        self.assertEqual(len(runs), len(set(runs)), 'each run is declared once')
+        self.assertEqual(self.gate.cli('verify').returncode, 0)
+
+    def test_what_passed_without_a_gate_is_said_once_each(self):
+        spinner, leaf = self.compiled('spinner', acts.SPINNER), self.compiled('leaf', acts.LEAF)
+        session = self.waiting(f'{spinner} {leaf} 20 20')
+        self.gate.kill()
+        session.proceed()
+        code, out, _ = self.finish(session.process)
+        self.assertEqual((code, out), (0, '20\nran 20\n'))
+        self.kill_and_start()  # It has said it, or not yet.
+        self.until('the end of the session', lambda: self.gate.lines('status')[0]['sessions'] == 0)
+        tally = self.tally()
+        self.assertEqual([int(loss['count']) for loss in tally.losses if loss['reason'] == 'passed without a gate'], [21])
+        self.assertEqual(tally.execs(), 20 + FIRST)
+
+    def test_connects(self):
+        connector = self.compiled('connector', acts.CONNECTOR)
+        with contextlib.closing(socket.create_server(('127.0.0.1', 0), backlog=4096)) as server:
+            port = server.getsockname()[1]
+            self.run_while(f'{connector} {port} {EXECS} {SHARE}', EXECS // SHARE, self.kill_and_start)
+        tally = self.tally()
+        self.assertEqual(tally.all_connects(), EXECS, tally.losses)
+        self.assertGreater(tally.lost('connects'), 0)
+
+    def test_a_gate_that_is_told_to_go_loses_nothing(self):
+        def hand_over():
+            self.gate.process.send_signal(signal.SIGUSR2)
+            self.assertEqual(self.gate.process.wait(timeout=case.BOUND), 0)
+            self.gate.start()
+
+        self.spin(hand_over)
+        tally = self.tally()
+        self.assertEqual([loss for loss in tally.losses if loss['stage'] == 'gate'], [])
+        self.assertEqual(tally.execs(), EXECS + FIRST)
+
+    def test_a_gate_that_is_stopped_in_the_middle_has_written_what_it_saw(self):
+        spinner, leaf = self.compiled('spinner', acts.SPINNER), self.compiled('leaf', acts.LEAF)
+        running = self.session(f'{spinner} {leaf} {SHARE} {SHARE}')
+        self.assertEqual(running.stdout.readline(), f'{SHARE}\n')
+        tally = self.tally()
+        self.finish(running)
+        self.assertEqual([loss for loss in tally.losses if loss['stage'] == 'gate'], [])
+        self.assertEqual(tally.execs(), SHARE + FIRST)
+
+    def test_without_the_kernels_maps_the_number_is_not_known(self):
+        self.gate.kill()
+        shutil.rmtree(self.gate.pin)
+        self.gate.start()
+        [loss] = [loss for loss in self.losses() if loss['stage'] == 'gate']
+        self.assertIs(loss['unknown'], True)
+        self.assertLess(int(loss['first_unix_ns']), int(loss['last_unix_ns']))
+        self.assertIn('unknown number', self.gate.cli('events').stdout)
+        self.assertEqual(self.gate.stop(), 0)
+        self.gate.start()
+        self.assertEqual(len([loss for loss in self.losses() if loss['stage'] == 'gate']), 1, 'it was told to stop: nothing more')
+
+
+class InFull(Killed):
+    RECORD = '\nrecord: {allowed: full}\n'
+
+    def test_recorded_and_declared_are_all_that_were_made(self):
+        self.spin(self.kill_and_start)
+        tally = self.tally()
+        self.assertEqual(tally.execs(), EXECS + FIRST, tally.losses)
+        self.assertGreater(len(tally.ids), SHARE)
+
+    def test_a_gate_that_is_stopped_waits_for_what_it_asked_about(self):
+        spinner, leaf = self.compiled('spinner', acts.SPINNER), self.compiled('leaf', acts.LEAF)
+        running = self.session(f'{spinner} {leaf} {SHARE} {SHARE}')
+        self.assertEqual(running.stdout.readline(), f'{SHARE}\n')
+        tally = self.tally()
+        self.finish(running)
+        self.assertEqual([loss for loss in tally.losses if loss['stage'] == 'gate'], [])
+        self.assertEqual(tally.execs(), SHARE + FIRST)
+
+
+if __name__ == '__main__':
+    unittest.main(verbosity=2)
