@@ -6,9 +6,11 @@
 #include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cerrno>
 
 #include "absl/strings/str_cat.h"
@@ -69,6 +71,30 @@ absl::StatusOr<Topics> ReadTopics(const Flags& flags) {
   return topics;
 }
 
+constexpr int kFirstLookMs = 1000, kLongestLookMs = 60'000;
+
+// A process that keeps the rights to read the identity looks at it again, ever more slowly, and ends when it can be read or
+// when this one has ended. The descriptor is readable then.
+absl::StatusOr<UniqueFd> LookAgain(const Flags& flags) {
+  int pipe[2];
+  if (pipe2(pipe, O_CLOEXEC) != 0) return ErrnoStatus("pipe2");
+  const UniqueFd read_end(pipe[0]);
+  UniqueFd write_end(pipe[1]);
+  const pid_t pid = fork();  // There are no threads yet.
+  if (pid < 0) return ErrnoStatus("fork");
+  if (pid == 0) {
+    write_end.reset();
+    for (int pause = kFirstLookMs;; pause = std::min(pause * 2, kLongestLookMs)) {
+      pollfd parent{read_end.get(), POLLIN, 0};
+      if (poll(&parent, 1, pause) > 0 || ReadTopics(flags).ok()) _exit(0);
+    }
+  }
+  UniqueFd ended(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
+  if (!ended.ok()) return ErrnoStatus("pidfd_open");
+  (void)write_end.release();  // Open as long as this process lives.
+  return ended;
+}
+
 // Without the identity there are no topics, and the other sinks go on.
 SideSinks::MakeTopic TopicMaker(const Flags& flags, const absl::StatusOr<Topics>& topics) {
   if (flags.brokers.empty()) return nullptr;
@@ -83,9 +109,13 @@ absl::Status Run(const Flags& flags) {
   HP_ASSIGN_OR_RETURN(std::vector<SinkSpec> specs, SideSinks::Parse(flags.sinks, flags.settings));
   signal(SIGPIPE, SIG_IGN);  // TLS writes without MSG_NOSIGNAL.
   HP_ASSIGN_OR_RETURN(const UniqueFd stop, StopSignals());  // Before the threads, which inherit the mask.
-  HP_ASSIGN_OR_RETURN(const UniqueFd lock, LockSinks(flags.state));
   const absl::StatusOr<Topics> topics = flags.brokers.empty() ? Topics() : ReadTopics(flags);
-  const int renewed = topics.ok() ? topics->files.changed_fd() : -1;
+  UniqueFd readable;
+  if (!topics.ok() && !flags.once) {
+    HP_ASSIGN_OR_RETURN(readable, LookAgain(flags));
+  }
+  const int renewed = topics.ok() ? topics->files.changed_fd() : readable.get();
+  HP_ASSIGN_OR_RETURN(const UniqueFd lock, LockSinks(flags.state));  // Behind the fork: one process holds it.
   HP_ASSIGN_OR_RETURN(const UniqueFd ends, AnyOf({stop.get(), renewed}));
   const pid_t parent = getppid();
   SideSinks sinks(std::move(specs), flags.state, flags.uid, TopicMaker(flags, topics));  // Opens files and reads certificates, while it may.
@@ -98,7 +128,8 @@ absl::Status Run(const Flags& flags) {
   HP_RETURN_IF_ERROR(sinks.Join());
   pollfd changed{renewed, POLLIN, 0};
   if (poll(&changed, 1, 0) != 1) return absl::OkStatus();
-  return absl::UnavailableError("certificate, key or authorities were renewed: started again, they are read");
+  return absl::UnavailableError(topics.ok() ? "certificate, key or authorities were renewed: started again, they are read"
+                                            : "the brokers' identity can be read by now: started again, it is");
 }
 
 }  // namespace

@@ -360,6 +360,30 @@ class Topics(unittest.TestCase):
                   and json.loads(p.read_text(encoding='ascii'))['delivered'] == self.COUNT)
         Sinks.end(process)
 
+    def test_an_identity_that_could_not_be_read_is_read_when_it_can_be(self):
+        for topic in ('soc.ocsf', 'lake.ecs'):
+            self.broker.topic(topic, 3)
+        secret = self.folder / 'secret'
+        secret.write_text('a secret', encoding='ascii')
+        secret.chmod(0o644)
+        flags = ['--kafka-set', f'ssl.key.password.file={secret}', '--sink', f'file=json:file:{self.folder}/all']
+        process = self.sinks(*flags)
+        folder = self.state / 'stream' / 'sinks'
+        counters = {name: folder / name / 'counters' for name in ('soc', 'lake', 'file')}
+        until(lambda: counters['file'].exists() and
+              json.loads(counters['file'].read_text(encoding='ascii'))['delivered'] == self.COUNT)
+        until(lambda: counters['soc'].exists() and json.loads(counters['soc'].read_text(encoding='ascii'))['failures'])
+        soc = json.loads(counters['soc'].read_text(encoding='ascii'))
+        self.assertEqual(soc['delivered'], 0)
+        self.assertIn(str(secret), soc['last_failure'])
+        self.assertIsNone(process.poll())
+        secret.chmod(0o600)
+        self.assertEqual(process.wait(timeout=120), 69)  # Who keeps it starts it again.
+        self.assertIn('can be read by now', process.stderr.read())
+        process = self.sinks(*flags)
+        self.end_when_delivered(process)
+        self.assertEqual(len(self.read('lake.ecs')), self.COUNT)
+
     def test_a_topic_that_is_not_there_is_said_and_the_other_goes_on(self):
         self.broker.topic('soc.ocsf', 3)
         process = self.sinks('--kafka-set', 'allow.auto.create.topics=false', '--sink', f'file=json:file:{self.folder}/all')
