@@ -110,6 +110,14 @@ Line Of(const v1::Escaped& e) {
           Subject(e.process())};
 }
 
+Line Of(const v1::CredentialRead& e) {
+  std::string text = absl::StrCat(Clip(e.credential()), ": ", Clip(e.file()), e.read() ? " read by " : " opened by ",
+                                  e.own_process() ? "the coding agent itself, " : "", Clip(e.process().executable()), " (pid ",
+                                  e.process().tgid(), ")");
+  if (!e.environment().environment().empty()) absl::StrAppend(&text, ", of ", Clip(e.environment().environment()));
+  return {"secret", e.environment().protected_() ? Tone::kWarn : Tone::kPlain, std::move(text), ""};
+}
+
 Line Of(const v1::SessionEnded& e) {
   return {"session", Tone::kPlain,
           absl::StrCat("ended: ", Clip(e.reason()), "; ", e.execs(), " execs, ", e.connects(), " connects, ",
@@ -201,6 +209,7 @@ Line Describe(const v1::Envelope& event) {
   if (event.has_session_ended()) return Of(event.session_ended());
   if (event.has_session_updated()) return Of(event.session_updated());
   if (event.has_escaped()) return Of(event.escaped());
+  if (event.has_credential_read()) return Of(event.credential_read());
   if (event.has_exec()) return Of(event.exec());
   if (event.has_connect()) return Of(event.connect());
   if (event.has_decision()) return Of(event.decision());

@@ -106,6 +106,7 @@ std::string EventToCef(const v1::Envelope& event) {
     extension.Add("dpt", event.connect().port());
     extension.Add("proto", event.connect().protocol(), 31);
   }
+  if (event.has_credential_read()) extension.Add("filePath", event.credential_read().file());
   if (event.has_rollup()) extension.Add("cnt", event.rollup().count());
   if (event.has_loss()) extension.Add("cnt", event.loss().count());
   extension.Custom("cs1", "session", event.session());

@@ -56,6 +56,7 @@ Sort SortOf(const v1::Envelope& event, const Story& story) {
                                                                     : "info";
     return {{"intrusion_detection"}, {type}};
   }
+  if (event.has_credential_read()) return {{"file"}, {"access"}};
   if (event.has_session_started()) return {{"session", "process"}, {"start"}};
   if (event.has_session_ended()) return {{"session"}, {"end"}};
   if (event.has_session_updated()) return {{"session"}, {"info"}};
@@ -182,6 +183,10 @@ std::string EventToEcs(const v1::Envelope& event) {
   if (story.process != nullptr) out["process"] = ProcessOf(stream, *story.process);
   PutUser(event, story, &out);
   if (event.has_connect()) PutConnect(event.connect(), &out);
+  if (event.has_credential_read()) {
+    const std::string& file = event.credential_read().file();
+    out["file"] = {{"path", Clipped(file)}, {"name", Clipped(LastPart(file), 256)}};
+  }
   if (story.judgement != nullptr) {
     const v1::Judgement& judgement = *story.judgement;
     if (!judgement.rule().empty()) {

@@ -71,6 +71,9 @@ Level LevelOf(const v1::Envelope& event) {
     return Level::kMedium;
   }
   if (event.has_escaped()) return Level::kMedium;
+  if (event.has_credential_read()) {
+    return event.credential_read().environment().protected_() ? Level::kMedium : Level::kLow;
+  }
   if (event.has_loss() || event.has_test_alert()) return Level::kHigh;
   if (event.has_tombstone()) return event.tombstone().delivered() ? Level::kLow : Level::kHigh;
   if (event.has_config_loaded()) return event.config_loaded().accepted() ? Level::kInformational : Level::kMedium;

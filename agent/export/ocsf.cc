@@ -21,7 +21,7 @@ constexpr char kSchema[] = "1.9.0";
 enum Class { kBaseEvent = 0, kFileActivity = 1001, kProcessActivity = 1007, kFinding = 2004, kNetworkActivity = 4001 };
 
 // activity_id: of files, of processes, of the network, of findings.
-enum { kOther = 99, kFileUpdate = 3, kFileDelete = 4, kLaunch = 1, kOpen = 1, kCreate = 1, kUpdate = 2, kClose = 3 };
+enum { kOther = 99, kFileRead = 2, kFileOpen = 14, kFileUpdate = 3, kFileDelete = 4, kLaunch = 1, kOpen = 1, kCreate = 1, kUpdate = 2, kClose = 3 };
 
 struct Kind {
   Class class_uid = kBaseEvent;
@@ -44,6 +44,7 @@ Kind KindOf(const v1::Envelope& event, const Story& story) {
     return {kProcessActivity, kLaunch};
   }
   if (event.has_connect() || (event.has_rollup() && event.rollup().kind() == "connect")) return {kNetworkActivity, kOpen};
+  if (event.has_credential_read()) return {kFileActivity, event.credential_read().read() ? kFileRead : kFileOpen};
   if (event.has_session_started() && event.session_started().has_root()) {
     return {kProcessActivity, event.session_started().found_at_start() ? kOther : kLaunch};
   }
@@ -288,7 +289,10 @@ const char* ClassName(Class class_uid) {
 const char* ActivityName(const Kind& kind) {
   switch (kind.class_uid) {
     case kFileActivity:
-      return kind.activity == kFileDelete ? "Delete" : "Update";
+      return kind.activity == kFileDelete ? "Delete"
+             : kind.activity == kFileRead ? "Read"
+             : kind.activity == kFileOpen ? "Open"
+                                          : "Update";
     case kProcessActivity:
       return kind.activity == kLaunch ? "Launch" : "Found running";
     case kNetworkActivity:
@@ -353,7 +357,12 @@ std::string EventToOcsf(const v1::Envelope& event) {
       break;
     case kFileActivity:
       PutActor(event, *story.process, true, &out);
-      out["file"] = FileOf(story.judgement->resource().id(), 0);
+      if (event.has_credential_read()) {
+        constexpr int kRegularFile = 1;
+        out["file"] = FileOf(event.credential_read().file(), kRegularFile);
+      } else {
+        out["file"] = FileOf(story.judgement->resource().id(), 0);
+      }
       break;
     case kNetworkActivity:
       if (story.process != nullptr) PutActor(event, *story.process, true, &out);

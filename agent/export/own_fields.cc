@@ -134,6 +134,13 @@ Json OwnFields(const v1::Envelope& event, const Story& story) {
   if (story.process != nullptr) PutNumber(out, "exec_id", story.process->exec_id());
   if (story.judgement != nullptr) PutJudgement(out, *story.judgement);
   if (event.has_decision()) PutDecision(out, event.decision());
+  if (event.has_credential_read()) {
+    const v1::CredentialRead& opened = event.credential_read();
+    PutText(out, "credential", opened.credential(), 128);
+    PutText(out, "credential_environment", opened.environment().environment(), 128);
+    out["read"] = opened.read();
+    out["own_process"] = opened.own_process();
+  }
   if (event.has_outcome()) {
     PutText(out, "outcome", event.outcome().what(), 128);
     PutNumber(out, "held_ns", event.outcome().held_ns());

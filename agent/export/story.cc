@@ -109,6 +109,10 @@ void Describe(const v1::Envelope& event, Story* story) {
   } else if (event.has_escaped()) {
     story->action = "session-escaped";
     if (event.escaped().has_process()) story->process = &event.escaped().process();
+  } else if (event.has_credential_read()) {
+    story->action = event.credential_read().read() ? "credential-read" : "credential-opened";
+    story->disposition = Disposition::kLogged;
+    story->process = &event.credential_read().process();
   } else if (event.has_rollup()) {
     story->action = event.rollup().kind() == "connect" ? "connects-counted" : "execs-counted";
     story->disposition = Disposition::kAllowed;

@@ -227,6 +227,14 @@ void AddSessions(Events& events) {
   escaped.set_kind("docker");
   escaped.set_by("unix socket");
   escaped.set_target("/run/docker.sock");
+  v1::CredentialRead& secret = *events.Add("credential_read").mutable_credential_read();
+  FillProcess(*secret.mutable_process(), "/usr/bin/cat", {});
+  secret.set_file("/home/dev/domains/.env");
+  secret.set_credential("railway-account-token");
+  secret.mutable_environment()->set_environment("production");
+  secret.mutable_environment()->set_protected_(true);
+  secret.set_read(true);
+  secret.set_inode(4711);
   v1::Rollup& execs = *events.Add("execs_counted").mutable_rollup();
   execs.set_kind("exec");
   execs.set_subject("/usr/bin/git");

@@ -28,6 +28,7 @@ FIRES = {
     'guards_switched_off': {'break_glass', 'mode_changed'},
     'unguarded_session': {'session_started'},
     'session_escaped': {'escaped'},
+    'credential_read': {'credential_read'},
     'events_missing': {'loss', 'tombstone'},
 }
 
