@@ -1,9 +1,11 @@
 #include "agent/environment/configured.h"
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "agent/environment/credential_files.h"
 
 namespace holdpoint {
 namespace {
@@ -91,6 +93,8 @@ void FillConfigured(const Configuration& configuration, const CodingAgents& agen
   limits->set_ticket_minutes(configuration.limits.ticket_minutes);
   limits->set_max_holds(configuration.limits.max_holds);
   limits->set_two_persons(configuration.limits.two_persons);
+
+  for (v1::CredentialFile& file : CredentialFiles(configuration)) *configured->add_credential_files() = std::move(file);
 
   configured->set_losses_window_ms(configuration.intent.window_s * 1000);
 

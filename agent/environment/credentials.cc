@@ -156,7 +156,11 @@ std::vector<std::string> FingerprintsIn(absl::string_view key, absl::string_view
   for (const SecretSpan& span : FindSecretsInText(text)) {
     if (fingerprints.size() >= max || !add(text.substr(span.begin, span.size))) return fingerprints;
   }
-  ForEachWord(text, [&](absl::string_view word) { return word.size() < 16 || add(word); });
+  ForEachWord(text, [&](absl::string_view word) {
+    const size_t equals = word.find('=');  // NAME=VALUE is one run of token characters
+    const absl::string_view value = equals == absl::string_view::npos ? "" : word.substr(equals + 1);
+    return (word.size() < 16 || add(word)) && (value.size() < 16 || add(value));
+  });
   return fingerprints;
 }
 

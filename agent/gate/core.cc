@@ -2,6 +2,8 @@
 
 #include <sys/random.h>
 
+#include <algorithm>
+
 #include "agent/response/proc.h"
 
 namespace holdpoint {
@@ -18,6 +20,18 @@ v1::SessionContext ContextOf(const Session& session) {
   context.set_uid(session.uid);
   context.set_unattended(session.unattended);
   context.set_started_unix_ns(absl::ToUnixNanos(session.started));
+  const absl::Time now = Clock::Real().Wall();
+  for (const OpenedCredential& opened : session.opened_credentials) {
+    v1::SeenCredential& seen = *context.add_seen_credentials();
+    seen.set_file(opened.file);
+    seen.set_credential(opened.credential);
+    seen.set_program(opened.program);
+    seen.set_pid(static_cast<uint32_t>(opened.pid));
+    seen.set_own_process(opened.own_process);
+    seen.set_read(opened.read);
+    seen.set_first_unix_ns(absl::ToUnixNanos(opened.first));
+    seen.set_seconds_ago(static_cast<uint32_t>(std::max<int64_t>(absl::ToInt64Seconds(now - opened.first), 0)));
+  }
   context.mutable_start()->set_root(session.start_root);
   context.mutable_start()->set_changes(session.start_changes);
   context.mutable_start()->set_whole(session.start_whole);

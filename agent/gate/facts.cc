@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -20,6 +21,9 @@ constexpr int kExecutableAs = 6;
 constexpr size_t kMaxDatabaseBytes = 1024;
 constexpr absl::Duration kDatabaseBudget = absl::Seconds(2);
 constexpr int kMaxLabels = 16;
+constexpr int kGroupAs = 7;
+constexpr size_t kMaxWatchBytes = 512 * sizeof(WatchedFile);
+constexpr absl::Duration kWatchBudget = absl::Seconds(2);
 
 std::string Problem(absl::string_view what) {
   v1::Facts facts;
@@ -96,6 +100,27 @@ void FactsReader::DatabaseAbove(pid_t parent, pid_t root, uid_t user, DatabaseDo
     if (!result.ok()) return done(result.status());
     if (!WIFEXITED(result->wait_status) || WEXITSTATUS(result->wait_status) != 0) return done(absl::UnavailableError("it failed"));
     done(std::move(result->output));
+  });
+}
+
+void FactsReader::Watch(pid_t pid, uid_t user, const std::vector<std::string>& patterns, int group, WatchDone done) {
+  HelperRequest request;
+  request.stuck = StuckOf(user);
+  if (*request.stuck >= kMaxStuck) return done(absl::ResourceExhaustedError("too many readers wait for this user's files"));
+  v1::FactsWanted wanted;
+  wanted.mutable_paths()->Assign(patterns.begin(), patterns.end());
+  request.spec.path = program_;
+  request.spec.args = {"--pid", absl::StrCat(pid), "--watch"};
+  request.spec.inherit.push_back({group, kGroupAs});
+  request.input = wanted.SerializeAsString();
+  request.max_output = kMaxWatchBytes;
+  request.budget = kWatchBudget;
+  RunHelper(loop_, clock_, std::move(request), [done = std::move(done)](absl::StatusOr<HelperResult> result) {
+    if (!result.ok()) return done(result.status());
+    if (!WIFEXITED(result->wait_status) || WEXITSTATUS(result->wait_status) != 0) return done(absl::UnavailableError("it failed"));
+    std::vector<WatchedFile> files(result->output.size() / sizeof(WatchedFile));
+    std::memcpy(files.data(), result->output.data(), files.size() * sizeof(WatchedFile));
+    done(std::move(files));
   });
 }
 

@@ -7,10 +7,12 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "agent/base/clock.h"
 #include "agent/base/ids.h"
+#include "agent/base/watched_file.h"
 #include "agent/gate/event_loop.h"
 #include "agent/gate/judge_link.h"
 #include "agent/response/response.h"
@@ -43,6 +45,11 @@ class FactsReader {
   // "PID PEER"; empty where none has. kUnavailable, kDeadlineExceeded, kResourceExhausted: it was not seen.
   using DatabaseDone = std::function<void(absl::StatusOr<std::string>)>;
   void DatabaseAbove(pid_t parent, pid_t root, uid_t user, DatabaseDone done);
+
+  // Marks for `group` on the files that `patterns` call so in the session of `pid`, which is `user`'s; see
+  // agent/reader/watch_files.h.
+  using WatchDone = std::function<void(absl::StatusOr<std::vector<WatchedFile>>)>;
+  void Watch(pid_t pid, uid_t user, const std::vector<std::string>& patterns, int group, WatchDone done);
 
  private:
   void Read(const StoppedTask& task, const std::optional<FileId>& program, const SessionOfPid& session_of,

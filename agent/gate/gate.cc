@@ -258,7 +258,11 @@ absl::Status Gate::MakeDesks() {
     escape_desk_->OnCommand(session, process, kind);
   };
   tamper_desk_ = std::make_unique<TamperDesk>(core);
-  session_desk_->on_known = [this](SessionNumber number) { consult_desk_->OnSessionKnown(number); };
+  credential_desk_ = std::make_unique<CredentialDesk>(core);
+  session_desk_->on_known = [this](SessionNumber number) {
+    credential_desk_->Look(number);
+    consult_desk_->OnSessionKnown(number);
+  };
   presence_desk_ = std::make_unique<PresenceDesk>(core);
   enrol_desk_ = std::make_unique<EnrolDesk>(core, *presence_desk_);
   rollout_desk_ = std::make_unique<RolloutDesk>(
@@ -311,6 +315,7 @@ absl::Status Gate::MakeDesks() {
   }
   state.set_heartbeat_key(heartbeats_->public_key());
   for (const Rung& rung : kernel_->Rungs()) (*state.mutable_rungs())[rung.capability] = rung.in_use;
+  (*state.mutable_rungs())["credential files"] = credential_desk_->in_use();
   ledger_->Write(nullptr, std::move(started));
   DeclareOwedBefore();
   ledger_->Write(nullptr, std::move(loaded));
@@ -321,6 +326,7 @@ absl::Status Gate::MakeDesks() {
     HP_RETURN_IF_ERROR(session_desk_->TakeOver());
     connect_desk_->TakeOver();
     emergency_desk_->TakeOver();
+    for (const Session* session : sessions_->All()) credential_desk_->Look(session->number);
   }
   emergency_desk_->OnConfigured();
   HP_RETURN_IF_ERROR(kernel_->SetRecognition(
@@ -426,6 +432,7 @@ absl::Status Gate::Reload() {
   HP_RETURN_IF_ERROR(policy_.Apply(*kernel_));
   tamper_desk_->PolicyLoaded();
   session_desk_->Reprogram();
+  for (const Session* session : sessions_->All()) credential_desk_->Look(session->number);
   emergency_desk_->OnConfigured();
   owners_->Refresh(policy_.configured(), [] {});
   notifier_->Configure(NoticeSettingsOf(policy_.configured(), recorder_->stream()));
@@ -443,6 +450,7 @@ void Gate::OnRecord(absl::Span<const std::byte> record) {
     return;
   }
   if (auto* exec = std::get_if<ExecEvent>(&*event)) {
+    credential_desk_->OnExec(*exec);
     if (exec->head.kind == HP_EVENT_CANDIDATE) return session_desk_->OnCandidate(*exec);
     if (exec->head.kind == HP_EVENT_PROGRAM) return program_desk_->OnProgram(*exec);
     if (exec->head.kind == HP_EVENT_KILLED) return consult_desk_->OnKilled(*exec);
@@ -468,6 +476,7 @@ void Gate::OnRecord(absl::Span<const std::byte> record) {
   if (auto* exit = std::get_if<ExitEvent>(&*event)) {
     if (exit->head.boot_ns < started_.ns) consult_desk_->OnEndedBefore(*exit);
     consult_desk_->OnExit(*exit);
+    credential_desk_->OnExit(*exit);
     return session_desk_->OnExit(*exit);
   }
   if (auto* tamper = std::get_if<TamperEvent>(&*event)) return tamper_desk_->OnTamper(*tamper);
@@ -475,6 +484,7 @@ void Gate::OnRecord(absl::Span<const std::byte> record) {
 }
 
 void Gate::OnUrgent() {
+  if (credential_desk_->Waiting()) DrainEvents();  // Who read a credential is known before its use is judged.
   const absl::Status drained = kernel_->DrainUrgent([this](absl::Span<const std::byte> record) { OnRecord(record); });
   if (!drained.ok()) LogError("urgent kernel events: ", drained.message());
 }
@@ -490,9 +500,14 @@ void Gate::DrainAll() {
   }
 }
 
-void Gate::DrainTick() {
+void Gate::DrainEvents() {
   const absl::Status drained = kernel_->DrainEvents([this](absl::Span<const std::byte> record) { OnRecord(record); });
   if (!drained.ok()) LogError("kernel events: ", drained.message());
+  credential_desk_->Drain();
+}
+
+void Gate::DrainTick() {
+  DrainEvents();
   const absl::Duration pause = sessions_->empty() ? kDrainIdle : kDrainBusy;
   loop_->At(clock_.Boot() + pause, [this] { DrainTick(); });
 }
@@ -544,6 +559,7 @@ void Gate::SlowTick() {
   NotifyServiceManager("WATCHDOG=1");  // From the thread that answers, not from one that only ticks.
   LookAtClocks();
   session_desk_->Tick();
+  credential_desk_->Tick();
   // Counts wait for the end of their minute, and what is in nobody's count for the judge.
   const Account::Acts owed = kernel_->account().owed();
   const bool none = std::all_of(owed.begin(), owed.end(), [](uint64_t count) { return count == 0; });
@@ -630,6 +646,7 @@ void Gate::StatusReport(std::vector<std::string>* bodies, bool peer_in_session) 
   view.holds = tickets_.Held();
   view.tickets = tickets_.Pending();
   for (const Rung& rung : kernel_->Rungs()) view.rungs.push_back({rung.capability, rung.in_use, rung.missing});
+  view.rungs.push_back({"credential files", credential_desk_->Described(), credential_desk_->missing()});
   view.judge.alive = judge_->alive();
   view.judge.restarts = judge_->restarts();
   view.judge.policy_hash = policy_.configured().policy_hash();
@@ -705,6 +722,8 @@ void Gate::DoctorReport(std::vector<std::string>* bodies) {
   for (const Rung& rung : kernel_->Rungs()) {
     rows.push_back({rung.capability, rung.in_use != "none", rung.in_use, rung.missing, !rung.missing.empty()});
   }
+  rows.push_back({"credential files", credential_desk_->missing().empty(), credential_desk_->Described(),
+                  credential_desk_->missing()});
   rows.push_back({"judge", judge_->alive(), judge_->alive() ? "answers" : "not answering: the fail mode decides",
                   judge_->alive() ? "" : "see the daemon's log"});
   const bool warden = warden_ != nullptr && warden_->alive();

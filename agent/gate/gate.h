@@ -14,6 +14,7 @@
 #include "agent/gate/connect_desk.h"
 #include "agent/gate/control_desk.h"
 #include "agent/gate/core.h"
+#include "agent/gate/credential_desk.h"
 #include "agent/gate/heartbeat.h"
 #include "agent/gate/kept_child.h"
 #include "agent/gate/kernel_losses.h"
@@ -70,6 +71,7 @@ class Gate {
   void OnRecord(absl::Span<const std::byte> record);
   void OnUrgent();
   void DrainAll();
+  void DrainEvents();
   void DrainTick();
   void BeatTick();
   void SlowTick();
@@ -120,6 +122,7 @@ class Gate {
   std::unique_ptr<EscapeDesk> escape_desk_;
   std::unique_ptr<ConnectDesk> connect_desk_;
   std::unique_ptr<TamperDesk> tamper_desk_;
+  std::unique_ptr<CredentialDesk> credential_desk_;
   std::unique_ptr<NotifierLink> notifier_;
   std::unique_ptr<NoticeDesk> notice_desk_;
   std::unique_ptr<EmergencyDesk> emergency_desk_;

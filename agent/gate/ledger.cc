@@ -48,6 +48,7 @@ v1::Process* ActingProcess(v1::Envelope& event) {
   if (event.has_connect()) return event.mutable_connect()->mutable_process();
   if (event.has_outcome() && event.outcome().has_process()) return event.mutable_outcome()->mutable_process();
   if (event.has_escaped() && event.escaped().has_process()) return event.mutable_escaped()->mutable_process();
+  if (event.has_credential_read()) return event.mutable_credential_read()->mutable_process();
   return nullptr;
 }
 

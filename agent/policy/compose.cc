@@ -132,6 +132,7 @@ class Composer {
         parts.credential_word = "the token";
       }
     }
+    parts.first_reader = judged_.first_reader;
     out_.set_reason(ComposeReason(parts, key_));
   }
 

@@ -21,6 +21,7 @@ struct JudgedAct {
   const FactBook& facts;
   const std::vector<FoundCredential>& credentials;
   const EnvironmentTag& session_tag;
+  const std::string& first_reader;  // a sentence for the reason, or empty
 };
 
 // The judgement in the words that people, agents and the record get: everything redacted, escaped and bounded. Sets the

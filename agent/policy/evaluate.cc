@@ -13,6 +13,7 @@
 #include "agent/policy/collect.h"
 #include "agent/policy/compose.h"
 #include "agent/policy/evidence.h"
+#include "agent/policy/first_reader.h"
 #include "agent/policy/intent.h"
 #include "agent/policy/paths.h"
 #include "agent/policy/policy.h"
@@ -91,11 +92,18 @@ class Evaluator {
     for (const Hit& hit : Effective()) Score(hit);
     ScoreCredential();
     ScoreUnseenParts();
-    const Scored scored = Choose();
+    Scored scored = Choose();
+    std::string first_reader;
+    if (scored.verdict >= v1::VERDICT_AUDIT) {
+      if (std::optional<FirstReader> first = FindFirstReader(credentials_, context_, facts_); first.has_value()) {
+        scored.evidence.push_back(std::move(first->evidence));
+        first_reader = std::move(first->sentence);
+      }
+    }
     // What is approved is the script's text; its interpreter reads that when it runs.
     if (scored.verdict >= v1::VERDICT_HOLD && !act_.script.empty()) facts_->Content(AbsolutePath(act_, act_.script));
     v1::Judgement judgement =
-        Compose(scored, {act_, context_, collected_, *facts_, credentials_, session_tag_});
+        Compose(scored, {act_, context_, collected_, *facts_, credentials_, session_tag_, first_reader});
     if (!losses_.empty() && !losses_unseen_ && judgement.blind_spots().empty()) {
       const Sha256Digest loss = LossDigest(context_.fingerprint_key, losses_);
       judgement.set_loss_digest(std::string(loss.begin(), loss.end()));

@@ -51,9 +51,14 @@ bool FactBook::PastBound(const std::string& path) const {
 }
 
 const v1::ContentFact* FactBook::Content(const std::string& path) {
+  const v1::ContentFact* known = ContentAside(path);
+  if (known != nullptr) used_[path] = known->sha256();
+  return known;
+}
+
+const v1::ContentFact* FactBook::ContentAside(const std::string& path) {
   const auto it = contents_.find(path);
   const v1::ContentFact* known = it == contents_.end() ? nullptr : it->second;
-  if (known != nullptr) used_[path] = known->sha256();
   if (asked_contents_.count(path) != 0) return known;
   if (asked_contents_.size() >= kMaxContents || !CanBeAsked(path)) {
     if (known == nullptr) ++dropped_;

@@ -37,6 +37,8 @@ class FactBook {
   const v1::PathFact* Folder(const std::string& path);
   bool PastBound(const std::string& path) const;
   const v1::ContentFact* Content(const std::string& path);
+  // The same for what is only said of an act: no part of what its digest stands for.
+  const v1::ContentFact* ContentAside(const std::string& path);
   const v1::GitFact* Git();
   // The same with each file that is not as in HEAD.
   const v1::GitFact* GitChanges();

@@ -71,6 +71,7 @@ std::string ComposeReason(const ReasonParts& parts, absl::string_view key) {
     absl::StrAppend(&text, "; ", parts.drifted.front(), parts.drifted.size() > 1 ? " and others" : "",
                     " changed since this session began");
   }
+  if (!parts.first_reader.empty()) absl::StrAppend(&text, "; ", parts.first_reader);
   return Line(text, key, kMaxReason);
 }
 

@@ -30,6 +30,7 @@ struct ReasonParts {
   std::vector<std::string> drifted{};  // files that say where it leads, and changed since the session began
   bool environment_matters = false;  // the verdict comes from the environment being unknown
   std::string credential_word = "the credential";
+  std::string first_reader{};  // where the session had its credential from, a sentence
 };
 std::string ComposeReason(const ReasonParts& parts, absl::string_view key);
 

@@ -15,6 +15,13 @@
 // writes to fd 3 which of these two and the processes between them has a connection to a database, as "PID PEER", or
 // nothing. It keeps its rights and reads nothing but what the kernel says (see open_database.h).
 //
+//   holdpoint-reader --pid N --watch
+//
+// puts marks on the files that FactsWanted.paths names, as the process's user and in its mount namespace, and writes a
+// WatchedFile for each to fd 3 (see watch_files.h). Besides 4 and 5 it has
+//
+//   fd 7  the gate's fanotify group
+//
 // Exit status: 0 an answer was written, 1 nobody takes it, 2 wrong usage. Nothing that a session wrote, the request
 // included (it holds paths from argv), is read before every right is gone.
 #include <fcntl.h>
@@ -36,10 +43,11 @@
 #include "agent/reader/host_look.h"
 #include "agent/reader/open_database.h"
 #include "agent/reader/safe_file.h"
+#include "agent/reader/watch_files.h"
 
 namespace {
 
-constexpr int kAnswerFd = 3, kRequestFd = 4, kPidfdFd = 5, kExecutableFd = 6;
+constexpr int kAnswerFd = 3, kRequestFd = 4, kPidfdFd = 5, kExecutableFd = 6, kGroupFd = 7;
 constexpr uint32_t kDefaultBudgetMs = 200, kMaxBudgetMs = 10'000;
 constexpr size_t kMaxRequest = 256 * 1024;
 
@@ -62,8 +70,8 @@ std::optional<std::string> ReadToEnd(int fd) {
 }
 
 // Whatever the gate left open by mistake does not go into the session's world.
-void CloseOthers() {
-  for (int fd = kExecutableFd + 1; fd < 1024; ++fd) close(fd);
+void CloseOthers(int first) {
+  for (int fd = first; fd < 1024; ++fd) close(fd);
 }
 
 int TellDatabase(pid_t parent, pid_t root) {
@@ -71,6 +79,40 @@ int TellDatabase(pid_t parent, pid_t root) {
   if (!found.has_value()) return 0;
   const std::string line = absl::StrCat(found->pid, " ", found->peer);
   return write(kAnswerFd, line.data(), line.size()) == static_cast<ssize_t>(line.size()) ? 0 : 1;
+}
+
+bool Write(const holdpoint::WatchedFile& file) {
+  const char* at = reinterpret_cast<const char*>(&file);
+  for (size_t left = sizeof(file); left > 0;) {
+    const ssize_t n = write(kAnswerFd, at, left);
+    if (n < 0 && errno != EINTR) return false;
+    if (n > 0) at += n, left -= static_cast<size_t>(n);
+  }
+  return true;
+}
+
+int Watch(pid_t pid) {
+  CloseOthers(kGroupFd + 1);
+  const absl::StatusOr<holdpoint::reader::Target> target =
+      holdpoint::reader::OpenTarget(pid, IsOpen(kPidfdFd) ? kPidfdFd : -1, -1);
+  if (!target.ok()) return 1;
+  if (const absl::Status status = holdpoint::reader::EnterAndDrop(*target, kMaxBudgetMs / 1000 + 1); !status.ok()) {
+    std::fprintf(stderr, "holdpoint-reader: %s\n", std::string(status.message()).c_str());
+    return 1;
+  }
+  const std::optional<std::string> bytes = ReadToEnd(kRequestFd);
+  holdpoint::v1::FactsWanted wanted;
+  if (!bytes || !wanted.ParseFromString(*bytes)) return 1;
+  std::string home;
+  if (target->environment.ok()) {
+    absl::StatusOr<holdpoint::reader::Content> environment =
+        holdpoint::reader::ReadBounded(target->environment.get(), kMaxRequest);
+    if (environment.ok()) home = holdpoint::reader::HomeIn(environment->bytes);
+  }
+  bool taken = true;
+  holdpoint::reader::WatchFiles({wanted.paths().begin(), wanted.paths().end()}, home, kGroupFd, target->own_fds.get(),
+                                [&taken](const holdpoint::WatchedFile& file) { taken = taken && Write(file); });
+  return taken ? 0 : 1;
 }
 
 }  // namespace
@@ -81,6 +123,10 @@ int main(int argc, char** argv) {
   if (argc == 4 && std::strcmp(argv[1], "--databases-above") == 0 && absl::SimpleAtoi(argv[2], &pid) &&
       absl::SimpleAtoi(argv[3], &root) && IsOpen(kAnswerFd)) {
     return TellDatabase(pid, root);
+  }
+  if (argc == 4 && std::strcmp(argv[1], "--pid") == 0 && absl::SimpleAtoi(argv[2], &pid) && pid > 0 &&
+      std::strcmp(argv[3], "--watch") == 0 && IsOpen(kAnswerFd) && IsOpen(kRequestFd) && IsOpen(kGroupFd)) {
+    return Watch(pid);
   }
   holdpoint::reader::HostWanted host_wanted;
   bool understood = argc >= 3 && std::strcmp(argv[1], "--pid") == 0 && absl::SimpleAtoi(argv[2], &pid) && pid > 0;
@@ -100,7 +146,7 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "holdpoint-reader: descriptors 3 and 4 are not open: it is started by holdpointd\n");
     return 2;
   }
-  CloseOthers();
+  CloseOthers(kExecutableFd + 1);
   holdpoint::reader::Answer answer(kAnswerFd, kMaxBudgetMs);
   absl::StatusOr<holdpoint::reader::Target> target =
       holdpoint::reader::OpenTarget(pid, IsOpen(kPidfdFd) ? kPidfdFd : -1, IsOpen(kExecutableFd) ? kExecutableFd : -1);

@@ -1,0 +1,140 @@
+"""Which process of a session first read which file with credentials, and what a later use of one says of it."""
+
+import os
+import pathlib
+import unittest
+
+from e2e import session_case
+from e2e.session_case import BOUND, SessionCase
+
+setUpModule = session_case.enter
+
+NAME = 'railway-account-token'
+
+
+class FirstReaders(SessionCase):
+    def session(self, script):
+        """A session that runs `script` once its files are watched; `go()` lets it."""
+        gate = self.fifo(f'go-{len(list(self.world.root.glob("go-*")))}')
+        process = self.start_in_scope(self.codex, '-c', f'read -r go < {gate}\n{script}')
+        self.await_body('session_started')
+        return process, gate
+
+    def watched(self):
+        rungs = [rung for body in self.gate.lines('status') for rung in body.get('rungs', [])]
+        in_use = next(rung['in_use'] for rung in rungs if rung['capability'] == 'credential files')
+        return int(in_use.split()[-2])
+
+    def await_watched(self, files):
+        while self.watched() < files:
+            self.assertIsNone(self.gate.process.poll(), self.gate.read_log())
+            os.sched_yield()
+
+    @staticmethod
+    def go(gate):
+        gate.write_text('go\n', encoding='ascii')
+
+    def finish(self, process):
+        output, _ = process.communicate(timeout=BOUND)
+        self.await_body('session_ended')
+        return output
+
+    def opened(self):
+        return self.bodies('credential_read')
+
+    def run_session(self, script, files=1):
+        process, gate = self.session(script)
+        self.await_watched(files)
+        self.go(gate)
+        return self.finish(process)
+
+    def test_a_read_by_the_coding_agent_itself_is_told_once(self):
+        self.run_session(f'read -r a < {self.world.token_file}; read -r a < {self.world.token_file}; '
+                         f'cat {self.world.token_file}')
+        self.assertEqual(len(self.opened()), 1, self.opened())
+        opened, = self.opened()
+        self.assertEqual((opened['file'], opened['credential']), (str(self.world.token_file), NAME))
+        self.assertEqual(opened['environment']['environment'], 'production')
+        self.assertTrue(opened['environment']['protected'])
+        self.assertTrue(opened['read'] and opened['own_process'])
+        self.assertEqual(opened['process']['executable'], str(self.codex))
+        self.assertEqual(int(opened['inode']), self.world.token_file.stat().st_ino)
+
+    def test_a_program_that_has_ended_is_named_and_its_neighbours_are_not(self):
+        notes = self.world.token_file.with_name('notes.txt')
+        notes.write_text('nothing secret\n', encoding='ascii')
+        notes.chmod(0o644)
+        process, gate = self.session(f'cat {notes}; cat {self.world.token_file}; cat {notes}')
+        self.await_watched(1)
+        code, output = self.run_in_scope('/bin/cat', self.world.token_file)  # in no session
+        self.assertEqual((code, self.world.token in output), (0, True))
+        self.go(gate)
+        self.finish(process)
+        self.assertEqual(len(self.opened()), 1, self.opened())
+        opened, = self.opened()
+        self.assertTrue(opened['read'])
+        self.assertFalse(opened.get('own_process', False))
+        self.assertEqual(pathlib.Path(opened['process']['executable']).name, 'cat')
+
+    def test_who_only_writes_has_not_read(self):
+        self.run_session(f'exec 5>>{self.world.token_file}; exec 5>&-; exec 5<&-')
+        opened, = self.opened()
+        self.assertFalse(opened.get('read', False))
+
+    def test_a_file_that_was_replaced_or_made_later_is_found(self):
+        made = self.world.workspace / '.env.production'
+        process, gate = self.session(f'cat {self.world.token_file}; cat {made}')
+        self.await_watched(1)
+        new = self.world.token_file.with_name('new')
+        new.write_text(f'RAILWAY_API_TOKEN={self.world.token}\n', encoding='ascii')
+        os.chown(new, self.world.uid, self.world.uid)
+        inode = new.stat().st_ino
+        new.rename(self.world.token_file)
+        self.await_watched(2)
+        made.write_text('KEY=x\n', encoding='ascii')
+        made.chmod(0o644)
+        self.await_watched(3)
+        self.go(gate)
+        self.finish(process)
+        by_file = {opened['file']: opened for opened in self.opened()}
+        self.assertEqual(set(by_file), {str(self.world.token_file), str(made)})
+        self.assertEqual(int(by_file[str(self.world.token_file)]['inode']), inode)
+        self.assertEqual(by_file[str(made)]['credential'], 'well-known')
+
+    def test_a_hard_link_is_the_same_file(self):
+        link = self.world.workspace / 'innocent.txt'
+        os.link(self.world.token_file, link)
+        self.run_session(f'cat {link}')
+        opened, = self.opened()
+        self.assertEqual(opened['file'], str(self.world.token_file))
+
+    def test_a_later_use_says_who_read_it_first(self):
+        self.run_session(f'cat {self.world.token_file}\n{self.world.delete_volume()}\n:')
+        opened, = self.opened()
+        refused = self.await_body('exec', lambda e: e['judgement']['verdict'] in ('hold', 'refuse'))
+        reason = refused['judgement']['reason']
+        pid, program = opened['process']['tgid'], opened['process']['executable']
+        self.assertRegex(reason, rf'; its token was first read from {self.world.token_file} by {program} '
+                                 rf'\(pid {pid}\) \d+ s ago')
+        self.assertIn({'fact': 'first read by', 'value': f'{program} (pid {pid})', 'source': str(self.world.token_file)},
+                      [{key: e.get(key) for key in ('fact', 'value', 'source')} for e in refused['judgement']['evidence']])
+        self.assertNotIn(self.world.token, str(self.gate.events()))
+        self.assert_every_byte_is_there()
+
+    def test_a_credential_that_nobody_read_says_nothing_of_a_reader(self):
+        self.run_session(f'{self.world.delete_volume()}\n:')
+        refused = self.await_body('exec', lambda e: e['judgement']['verdict'] in ('hold', 'refuse'))
+        self.assertNotIn('first read', refused['judgement']['reason'])
+        self.assertEqual(self.opened(), [])
+
+    def test_the_sinks_say_it_in_their_own_words(self):
+        self.run_session(f'cat {self.world.token_file}')
+        done = self.gate.cli('events', '--format', 'ocsf')
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn('"type_uid":100102', done.stdout)
+        self.assertIn('credential-read', done.stdout)
+        self.assertNotIn(self.world.token, done.stdout)
+
+
+if __name__ == '__main__':
+    unittest.main()
