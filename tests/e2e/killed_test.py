@@ -85,16 +85,21 @@ class Counted(Killed):
         self.assertEqual(tally.all_connects(), EXECS, tally.losses)
         self.assertGreater(tally.lost('connects'), 0)
 
-    def test_a_gate_that_is_told_to_go_loses_nothing(self):
+    def test_a_gate_that_is_told_to_go_loses_nothing_unsaid(self):
+        # Where the next one finds an act that this one had in its hand at that moment, it says so.
+        hands = []
+
         def hand_over():
+            hands.append(1)
             self.gate.process.send_signal(signal.SIGUSR2)
             self.assertEqual(self.gate.process.wait(timeout=case.BOUND), 0)
             self.gate.start()
 
         self.spin(hand_over)
         tally = self.tally()
-        self.assertEqual([loss for loss in tally.losses if loss['stage'] == 'gate'], [])
-        self.assertEqual(tally.execs(), EXECS + FIRST)
+        self.assertGreaterEqual(tally.execs(), EXECS + FIRST, tally.losses)
+        self.assertLessEqual(tally.execs() - tally.lost('execs'), EXECS + FIRST, tally.losses)
+        self.assertLessEqual(tally.lost('execs'), len(hands), tally.losses)
 
     def test_a_gate_that_is_stopped_in_the_middle_has_written_what_it_saw(self):
         spinner, leaf = self.compiled('spinner', acts.SPINNER), self.compiled('leaf', acts.LEAF)
