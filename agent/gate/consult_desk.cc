@@ -24,10 +24,6 @@ constexpr size_t kMaxWaitingPerSession = 256;
 constexpr absl::Duration kLookAgainBudget = absl::Seconds(3);  // Somebody waited for a person: there is no hurry.
 constexpr size_t kMaxStartedBy = 200;  // characters of one command line
 constexpr absl::Duration kSessionAnswerTime = absl::Seconds(3);
-constexpr size_t kDescribeAtOnce = 64;
-constexpr size_t kMaxUndescribed = 4096;
-constexpr absl::Duration kDescribeWait = absl::Milliseconds(50);
-constexpr char kPassRung[] = "exec: passed in the kernel";
 constexpr char kKernelKillRung[] = "exec: killed at sched_process_exec";
 
 // The session that a running process is labelled with by the kernel; 0: none. Nothing where there is no such process.
@@ -462,56 +458,6 @@ void ConsultDesk::OnObserved(ExecEvent event) {
   if (refuses_all_) return CountPassed(event);
   core_.sessions.ProcessSeen(event.head.session, event.head.process);
   Begin(std::move(event));
-}
-
-void ConsultDesk::OnPassed(const ExecEvent& event) {
-  package_runs_.Execed(event.head.process, event.exec_id);
-  Session* session = core_.sessions.Find(event.head.session);
-  core_.sessions.ProcessSeen(event.head.session, event.head.process);
-  if (session != nullptr) ++session->counters.execs;
-  if (session != nullptr && core_.policy.records_allowed() && !refuses_all_ && undescribed_.size() < kMaxUndescribed) {
-    undescribed_.push_back(event);
-    if (undescribed_.size() == 1) core_.loop.At(core_.clock.Boot() + kDescribeWait, [this] { DescribePassed(); });
-    if (undescribed_.size() == kDescribeAtOnce) DescribePassed();
-  } else {
-    CountPassed(event);
-  }
-}
-
-void ConsultDesk::CountPassed(const ExecEvent& event) {
-  core_.rollups.Add(event.head.session, Rollups::Kind::kExec, EscapeForTerminal(event.executable), core_.clock.Wall());
-}
-
-// What passed in the kernel and is recorded in full: only the judge may look at its arguments. Without an answer they are
-// counted as ever.
-void ConsultDesk::DescribePassed() {
-  if (undescribed_.empty()) return;
-  auto events = std::make_shared<std::vector<ExecEvent>>(std::exchange(undescribed_, {}));
-  v1::ToJudge question;
-  for (const ExecEvent& event : *events) question.mutable_describe()->add_raw_argv(event.argv);
-  ++describing_;
-  core_.judge.Ask(std::move(question), core_.policy.consult_budget(), nullptr,
-                  [this, events](absl::StatusOr<v1::FromJudge> answer) {
-                    const bool described = answer.ok() && answer->has_described() &&
-                                           answer->described().argv_size() == static_cast<int>(events->size());
-                    for (size_t i = 0; i < events->size(); ++i) {
-                      const ExecEvent& event = (*events)[i];
-                      if (!described) {
-                        CountPassed(event);
-                        continue;
-                      }
-                      v1::Process process = ProcessOf(event);
-                      *process.mutable_argv() = answer->described().argv(static_cast<int>(i)).words();
-                      v1::Judgement judgement;
-                      judgement.set_verdict(v1::VERDICT_ALLOW);
-                      judgement.set_rule("default");
-                      core_.ledger.Exec(core_.sessions.Find(event.head.session), event, process, judgement,
-                                        absl::ZeroDuration(), false, kPassRung);
-                      core_.kernel.account().Settle(HP_ACT_EXEC, 1);
-                    }
-                    --describing_;
-                    MaybeAllEnded();
-                  });
 }
 
 void ConsultDesk::OnToldToEnd(const SignalEvent& event) {

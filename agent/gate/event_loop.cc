@@ -44,7 +44,7 @@ void EventLoop::Cancel(TimerId id) {
 
 void EventLoop::RunTimers() {
   const BootTime now = clock_.Boot();
-  while (!timers_.empty() && timers_.begin()->first.first <= now) {
+  while (!stop_ && !timers_.empty() && timers_.begin()->first.first <= now) {
     auto node = timers_.extract(timers_.begin());
     due_.erase(node.key().second);
     alive_();

@@ -34,7 +34,7 @@ class EventLoop {
   // Called before each of the callbacks above: that this thread goes on is known also while many of them are due at once.
   void BeforeEach(Callback alive) { alive_ = std::move(alive); }
 
-  // Serves until Stop(). An error is of epoll itself.
+  // Serves until Stop(), behind which nothing runs, though it may be due. An error is of epoll itself.
   absl::Status Run();
   void Stop() { stop_ = true; }
 

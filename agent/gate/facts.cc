@@ -119,7 +119,7 @@ void FactsReader::Watch(pid_t pid, uid_t user, const std::vector<std::string>& p
     if (!result.ok()) return done(result.status());
     if (!WIFEXITED(result->wait_status) || WEXITSTATUS(result->wait_status) != 0) return done(absl::UnavailableError("it failed"));
     std::vector<WatchedFile> files(result->output.size() / sizeof(WatchedFile));
-    std::memcpy(files.data(), result->output.data(), files.size() * sizeof(WatchedFile));
+    if (!files.empty()) std::memcpy(files.data(), result->output.data(), files.size() * sizeof(WatchedFile));
     done(std::move(files));
   });
 }

@@ -81,6 +81,7 @@ class Gate {
   std::vector<pid_t> Ours() const;
   void OnSignal();
   void Stop(bool hand_over);
+  void WriteTheRest(bool hand_over);
   StatusView::Notices NoticesReport() const;
   StatusView::Sinks SinksReport() const;
   void StatusReport(std::vector<std::string>* bodies, bool peer_in_session);
