@@ -1,5 +1,6 @@
 #include "agent/environment/credentials.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "absl/strings/escaping.h"
@@ -85,6 +86,12 @@ TEST(FindCredentialsTest, IsBounded) {
   for (int i = 0; i < 50'000; ++i) absl::StrAppend(&text, "token=abcdefgh", i, "\n");
   EXPECT_EQ(FindCredentialsInText(WithFingerprint(), kKey, text).size(), 64u);
   EXPECT_EQ(FingerprintsIn(kKey, text, 10).size(), 10u);
+}
+
+TEST(CredentialsTest, TheValueBehindANameHasAFingerprintOfItsOwn) {
+  const std::string value = "Zm9vYmFyYmF6cXV4MTIz";  // 20 characters that are no token's shape, under a name that tells nothing
+  EXPECT_THAT(FingerprintsIn(kKey, absl::StrCat("DEPLOYMENT=", value, "\n"), 10), testing::Contains(Fingerprint(kKey, value)));
+  EXPECT_THAT(FingerprintsIn(kKey, "DEPLOYMENT=short\n", 10), testing::Not(testing::Contains(Fingerprint(kKey, "short"))));
 }
 
 }  // namespace

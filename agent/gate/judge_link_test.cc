@@ -142,6 +142,15 @@ TEST_F(JudgeLinkTest, HoweverLateTheFactsCameTheJudgeHasItsTime) {
   EXPECT_TRUE(answer.ok()) << answer.status();
 }
 
+TEST_F(JudgeLinkTest, AReaderOnABusyMachineIsWaitedFor) {
+  Start(hand_);
+  const auto answer = AskAndServe("facts", [&](const v1::FactsWanted&, JudgeLink::FactsDone done) {
+    loop_->At(hand_.now + absl::Milliseconds(1250), [done] { done(v1::Facts().SerializeAsString()); });
+    hand_.now = hand_.now + absl::Milliseconds(1250);
+  });
+  EXPECT_TRUE(answer.ok()) << answer.status();
+}
+
 TEST_F(JudgeLinkTest, FactsThatNeverComeAreNotWaitedFor) {
   Start(hand_);
   const auto answer = AskAndServe("facts", [&](const v1::FactsWanted&, const JudgeLink::FactsDone&) {

@@ -197,7 +197,8 @@ TEST_F(CheckTest, WhatIsGivenToXargsAndParallelIsJudged) {
        {"echo /srv/data | xargs rm -rf", "echo 'rm -rf /srv/data' | xargs -I{} bash -c {}",
         "echo 'rm -rf /srv/data' | xargs -I% sh -c 'cd /; %'", "echo 'rm -rf /srv/data' | parallel", "parallel ::: ls 'rm -rf /srv/data'",
         "parallel bash -c ::: 'rm -rf /srv/data'", "echo 'rm -rf /srv/data' | parallel bash -c {}", "parallel 'rm -rf /srv/{}' ::: a data",
-        "parallel -j2 rm -rf ::: /srv/data", "printf '/srv/data\\0' | xargs -0 rm -rf", "cat list | xargs rm -rf"}) {
+        "parallel -j2 rm -rf ::: /srv/data", "printf '/srv/data\\0' | xargs -0 rm -rf", "cat list | xargs rm -rf",
+        "echo build | xargs -a list rm -rf"}) {
     EXPECT_EQ(Verdict(command), "hold") << command;
   }
   for (const char* command :
