@@ -18,6 +18,7 @@ def setUpModule():
 
 class Killed(case.GateCase):
     RECORD = ''
+    LEAF = None  # a program of the test's own, which the judge is asked about
 
     def config(self):
         return super().config() + self.RECORD
@@ -36,12 +37,15 @@ class Killed(case.GateCase):
         self.gate.kill()
         self.gate.start()
 
+    def spinner_and_leaf(self):
+        return self.compiled('spinner', acts.SPINNER), self.LEAF or self.compiled('leaf', acts.LEAF)
+
     def spin(self, between):
-        spinner, leaf = self.compiled('spinner', acts.SPINNER), self.compiled('leaf', acts.LEAF)
+        spinner, leaf = self.spinner_and_leaf()
         self.run_while(f'{spinner} {leaf} {EXECS} {SHARE}', EXECS // SHARE, between)
 
     def stop_in_the_middle(self):
-        spinner, leaf = self.compiled('spinner', acts.SPINNER), self.compiled('leaf', acts.LEAF)
+        spinner, leaf = self.spinner_and_leaf()
         running = self.session(f'{spinner} {leaf} {SHARE} {SHARE}')
         self.assertEqual(running.stdout.readline(), f'{SHARE}\n')
         tally = self.tally()
@@ -73,7 +77,7 @@ class Counted(Killed):
         self.assertEqual(self.gate.cli('verify').returncode, 0)
 
     def test_what_passed_without_a_gate_is_said_once_each(self):
-        spinner, leaf = self.compiled('spinner', acts.SPINNER), self.compiled('leaf', acts.LEAF)
+        spinner, leaf = self.spinner_and_leaf()
         session = self.waiting(f'{spinner} {leaf} 20 20')
         self.gate.kill()
         session.proceed()
@@ -93,6 +97,18 @@ class Counted(Killed):
         tally = self.tally()
         self.assertEqual(tally.all_connects(), EXECS, tally.losses)
         self.assertGreater(tally.lost('connects'), 0)
+
+    def test_connects_of_a_session_that_ended_without_a_gate_are_in_the_record(self):
+        connector = self.compiled('connector', acts.CONNECTOR)
+        with contextlib.closing(socket.create_server(('127.0.0.1', 0), backlog=64)) as server:
+            session = self.waiting(f'{connector} {server.getsockname()[1]} 20 20')
+            self.gate.kill()
+            session.proceed()
+            self.assertEqual(self.finish(session.process)[0], 0)
+        self.gate.start()
+        self.until('the end of the session', lambda: self.gate.lines('status')[0]['sessions'] == 0)
+        tally = self.tally()
+        self.assertEqual((tally.all_connects(), tally.lost('connects')), (20, 0), tally.losses)
 
     def test_a_gate_that_is_told_to_go_loses_nothing(self):
         def hand_over():
@@ -129,6 +145,21 @@ class InFull(Killed):
         tally = self.tally()
         self.assertEqual(tally.execs(), EXECS + FIRST, tally.losses)
         self.assertGreater(len(tally.ids), SHARE)
+
+    def test_a_gate_that_is_stopped_waits_for_what_it_asked_about(self):
+        self.stop_in_the_middle()
+
+
+class PassedInTheKernel(Killed):
+    """Described by the judge, for the record alone."""
+    RECORD = '\nrecord: {allowed: full}\n'
+    LEAF = '/usr/bin/true'
+
+    def test_recorded_and_declared_are_all_that_were_made(self):
+        self.spin(self.kill_and_start)
+        tally = self.tally()
+        self.assertEqual(tally.execs(), EXECS + FIRST, tally.losses)
+        self.assertGreater(len(tally.ids), FIRST)
 
     def test_a_gate_that_is_stopped_waits_for_what_it_asked_about(self):
         self.stop_in_the_middle()
