@@ -231,6 +231,7 @@ v1::SessionVerdict HandleConsultSession(const v1::ConsultSession& consult, const
   if (recognition.agent != nullptr) {
     verdict.set_coding_agent(recognition.agent->name);
     verdict.set_hold_ms(recognition.agent->hold_ms);
+    verdict.set_without_ids(recognition.agent->join_keys.empty());
     for (const auto& [name, value] : JoinKeys(*recognition.agent, program.environment)) {
       (*verdict.mutable_join_keys())[name] = value;
     }

@@ -238,6 +238,15 @@ sessions:
   EXPECT_EQ(verdict.workspace(), "/home/u/p");
 }
 
+TEST(ConsultSessionTest, SaysWhichCodingAgentsHaveNoIds) {
+  const v1::SessionVerdict claude = Judge(Consult("/x/@anthropic-ai/claude-code/bin/claude.exe", {"claude"}));
+  EXPECT_EQ(claude.coding_agent(), "claude-code");
+  EXPECT_FALSE(claude.without_ids());
+  const v1::SessionVerdict opencode = Judge(Consult("/x/opencode-ai/bin/opencode.exe", {"opencode"}));
+  EXPECT_EQ(opencode.coding_agent(), "opencode");
+  EXPECT_TRUE(opencode.without_ids());
+}
+
 TEST(ConsultSessionTest, LaunchedProgramIsASessionWhateverItIs) {
   v1::ConsultSession consult = Consult("/bin/true", {"true", "--token=abcdefgh"});
   consult.set_launched(true);

@@ -17,9 +17,10 @@ constexpr uint64_t kAskedWithIds = 4;   // once ids have shown: there may be sev
 constexpr uint64_t kAskedForIds = 256;  // while none has
 constexpr int64_t kReconcileShare = 20;  // so many times as long as it took, everything else has its turn
 
-// Whether nothing is lost by what passes without being asked about. Only a coding agent that somebody knows has ids.
+// Whether nothing is lost by what passes without being asked about. Only a coding agent that somebody knows has ids, and
+// not each of those.
 bool IsKnownEnough(const Session& session) {
-  if (session.coding_agent == "run" || session.coding_agent == kUnknownAgent) return true;
+  if (session.coding_agent == "run" || session.coding_agent == kUnknownAgent || session.without_ids) return true;
   const uint64_t asked = session.counters.asked - session.asked_before_named;
   return asked >= (session.join_keys.empty() ? kAskedForIds : kAskedWithIds);
 }
@@ -53,6 +54,7 @@ void SessionDesk::Confirm(SessionNumber number, const v1::SessionVerdict& verdic
   session->guards_off.assign(verdict.guards_off().begin(), verdict.guards_off().end());
   session->unattended = verdict.unattended();
   session->hold_ms = verdict.hold_ms();
+  session->without_ids = verdict.without_ids();
   for (const auto& [key, value] : verdict.join_keys()) session->join_keys[key] = value;
   session->triage = IsKnownEnough(*session);
   Program(*session, 0);
@@ -84,7 +86,7 @@ void SessionDesk::WriteStarted(const Session& session, const v1::Process& proces
   started.set_git_remote(session.git_remote);
   started.set_started_unix_ns(absl::ToUnixNanos(session.started));
   for (const auto& [key, value] : session.join_keys) (*started.mutable_join_keys())[key] = value;
-  if (absl::Status kept = KeepSession(core_.options.run, session.number, started); !kept.ok()) {
+  if (absl::Status kept = KeepSession(core_.options.run, session, started); !kept.ok()) {
     LogWarning("session ", session.id, " could not be kept for a restart: ", kept.message());
   }
   core_.ledger.Write(&session, std::move(envelope));

@@ -53,9 +53,11 @@ void SessionDesk::Merge(SessionNumber number, const v1::SessionVerdict& nested, 
     named->hold_ms = nested.hold_ms();
     if (inner == "run" || inner == kUnknownAgent) inner = named->coding_agent;
     // It may have ids, which its tools are asked for.
+    named->without_ids = nested.without_ids();
     named->asked_before_named = named->counters.asked;
     named->triage = false;
     Program(*named, named->kill_requested ? HP_SESSION_KILL : 0);
+    LetTriage(*named);
   } else if (named->coding_agent == nested.coding_agent()) {
     return;  // A launcher and its program, or the coding agent's own helper.
   }
@@ -104,13 +106,13 @@ void SessionDesk::WriteUpdated(const Session& session, const std::string& becaus
   updated.mutable_environment()->set_source(session.environment_source);
   const v1::Environment* environment = core_.policy.Find(session.environment);
   updated.mutable_environment()->set_protected_(environment != nullptr && environment->protected_());
-  if (absl::StatusOr<v1::SessionStarted> kept = ReadKeptSession(core_.options.run, session.number); kept.ok()) {
-    kept->set_coding_agent(session.coding_agent);
-    kept->set_recognised_by(session.recognised_by);
-    *kept->mutable_environment() = updated.environment();
-    *kept->mutable_join_keys() = updated.join_keys();
-    *kept->mutable_guards_off() = updated.guards_off();
-    if (absl::Status again = KeepSession(core_.options.run, session.number, *kept); !again.ok()) {
+  if (absl::StatusOr<KeptFile> kept = ReadKeptSession(core_.options.run, session.number); kept.ok()) {
+    kept->started.set_coding_agent(session.coding_agent);
+    kept->started.set_recognised_by(session.recognised_by);
+    *kept->started.mutable_environment() = updated.environment();
+    *kept->started.mutable_join_keys() = updated.join_keys();
+    *kept->started.mutable_guards_off() = updated.guards_off();
+    if (absl::Status again = KeepSession(core_.options.run, session, kept->started); !again.ok()) {
       LogWarning("session ", session.id, " could not be kept for a restart: ", again.message());
     }
   }

@@ -32,38 +32,40 @@ absl::Status SessionDesk::TakeOver() {
     }
   }
   for (const SessionNumber number : alive) {
-    absl::StatusOr<v1::SessionStarted> kept = ReadKeptSession(core_.options.run, number);
+    absl::StatusOr<KeptFile> kept = ReadKeptSession(core_.options.run, number);
     if (!kept.ok()) {
       Adopt(number);
       continue;
     }
+    const v1::SessionStarted& started = kept->started;
     Session session;
     session.number = number;
     session.state = SessionState::kConfirmed;
-    session.root = ProcessId{static_cast<pid_t>(kept->root().tgid()), kept->root().start_boot_ns()};
-    session.uid = kept->root().uid();
-    session.coding_agent = kept->coding_agent();
-    session.recognised_by = kept->recognised_by();
-    session.owner = kept->owner();
-    session.workspace = kept->workspace();
-    session.git_branch = kept->git_branch();
-    session.git_remote = kept->git_remote();
-    session.guards_off.assign(kept->guards_off().begin(), kept->guards_off().end());
-    session.environment = kept->environment().environment();
-    session.environment_source = kept->environment().source();
+    session.root = ProcessId{static_cast<pid_t>(started.root().tgid()), started.root().start_boot_ns()};
+    session.uid = started.root().uid();
+    session.coding_agent = started.coding_agent();
+    session.recognised_by = started.recognised_by();
+    session.owner = started.owner();
+    session.workspace = started.workspace();
+    session.git_branch = started.git_branch();
+    session.git_remote = started.git_remote();
+    session.guards_off.assign(started.guards_off().begin(), started.guards_off().end());
+    session.environment = started.environment().environment();
+    session.environment_source = started.environment().source();
     session.environment_number = core_.policy.NumberOf(session.environment);
-    session.unattended = kept->unattended();
-    session.user = kept->user();
+    session.unattended = started.unattended();
+    session.user = started.user();
     session.found_at_start = true;
-    session.started = kept->started_unix_ns() == 0 ? core_.clock.Wall() : absl::FromUnixNanos(kept->started_unix_ns());
+    session.started = started.started_unix_ns() == 0 ? core_.clock.Wall() : absl::FromUnixNanos(started.started_unix_ns());
     session.started_boot = core_.clock.Boot();
-    for (const auto& [key, value] : kept->join_keys()) session.join_keys[key] = value;
+    Restore(kept->rest, &session);
+    for (const auto& [key, value] : started.join_keys()) session.join_keys[key] = value;
     HP_ASSIGN_OR_RETURN(Session * added, core_.sessions.Add(std::move(session)));
     Program(*added, 0);
     LetTriage(*added);
     v1::SessionVerdict verdict;
-    *verdict.mutable_environment() = kept->environment();
-    WriteStarted(*added, kept->root(), verdict);
+    *verdict.mutable_environment() = started.environment();
+    WriteStarted(*added, started.root(), verdict);
   }
   for (const Kernel::LabelledTask& task : tasks) {
     core_.sessions.ProcessSeen(task.label.session, task.id);

@@ -30,15 +30,17 @@ struct SessionCounters {
   uint64_t killed = 0;
 };
 
+inline constexpr size_t kMaxOpenedCredentials = 64;  // of one session
+
 // A file with credentials that something in a session opened: by whom first.
 struct OpenedCredential {
-  std::string file;        // escaped
-  std::string credential;  // its configured name, or "well-known"
-  std::string program;     // escaped; empty where it is not known
+  std::string file;          // escaped
+  std::string credential{};  // its configured name, or "well-known"
+  std::string program{};     // escaped; empty where it is not known
   pid_t pid = 0;
   bool own_process = false;  // the coding agent itself
   bool read = false;         // else only opened, so far
-  absl::Time first;
+  absl::Time first{};
 };
 
 enum class SessionState {
@@ -78,9 +80,10 @@ struct Session {
   bool kill_requested = false;
   bool triage = false;  // what the kernel's automata find nothing in passes
   uint64_t asked_before_named = 0;  // of counters.asked: before its coding agent was known
+  bool without_ids = false;  // it has none that its tools would show
   uint32_t hold_ms = 0;  // this coding agent's own limit, 0 for the default
   std::map<std::string, std::string> join_keys;  // several values separated by commas
-  std::vector<OpenedCredential> opened_credentials;  // oldest first, bounded by who adds
+  std::vector<OpenedCredential> opened_credentials;  // oldest first, at most kMaxOpenedCredentials
   absl::Time started;
   BootTime started_boot;
   SessionCounters counters;

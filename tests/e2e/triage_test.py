@@ -76,8 +76,11 @@ class Triage(SessionCase):
         return after['exec_asked'] - before['exec_asked'], after['exec_seen'] - before['exec_seen']
 
     def asked_of_codex(self, script):
+        return self.asked_of(self.codex, script)
+
+    def asked_of(self, coding_agent, script):
         before = self.kernel()['exec_asked']
-        self.run_in_scope(self.codex, '-c', script)
+        self.run_in_scope(coding_agent, '-c', script)
         return self.kernel()['exec_asked'] - before
 
     def test_a_coding_agent_is_asked_about_until_its_ids_have_shown(self):
@@ -86,6 +89,15 @@ class Triage(SessionCase):
         self.assertEqual(self.asked_of_codex('export CODEX_THREAD_ID=t-1; ' + TWENTY), FIRST)
         late = self.asked_of_codex(f'{TWENTY}; export CODEX_THREAD_ID=t-2; {TWENTY}')
         self.assertEqual(late, 21)
+
+    def test_a_coding_agent_that_has_no_ids_is_not_asked_for_them(self):
+        opencode = self.install('opencode-linux-x64/bin/opencode')
+        self.asked_of(opencode, '/usr/bin/env printf x; :')  # Its files are known from here on.
+        # One may come before it is known what it is.
+        self.assertLessEqual(self.asked_of(opencode, TWENTY.replace('20', '300')), 1)
+        self.assertEqual(self.bodies('session_started')[-1]['coding_agent'], 'opencode')
+        self.asked_of_codex('/usr/bin/env printf x; :')
+        self.assertEqual(self.asked_of_codex(TWENTY), 20)
 
     def test_what_is_no_coding_agent_has_no_ids_that_would_be_asked_for(self):
         self.inside('/usr/bin/env printf x')
