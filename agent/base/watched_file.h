@@ -10,7 +10,9 @@ namespace holdpoint {
 struct WatchedFile {
   static constexpr uint32_t kFile = 1;
   static constexpr uint32_t kFolder = 2;   // something may be put into it that is asked about
-  static constexpr uint32_t kUnwatched = 3;  // a file that is there and got no mark; `problem` says why
+  // A file that is there and got no mark; `problem` says why. E2BIG: a folder in which more was found than is looked at.
+  static constexpr uint32_t kUnwatched = 3;
+  static constexpr uint32_t kLooks = 4;  // `pattern` is next: where this is the last record, a file system did not answer
 
   uint32_t kind = 0;
   uint32_t pattern = 0;  // which of those asked for

@@ -36,7 +36,8 @@ constexpr const char* kWellKnown[] = {
     "~/.pgpass",
     "~/.pypirc",
     "~/.railway/config.json",
-    "~/.ssh/id_*",
+    "~/.ssh/id_*[!b]",  // and no *.pub
+    "~/.ssh/id_*[!u]b",
     "~/.terraform.d/credentials.tfrc.json",
     "~/.vault-token",
     "./.env.production",  // by name, for its tag: see LookAlike

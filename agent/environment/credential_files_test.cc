@@ -1,5 +1,6 @@
 #include "agent/environment/credential_files.h"
 
+#include <fnmatch.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -49,11 +50,22 @@ TEST(CredentialFilesTest, FoldersAreNotSearched) {
 
 TEST(CredentialFilesTest, ToolsKeepTheirsInPlacesThatAreKnown) {
   const std::vector<v1::CredentialFile> files = Files();
-  for (const char* path : {"~/.aws/credentials", "~/.kube/config", "~/.railway/config.json", "~/.ssh/id_*", "./.env*"}) {
+  for (const char* path : {"~/.aws/credentials", "~/.kube/config", "~/.railway/config.json", "./.env*"}) {
     ASSERT_NE(Of(files, path), nullptr) << path;
     EXPECT_EQ(Of(files, path)->credential(), "well-known");
     EXPECT_EQ(Of(files, path)->environment().environment(), "");
   }
+}
+
+TEST(CredentialFilesTest, PublicKeysAreNoCredentials) {
+  const std::vector<v1::CredentialFile> files = Files();
+  const auto watched = [&files](const std::string& name) {
+    return std::any_of(files.begin(), files.end(), [&name](const v1::CredentialFile& file) {
+      return file.path().starts_with("~/.ssh/") && fnmatch(file.path().c_str() + 7, name.c_str(), 0) == 0;
+    });
+  };
+  for (const char* name : {"id_rsa", "id_ed25519", "id_ecdsa_sk", "id_bob", "id_work"}) EXPECT_TRUE(watched(name)) << name;
+  for (const char* name : {"id_rsa.pub", "id_ed25519.pub", "config", "known_hosts"}) EXPECT_FALSE(watched(name)) << name;
 }
 
 }  // namespace

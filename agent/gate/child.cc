@@ -52,6 +52,7 @@ class HelperRun : public std::enable_shared_from_this<HelperRun> {
     fcntl(output_fd_.get(), F_SETFL, O_NONBLOCK);
     auto self = shared_from_this();
     HP_RETURN_IF_ERROR(loop_.Add(output_fd_.get(), [self] { self->Readable(); }));
+    what_there_is_ = request.what_there_is;
     timer_ = loop_.At(clock.Boot() + request.budget, [self] { self->Expired(); });
     return absl::OkStatus();
   }
@@ -87,6 +88,7 @@ class HelperRun : public std::enable_shared_from_this<HelperRun> {
 
   void Expired() {
     timer_ = 0;
+    if (what_there_is_) return Fail(HelperResult{.wait_status = SIGKILL, .output = std::move(result_.output)});
     Fail(absl::DeadlineExceededError("helper used up its time"));
   }
 
@@ -108,7 +110,7 @@ class HelperRun : public std::enable_shared_from_this<HelperRun> {
     loop_.Remove(child_.pidfd.get());
   }
 
-  void Fail(absl::Status why) {
+  void Fail(absl::StatusOr<HelperResult> why) {
     auto self = shared_from_this();
     if (output_fd_.ok()) loop_.Remove(output_fd_.get());
     output_fd_.reset();
@@ -128,6 +130,7 @@ class HelperRun : public std::enable_shared_from_this<HelperRun> {
 
   EventLoop& loop_;
   size_t max_output_;
+  bool what_there_is_ = false;
   std::shared_ptr<int> stuck_;
   HelperDone done_;
   Child child_;

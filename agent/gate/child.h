@@ -46,6 +46,7 @@ struct HelperRequest {
   int output_as = 3;
   size_t max_output = 64 * 1024;
   absl::Duration budget;
+  bool what_there_is = false;  // past the budget: not an error, but what it wrote until then, as of one that was killed
   std::shared_ptr<int> stuck;  // where given: how many were killed and have not ended yet
 };
 struct HelperResult {

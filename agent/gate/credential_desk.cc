@@ -3,6 +3,7 @@
 #include <fnmatch.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <utility>
 
@@ -10,18 +11,19 @@
 #include "absl/strings/str_cat.h"
 #include "agent/base/escape.h"
 #include "agent/base/log.h"
+#include "agent/gate/kept_session.h"
 #include "agent/gate/running_program.h"
+#include "agent/response/proc.h"
 
 namespace holdpoint {
 namespace {
 
 constexpr size_t kMaxPatterns = 256;
-constexpr size_t kMaxFiles = 4096, kMaxFolders = 4096;  // of all sessions
-constexpr size_t kMaxOpened = 64;                       // of one session
 constexpr size_t kPrograms = 1024, kEnded = 1024;
 constexpr absl::Duration kEndedFor = absl::Seconds(2);  // from the word of its end to that of what it opened
-constexpr size_t kMaxEvents = 4096;  // of one turn; what is left waits in the kernel's queue
+constexpr size_t kMaxEvents = 4096, kMaxPuts = 256;  // of one turn; what is left waits in the kernel's queue
 constexpr size_t kMaxOpen = 256;
+constexpr size_t kMaxComplaints = 256;
 constexpr absl::Duration kOpenFor = absl::Seconds(1);
 constexpr size_t kMaxPathShown = 512;
 constexpr absl::Duration kLookAgain = absl::Minutes(1);
@@ -30,27 +32,30 @@ absl::string_view LastPart(absl::string_view path) { return path.substr(path.rfi
 
 }  // namespace
 
-CredentialDesk::CredentialDesk(Core core) : core_(core) {
-  absl::StatusOr<std::unique_ptr<OpenWatch>> watch = OpenWatch::Create();
-  if (watch.ok()) {
-    watch_ = *std::move(watch);
+CredentialDesk::CredentialDesk(Core core, Watch files, Watch folders) : core_(core) {
+  if (files.ok() && folders.ok()) {
+    watch_ = *std::move(files);
+    folders_ = *std::move(folders);
     programs_.resize(kPrograms);
     ended_.resize(kEnded);
   } else {
-    missing_ = absl::StrCat("who reads files with credentials is not seen: ", watch.status().message());
+    missing_ = absl::StrCat("who reads files with credentials is not seen: ", (files.ok() ? folders : files).status().message());
     LogWarning(missing_);
   }
 }
 
 std::string CredentialDesk::Described() const {
-  return watch_ == nullptr ? in_use() : absl::StrCat(in_use(), ", ", files_.size(), " watched");
+  return watch_ == nullptr ? in_use() : absl::StrCat(in_use(), ", ", marked_.files(), " watched");
 }
 
-std::vector<std::string> CredentialDesk::PatternsOf(const Session& session, std::vector<v1::CredentialFile>* from) const {
+std::vector<std::string> CredentialDesk::PatternsOf(const Session& session, std::vector<v1::CredentialFile>* from) {
+  std::set<std::string>& silent = sessions_[session.number].silent;
+  if (!core_.facts.IsStuck(session.uid)) silent.clear();
   std::vector<std::string> patterns;
   for (const v1::CredentialFile& file : core_.policy.configured().credential_files()) {
     if (patterns.size() == kMaxPatterns) break;
     std::string path = file.path();
+    if (silent.contains(path)) continue;
     if (absl::StartsWith(path, "./")) {
       if (session.workspace.empty()) continue;
       path = absl::StrCat(session.workspace, path.substr(1));
@@ -59,6 +64,17 @@ std::vector<std::string> CredentialDesk::PatternsOf(const Session& session, std:
     from->push_back(file);
   }
   return patterns;
+}
+
+// Now, or with the next second where a session makes very many files.
+void CredentialDesk::Ask(SessionNumber number) {
+  Looked& looked = sessions_[number];
+  if (looked.at_once <= 0) {
+    looked.again = true;
+    return;
+  }
+  --looked.at_once;
+  Look(number);
 }
 
 void CredentialDesk::Look(SessionNumber number) {
@@ -71,6 +87,7 @@ void CredentialDesk::Look(SessionNumber number) {
     return;
   }
   looked.again = false;
+  ProgramOfRoot(*session);
   // Any process of it will do: they have one user, and as a rule one view of the file system.
   std::vector<ProcessId> alive = core_.sessions.Processes(number);
   if (std::find(alive.begin(), alive.end(), session->root) != alive.end()) alive = {session->root};
@@ -80,8 +97,8 @@ void CredentialDesk::Look(SessionNumber number) {
   const std::vector<std::string> patterns = PatternsOf(*session, &from);
   if (patterns.empty()) return;
   looked.waits = true;
-  core_.facts.Watch(alive.front().tgid, session->uid, patterns, watch_->fd(),
-                    [this, number, from = std::move(from)](absl::StatusOr<std::vector<WatchedFile>> found) {
+  core_.facts.Watch(alive.front().tgid, session->uid, patterns, watch_->fd(), folders_->fd(),
+                    [this, number, from = std::move(from)](absl::StatusOr<FactsReader::Watched> found) {
                       const auto it = sessions_.find(number);
                       if (it == sessions_.end()) return;
                       it->second.waits = false;
@@ -95,25 +112,35 @@ void CredentialDesk::Look(SessionNumber number) {
 }
 
 void CredentialDesk::Take(SessionNumber number, const std::vector<v1::CredentialFile>& from,
-                          const std::vector<WatchedFile>& found) {
-  for (const WatchedFile& file : found) {
-    if (file.pattern >= from.size()) continue;
+                          const FactsReader::Watched& found) {
+  const BootTime now = core_.clock.Boot();
+  for (const WatchedFile& file : found.files) {
+    if (file.pattern >= from.size() || file.kind == WatchedFile::kLooks) continue;
     const std::string path(file.path, strnlen(file.path, sizeof(file.path)));
     if (file.kind == WatchedFile::kUnwatched) {
-      LogWarning("who opens ", EscapeAndClip(path, kMaxPathShown), " is not seen: ", strerror(file.problem));
+      Complain(path, file.problem == E2BIG ? "there is more than is looked at" : strerror(file.problem));
       continue;
     }
     const std::string key = OpenWatch::KeyOf(file);
     if (file.kind == WatchedFile::kFolder) {
-      if (folders_.size() < kMaxFolders || folders_.contains(key)) folders_[key].insert(number);
+      if (!marked_.AddFolder(key, number)) core_.ledger.recorder().CountLoss("credentials", "too many folders", 1);
       continue;
     }
-    if (files_.size() >= kMaxFiles && !files_.contains(key)) {
-      core_.ledger.recorder().CountLoss("credentials", "too many files", 1);
-      continue;
-    }
-    files_[key] = File{.found = file, .from = from[file.pattern]};
+    const MarkedFiles::Added added = marked_.Add(key, {.found = file, .from = from[file.pattern]}, now);
+    if (added != MarkedFiles::Added::kYes) core_.ledger.recorder().CountLoss("credentials", "too many files", 1);
   }
+  if (found.whole || found.files.empty() || found.files.back().pattern >= from.size()) return;
+  // Without it the others are found: it is asked for again when no reader waits there any more.
+  const std::string& silent = from[found.files.back().pattern].path();
+  Complain(silent, "its file system does not answer");
+  Looked& looked = sessions_[number];
+  looked.again = looked.silent.insert(silent).second;
+}
+
+void CredentialDesk::Complain(const std::string& path, absl::string_view why) {
+  if (complained_.size() == kMaxComplaints || !complained_.insert(path).second) return;
+  LogWarning("who opens ", EscapeAndClip(path, kMaxPathShown), " is not seen: ", why);
+  core_.ledger.recorder().CountLoss("credentials", "not watched", 1);
 }
 
 // For every exec and every end of a session's processes: no allocation once the texts have grown.
@@ -140,50 +167,52 @@ void CredentialDesk::OnExit(const ExitEvent& event) {
 void CredentialDesk::Drain() {
   if (watch_ == nullptr) return;
   // A process that ended between the kernel's two queues: by now its exit was told, if it was of a session at all.
-  for (OpenWatch::Event& event : std::exchange(unresolved_, {})) {
-    Who who;
-    const auto file = files_.find(event.key);
-    if (file != files_.end() && Resolve(event, &who)) OnFile(file->first, file->second, who, event);
+  for (const Unresolved& one : std::exchange(unresolved_, {})) {
+    if (Who who; Resolve(one.event, &who)) OnFile(one.file, who, one.event);
   }
   watch_->Drain(kMaxEvents, [this](OpenWatch::Event event) { OnEvent(std::move(event)); });
+  folders_->Drain(kMaxPuts, [this](const OpenWatch::Event& event) { OnPut(event); });
   while (!open_.empty() && (open_.front().until <= core_.clock.Boot() || open_.size() > kMaxOpen)) {
     const Open open = std::move(open_.front());
     open_.erase(open_.begin());
-    if (const auto file = files_.find(open.key); file != files_.end()) Opened(file->second, open.who, false);
+    Opened(*open.file, open.who, false);
   }
 }
 
 // One that is open may be read in the next moment: it is told as opened when it is closed, or stays open.
-void CredentialDesk::OnFile(const std::string& key, const File& file, const Who& who, const OpenWatch::Event& event) {
+void CredentialDesk::OnFile(const File& file, const Who& who, const OpenWatch::Event& event) {
   const auto open = std::find_if(open_.begin(), open_.end(), [&](const Open& one) {
-    return one.key == key && one.who.process.tgid == who.process.tgid;
+    return one.file->found.inode == file->found.inode && one.file->found.device == file->found.device &&
+           one.who.process.tgid == who.process.tgid;
   });
   const bool was_open = open != open_.end();
   if ((event.read || event.closed) && was_open) open_.erase(open);
-  if (event.read) return Opened(file, who, true);
-  if (event.closed && (event.opened || was_open)) return Opened(file, who, false);
-  if (event.opened && !was_open) open_.push_back({.key = key, .who = who, .until = core_.clock.Boot() + kOpenFor});
+  if (event.read) return Opened(*file, who, true);
+  if (event.closed && (event.opened || was_open)) return Opened(*file, who, false);
+  if (event.opened && !was_open) open_.push_back({.file = file, .who = who, .until = core_.clock.Boot() + kOpenFor});
 }
 
 void CredentialDesk::OnEvent(OpenWatch::Event event) {
   if (event.lost) return core_.ledger.recorder().CountLoss("credentials", "queue full", 1);
-  if (event.put) {
-    const auto folder = folders_.find(event.key);
-    if (folder == folders_.end()) return;
+  const File file = marked_.Find(event.key);
+  if (file == nullptr) return;
+  if (event.gone) marked_.Gone(event.key);
+  if (Who who; Resolve(event, &who)) return OnFile(file, who, event);
+  if (!event.pidfd.ok()) unresolved_.push_back({.file = file, .event = std::move(event)});
+}
+
+void CredentialDesk::OnPut(const OpenWatch::Event& event) {
+  std::set<SessionNumber> sessions = marked_.Sessions(event.key);
+  if (event.lost) {  // It may have been any of them.
+    for (const auto& [number, looked] : sessions_) sessions.insert(number);
+  } else if (!sessions.empty()) {
     const auto& names = core_.policy.configured().credential_files();
     const bool wanted = std::any_of(names.begin(), names.end(), [&event](const v1::CredentialFile& file) {
       return fnmatch(std::string(LastPart(file.path())).c_str(), event.name.c_str(), 0) == 0;
     });
     if (!wanted) return;
-    const std::set<SessionNumber> sessions = folder->second;
-    for (const SessionNumber number : sessions) Look(number);
-    return;
   }
-  const auto file = files_.find(event.key);
-  if (file == files_.end()) return;
-  Who who;
-  if (Resolve(event, &who)) return OnFile(file->first, file->second, who, event);
-  if (!event.pidfd.ok()) unresolved_.push_back(std::move(event));
+  for (const SessionNumber number : sessions) Ask(number);
 }
 
 bool CredentialDesk::Resolve(const OpenWatch::Event& event, Who* who) const {
@@ -238,7 +267,18 @@ v1::Process CredentialDesk::Shown(const Who& who) const {
   return process;
 }
 
-void CredentialDesk::Opened(const File& file, const Who& who, bool read) {
+// A process that was forked and has called no exec runs the program of the one that it was forked from, by the same exec id.
+// The same file started anew is no proof: what node or bun runs is whatever it was given.
+uint64_t CredentialDesk::ProgramOfRoot(const Session& session) {
+  Looked& looked = sessions_[session.number];
+  const absl::StatusOr<UniqueFd> pidfd = OpenPidfd(session.root);
+  if (!pidfd.ok()) return looked.program;
+  const absl::StatusOr<hp_label> label = core_.kernel.Label(pidfd->get());
+  if (label.ok() && label->session == session.number) looked.program = label->exec_id;
+  return looked.program;
+}
+
+void CredentialDesk::Opened(const MarkedFiles::File& file, const Who& who, bool read) {
   Session* session = core_.sessions.Find(who.session);
   if (session == nullptr || session->state != SessionState::kConfirmed) return;
   const std::string path =
@@ -247,7 +287,7 @@ void CredentialDesk::Opened(const File& file, const Who& who, bool read) {
   const auto known =
       std::find_if(all.begin(), all.end(), [&path](const OpenedCredential& opened) { return opened.file == path; });
   if (known != all.end() && (known->read || !read)) return;
-  if (known == all.end() && all.size() >= kMaxOpened) {
+  if (known == all.end() && all.size() >= kMaxOpenedCredentials) {
     return core_.ledger.recorder().CountLoss("credentials", "too many files of one session", 1);
   }
   v1::Envelope envelope;
@@ -259,13 +299,14 @@ void CredentialDesk::Opened(const File& file, const Who& who, bool read) {
   event.set_credential(file.from.credential());
   *event.mutable_environment() = file.from.environment();
   event.set_read(read);
-  event.set_own_process(who.process.tgid == session->root.tgid);
+  event.set_own_process(who.process.tgid == session->root.tgid ||
+                        (who.exec_id != 0 && who.exec_id == ProgramOfRoot(*session)));
   event.set_device(file.found.device);
   event.set_inode(file.found.inode);
   if (!read) envelope.add_blind_spots("opened: whether it was read was not seen");
   OpenedCredential opened{.file = path,
                           .credential = file.from.credential(),
-                          .program = event.process().executable(),
+                          .program = event.process().executable().substr(0, kMaxPathShown),
                           .pid = who.process.tgid,
                           .own_process = event.own_process(),
                           .read = read,
@@ -276,6 +317,9 @@ void CredentialDesk::Opened(const File& file, const Who& who, bool read) {
     all.push_back(std::move(opened));
   }
   core_.ledger.Write(session, std::move(envelope));
+  if (const absl::Status kept = KeepSession(core_.options.run, *session); !kept.ok()) {
+    LogWarning("who read ", path, " in session ", session->id, " could not be kept for a restart: ", kept.message());
+  }
 }
 
 void CredentialDesk::Tick() {
@@ -283,20 +327,22 @@ void CredentialDesk::Tick() {
   const BootTime now = core_.clock.Boot();
   for (auto it = sessions_.begin(); it != sessions_.end();) {
     if (core_.sessions.Find(it->first) == nullptr) {
-      for (auto& [key, numbers] : folders_) numbers.erase(it->first);
+      marked_.SessionEnded(it->first);
       it = sessions_.erase(it);
       continue;
     }
     const SessionNumber number = it->first;
+    it->second.at_once = std::min(it->second.at_once + 1, kAtOnce);
     const bool due = it->second.again || now - it->second.at >= kLookAgain;
     ++it;
     if (due) Look(number);
   }
-  if (!sessions_.empty() || (files_.empty() && folders_.empty())) return;
+  if (!sessions_.empty() || marked_.empty()) return;
   watch_->Forget();
+  folders_->Forget();
   open_.clear();
-  files_.clear();
-  folders_.clear();
+  marked_.Clear();
+  complained_.clear();
 }
 
 }  // namespace holdpoint

@@ -21,8 +21,8 @@ constexpr int kExecutableAs = 6;
 constexpr size_t kMaxDatabaseBytes = 1024;
 constexpr absl::Duration kDatabaseBudget = absl::Seconds(2);
 constexpr int kMaxLabels = 16;
-constexpr int kGroupAs = 7;
-constexpr size_t kMaxWatchBytes = 512 * sizeof(WatchedFile);
+constexpr int kGroupAs = 7, kFoldersAs = 8;
+constexpr size_t kMaxWatchBytes = 1024 * sizeof(WatchedFile);
 constexpr absl::Duration kWatchBudget = absl::Seconds(2);
 
 std::string Problem(absl::string_view what) {
@@ -103,7 +103,8 @@ void FactsReader::DatabaseAbove(pid_t parent, pid_t root, uid_t user, DatabaseDo
   });
 }
 
-void FactsReader::Watch(pid_t pid, uid_t user, const std::vector<std::string>& patterns, int group, WatchDone done) {
+void FactsReader::Watch(pid_t pid, uid_t user, const std::vector<std::string>& patterns, int files, int folders,
+                        WatchDone done) {
   HelperRequest request;
   request.stuck = StuckOf(user);
   if (*request.stuck >= kMaxStuck) return done(absl::ResourceExhaustedError("too many readers wait for this user's files"));
@@ -111,16 +112,20 @@ void FactsReader::Watch(pid_t pid, uid_t user, const std::vector<std::string>& p
   wanted.mutable_paths()->Assign(patterns.begin(), patterns.end());
   request.spec.path = program_;
   request.spec.args = {"--pid", absl::StrCat(pid), "--watch"};
-  request.spec.inherit.push_back({group, kGroupAs});
+  request.spec.inherit.push_back({files, kGroupAs});
+  request.spec.inherit.push_back({folders, kFoldersAs});
   request.input = wanted.SerializeAsString();
   request.max_output = kMaxWatchBytes;
   request.budget = kWatchBudget;
+  request.what_there_is = true;
   RunHelper(loop_, clock_, std::move(request), [done = std::move(done)](absl::StatusOr<HelperResult> result) {
     if (!result.ok()) return done(result.status());
-    if (!WIFEXITED(result->wait_status) || WEXITSTATUS(result->wait_status) != 0) return done(absl::UnavailableError("it failed"));
-    std::vector<WatchedFile> files(result->output.size() / sizeof(WatchedFile));
-    if (!files.empty()) std::memcpy(files.data(), result->output.data(), files.size() * sizeof(WatchedFile));
-    done(std::move(files));
+    const bool late = WIFSIGNALED(result->wait_status);
+    if (!late && WEXITSTATUS(result->wait_status) != 0) return done(absl::UnavailableError("it failed"));
+    Watched watched{.files = std::vector<WatchedFile>(result->output.size() / sizeof(WatchedFile)), .whole = !late};
+    const size_t bytes = watched.files.size() * sizeof(WatchedFile);
+    if (bytes > 0) std::memcpy(watched.files.data(), result->output.data(), bytes);
+    done(std::move(watched));
   });
 }
 

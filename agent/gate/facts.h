@@ -46,10 +46,17 @@ class FactsReader {
   using DatabaseDone = std::function<void(absl::StatusOr<std::string>)>;
   void DatabaseAbove(pid_t parent, pid_t root, uid_t user, DatabaseDone done);
 
-  // Marks for `group` on the files that `patterns` call so in the session of `pid`, which is `user`'s; see
-  // agent/reader/watch_files.h.
-  using WatchDone = std::function<void(absl::StatusOr<std::vector<WatchedFile>>)>;
-  void Watch(pid_t pid, uid_t user, const std::vector<std::string>& patterns, int group, WatchDone done);
+  // Marks for these fanotify groups on the files that `patterns` call so in the session of `pid`, which is `user`'s; see
+  // agent/reader/watch_files.h. Not `whole`: a file system did not answer, the rest was not looked for.
+  struct Watched {
+    std::vector<WatchedFile> files;
+    bool whole = true;
+  };
+  using WatchDone = std::function<void(absl::StatusOr<Watched>)>;
+  void Watch(pid_t pid, uid_t user, const std::vector<std::string>& patterns, int files, int folders,
+             WatchDone done);
+  // A reader still waits for a file system of this user.
+  bool IsStuck(uid_t user) { return *StuckOf(user) > 0; }
 
  private:
   void Read(const StoppedTask& task, const std::optional<FileId>& program, const SessionOfPid& session_of,

@@ -49,6 +49,7 @@ OpenWatch::Event Decode(const fanotify_event_metadata& head, const char* record)
   event.opened = (head.mask & FAN_OPEN) != 0;
   event.read = (head.mask & FAN_ACCESS) != 0;
   event.closed = (head.mask & FAN_CLOSE) != 0;
+  event.gone = (head.mask & FAN_DELETE_SELF) != 0;
   event.put = (head.mask & (FAN_CREATE | FAN_MOVED_TO)) != 0;
   event.tgid = head.pid;
   for (size_t at = head.metadata_len; at + sizeof(fanotify_event_info_header) <= head.event_len;) {
@@ -68,7 +69,7 @@ absl::StatusOr<std::unique_ptr<OpenWatch>> OpenWatch::Create() {
                                 FAN_REPORT_PIDFD | FAN_UNLIMITED_MARKS,
                             O_RDONLY));
   if (!fd.ok()) return ErrnoStatus("fanotify_init");
-  return std::unique_ptr<OpenWatch>(new OpenWatch(std::move(fd)));
+  return std::make_unique<OpenWatch>(std::move(fd));
 }
 
 bool OpenWatch::Waiting() const {

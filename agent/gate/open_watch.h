@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "absl/status/statusor.h"
 #include "agent/base/fd.h"
@@ -20,6 +21,7 @@ class OpenWatch {
  public:
   struct Event {
     bool opened = false, read = false, closed = false;  // of a file; several at once where nobody drained between
+    bool gone = false;                  // and the file with it: it has no name and nobody has it open
     bool put = false;                   // something was put into a folder
     bool lost = false;                  // the queue was full; nothing else is set
     pid_t tgid = 0;
@@ -30,6 +32,8 @@ class OpenWatch {
 
   // kUnimplemented, kPermissionDenied and the like: this kernel has no such group (before 5.15), or not for us.
   static absl::StatusOr<std::unique_ptr<OpenWatch>> Create();
+  // Over anything else that gives whole records of that layout.
+  explicit OpenWatch(UniqueFd fd) : fd_(std::move(fd)) {}
 
   int fd() const { return fd_.get(); }
   // Whether Drain() would give something. One system call.
@@ -42,8 +46,6 @@ class OpenWatch {
   static std::string KeyOf(const WatchedFile& file);
 
  private:
-  explicit OpenWatch(UniqueFd fd) : fd_(std::move(fd)) {}
-
   UniqueFd fd_;
 };
 

@@ -20,7 +20,8 @@
 // puts marks on the files that FactsWanted.paths names, as the process's user and in its mount namespace, and writes a
 // WatchedFile for each to fd 3 (see watch_files.h). Besides 4 and 5 it has
 //
-//   fd 7  the gate's fanotify group
+//   fd 7  the gate's fanotify group for files
+//   fd 8  the same for folders
 //
 // Exit status: 0 an answer was written, 1 nobody takes it, 2 wrong usage. Nothing that a session wrote, the request
 // included (it holds paths from argv), is read before every right is gone.
@@ -47,7 +48,7 @@
 
 namespace {
 
-constexpr int kAnswerFd = 3, kRequestFd = 4, kPidfdFd = 5, kExecutableFd = 6, kGroupFd = 7;
+constexpr int kAnswerFd = 3, kRequestFd = 4, kPidfdFd = 5, kExecutableFd = 6, kGroupFd = 7, kFoldersFd = 8;
 constexpr uint32_t kDefaultBudgetMs = 200, kMaxBudgetMs = 10'000;
 constexpr size_t kMaxRequest = 256 * 1024;
 
@@ -92,7 +93,7 @@ bool Write(const holdpoint::WatchedFile& file) {
 }
 
 int Watch(pid_t pid) {
-  CloseOthers(kGroupFd + 1);
+  CloseOthers(kFoldersFd + 1);
   const absl::StatusOr<holdpoint::reader::Target> target =
       holdpoint::reader::OpenTarget(pid, IsOpen(kPidfdFd) ? kPidfdFd : -1, -1);
   if (!target.ok()) return 1;
@@ -110,7 +111,8 @@ int Watch(pid_t pid) {
     if (environment.ok()) home = holdpoint::reader::HomeIn(environment->bytes);
   }
   bool taken = true;
-  holdpoint::reader::WatchFiles({wanted.paths().begin(), wanted.paths().end()}, home, kGroupFd, target->own_fds.get(),
+  holdpoint::reader::WatchFiles({wanted.paths().begin(), wanted.paths().end()}, home, {.files = kGroupFd, .folders = kFoldersFd},
+                                target->own_fds.get(),
                                 [&taken](const holdpoint::WatchedFile& file) { taken = taken && Write(file); });
   return taken ? 0 : 1;
 }
@@ -125,7 +127,7 @@ int main(int argc, char** argv) {
     return TellDatabase(pid, root);
   }
   if (argc == 4 && std::strcmp(argv[1], "--pid") == 0 && absl::SimpleAtoi(argv[2], &pid) && pid > 0 &&
-      std::strcmp(argv[3], "--watch") == 0 && IsOpen(kAnswerFd) && IsOpen(kRequestFd) && IsOpen(kGroupFd)) {
+      std::strcmp(argv[3], "--watch") == 0 && IsOpen(kAnswerFd) && IsOpen(kRequestFd) && IsOpen(kGroupFd) && IsOpen(kFoldersFd)) {
     return Watch(pid);
   }
   holdpoint::reader::HostWanted host_wanted;

@@ -6,6 +6,7 @@
 #include <sys/fanotify.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -24,36 +25,50 @@ namespace {
 
 constexpr int kMaxEntries = 4096;  // of a folder that a glob is looked for in
 constexpr long kFuse = 0x65735546;
-constexpr uint64_t kOfFiles = FAN_OPEN | FAN_ACCESS | FAN_CLOSE;
+constexpr uint64_t kOfFiles = FAN_OPEN | FAN_ACCESS | FAN_CLOSE | FAN_DELETE_SELF;
 constexpr uint64_t kOfFolders = FAN_CREATE | FAN_MOVED_TO;
+
+bool IsGlob(const std::string& text) { return text.find_first_of("*?[") != std::string::npos; }
 
 class Watcher {
  public:
-  Watcher(int group, int own_fds, absl::FunctionRef<void(const WatchedFile&)> tell)
-      : group_(group), own_fds_(own_fds), tell_(tell) {}
+  Watcher(MarkGroups groups, int own_fds, absl::FunctionRef<void(const WatchedFile&)> tell)
+      : groups_(groups), own_fds_(own_fds), tell_(tell) {}
 
   void Look(uint32_t pattern, const std::string& text) {
     const size_t slash = text.rfind('/');
     if (slash == std::string::npos || text[0] != '/') return;
     const std::string folder = slash == 0 ? "/" : text.substr(0, slash), name = text.substr(slash + 1);
+    tell_({.kind = WatchedFile::kLooks, .pattern = pattern});
     const UniqueFd at(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC));
     if (!at.ok()) return;
     Mark(WatchedFile::kFolder, pattern, at.get(), folder);
-    for (const std::string& match : Matches(at.get(), name)) {
-      const UniqueFd file(openat(at.get(), match.c_str(), O_PATH | O_CLOEXEC));
-      if (file.ok()) Mark(WatchedFile::kFile, pattern, file.get(), absl::StrCat(folder == "/" ? "" : folder, "/", match));
+    bool all = true;
+    for (const std::string& match : Matches(at.get(), name, &all)) {
+      struct stat st {};
+      UniqueFd file(openat(at.get(), match.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+      if (!file.ok() || fstat(file.get(), &st) != 0) continue;
+      if (S_ISLNK(st.st_mode)) {
+        file.reset(openat(at.get(), match.c_str(), O_PATH | O_CLOEXEC));
+        if (!file.ok() || fstat(file.get(), &st) != 0 || IsNoSecret(st)) continue;
+      }
+      Mark(WatchedFile::kFile, pattern, file.get(), absl::StrCat(folder == "/" ? "" : folder, "/", match));
     }
+    if (!all) TellTooMany(pattern, text);
   }
 
  private:
-  static std::vector<std::string> Matches(int folder, const std::string& name) {
-    if (name.find_first_of("*?[") == std::string::npos) return {name};
+  static bool IsNoSecret(const struct stat& st) { return (st.st_mode & S_IROTH) != 0 && st.st_uid != geteuid(); }
+
+  static std::vector<std::string> Matches(int folder, const std::string& name, bool* all) {
+    if (!IsGlob(name)) return {name};
     std::vector<std::string> matches;
     DIR* const dir = fdopendir(dup(folder));
     if (dir == nullptr) return matches;
     int entries = 0;
     while (const dirent* entry = readdir(dir)) {
-      if (++entries > kMaxEntries || matches.size() == kMaxWatched) break;
+      *all = ++entries <= kMaxEntries && matches.size() < kMaxWatched;
+      if (!*all) break;
       if (fnmatch(name.c_str(), entry->d_name, 0) == 0) matches.push_back(entry->d_name);
     }
     closedir(dir);
@@ -64,8 +79,9 @@ class Watcher {
   void Mark(uint32_t kind, uint32_t pattern, int fd, const std::string& path) {
     struct stat st {};
     struct statfs fs {};
-    if (told_ == kMaxWatched || fstat(fd, &st) != 0 || (kind == WatchedFile::kFile && !S_ISREG(st.st_mode))) return;
+    if (fstat(fd, &st) != 0 || (kind == WatchedFile::kFile && !S_ISREG(st.st_mode))) return;
     if (!seen_.emplace(st.st_dev, st.st_ino).second) return;
+    if (told_ == kMaxWatched) return TellTooMany(pattern, path);
     WatchedFile out;
     out.kind = kind;
     out.pattern = pattern;
@@ -73,13 +89,25 @@ class Watcher {
     out.device = id.dev;
     out.inode = id.ino;
     path.copy(out.path, sizeof(out.path) - 1);
-    if (!Name(fd, fs, &out) || fanotify_mark(group_, FAN_MARK_ADD, kind == WatchedFile::kFile ? kOfFiles : kOfFolders,
-                                             own_fds_, absl::StrCat(fd).c_str()) != 0) {
+    if (!Name(fd, fs, &out) || MarkIt(kind == WatchedFile::kFile, fd) != 0) {
       out.problem = errno;
       out.kind = WatchedFile::kUnwatched;
       if (kind == WatchedFile::kFolder) return;
     }
     ++told_;
+    tell_(out);
+  }
+
+  int MarkIt(bool file, int fd) const {
+    return fanotify_mark(file ? groups_.files : groups_.folders, FAN_MARK_ADD, file ? kOfFiles : kOfFolders, own_fds_,
+                         absl::StrCat(fd).c_str());
+  }
+
+  // Once: by then nobody can say what else there is.
+  void TellTooMany(uint32_t pattern, const std::string& path) {
+    if (std::exchange(too_many_, true)) return;
+    WatchedFile out{.kind = WatchedFile::kUnwatched, .pattern = pattern, .problem = E2BIG};
+    path.copy(out.path, sizeof(out.path) - 1);
     tell_(out);
   }
 
@@ -99,10 +127,12 @@ class Watcher {
     return true;
   }
 
-  const int group_, own_fds_;
+  const MarkGroups groups_;
+  const int own_fds_;
   absl::FunctionRef<void(const WatchedFile&)> tell_;
   std::set<std::pair<dev_t, ino_t>> seen_;
   size_t told_ = 0;
+  bool too_many_ = false;
 };
 
 }  // namespace
@@ -115,13 +145,16 @@ std::string HomeIn(const std::string& environment) {
   return "";
 }
 
-void WatchFiles(const std::vector<std::string>& patterns, const std::string& home, int group, int own_fds,
+void WatchFiles(const std::vector<std::string>& patterns, const std::string& home, MarkGroups groups, int own_fds,
                 absl::FunctionRef<void(const WatchedFile&)> tell) {
-  Watcher watcher(group, own_fds, tell);
-  for (size_t i = 0; i < patterns.size(); ++i) {
-    std::string text = patterns[i];
-    if (absl::StartsWith(text, "~/")) text = home.empty() ? "" : absl::StrCat(home == "/" ? "" : home, text.substr(1));
-    watcher.Look(static_cast<uint32_t>(i), text);
+  Watcher watcher(groups, own_fds, tell);
+  // What is named comes before what a session can make more of.
+  for (const bool globs : {false, true}) {
+    for (size_t i = 0; i < patterns.size(); ++i) {
+      std::string text = patterns[i];
+      if (absl::StartsWith(text, "~/")) text = home.empty() ? "" : absl::StrCat(home == "/" ? "" : home, text.substr(1));
+      if (IsGlob(text.substr(text.rfind('/') + 1)) == globs) watcher.Look(static_cast<uint32_t>(i), text);
+    }
   }
 }
 

@@ -15,11 +15,20 @@ inline constexpr size_t kMaxWatched = 256;  // files and folders of one request
 // The value of HOME in a process's environment, NUL-separated; empty where it has none or no absolute one.
 std::string HomeIn(const std::string& environment);
 
-// `patterns` are absolute or below "~/", which is `home`; the last part may be a glob (fnmatch(3)). Each regular file that matches gets a mark for being
-// opened, read and closed, each folder of a pattern one for what is put into it, on `group` (a fanotify group that reports file
-// ids). `own_fds` as in SafeFiles. `tell` gets what has a mark by now, and what could not get one. Files of FUSE get none:
-// whoever serves them would decide when an answer comes.
-void WatchFiles(const std::vector<std::string>& patterns, const std::string& home, int group, int own_fds,
+// Two, so that what happens in a folder can't fill the queue of the files. fanotify groups that report file ids.
+struct MarkGroups {
+  int files = -1;
+  int folders = -1;
+};
+
+// `patterns` are absolute or below "~/", which is `home`; the last part may be a glob (fnmatch(3)). Each regular file that
+// matches gets a mark for being opened, read and closed and for its end, each folder of a pattern one for what is put into
+// it. `own_fds` as in SafeFiles. `tell` gets what has a mark by now, what could not get one, and in front of each pattern that
+// it is looked for.
+//
+// No mark get files of FUSE, whose server would decide when an answer comes, and what a link leads to that everybody may
+// read and that is not this user's: it is no secret, and may be opened by every process of the host.
+void WatchFiles(const std::vector<std::string>& patterns, const std::string& home, MarkGroups groups, int own_fds,
                 absl::FunctionRef<void(const WatchedFile&)> tell);
 
 }  // namespace holdpoint::reader

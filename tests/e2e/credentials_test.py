@@ -2,9 +2,12 @@
 
 import os
 import pathlib
+import signal
+import subprocess
+import time
 import unittest
 
-from e2e import session_case
+from e2e import mute_fuse, session_case
 from e2e.session_case import BOUND, SessionCase
 
 setUpModule = session_case.enter
@@ -26,9 +29,25 @@ class FirstReaders(SessionCase):
         return int(in_use.split()[-2])
 
     def await_watched(self, files):
-        while self.watched() < files:
-            self.assertIsNone(self.gate.process.poll(), self.gate.read_log())
+        deadline = time.monotonic() + BOUND
+        while self.watched() != files:
+            self.assertLess(time.monotonic(), deadline, f'{self.watched()} are watched\n{self.gate.read_log()}')
             os.sched_yield()
+
+    def replace_token(self):
+        """As an editor saves: a new file takes the name. Gives its inode."""
+        new = self.world.token_file.with_name('new')
+        new.write_text(f'RAILWAY_API_TOKEN={self.world.token}\n', encoding='ascii')
+        os.chown(new, self.world.uid, self.world.uid)
+        inode = new.stat().st_ino
+        new.rename(self.world.token_file)
+        return inode
+
+    def keys(self, *names):
+        for name in names:
+            made = self.world.workspace / name
+            made.write_text('KEY=x\n', encoding='ascii')
+            made.chmod(0o644)
 
     @staticmethod
     def go(gate):
@@ -85,15 +104,14 @@ class FirstReaders(SessionCase):
         made = self.world.workspace / '.env.production'
         process, gate = self.session(f'cat {self.world.token_file}; cat {made}')
         self.await_watched(1)
-        new = self.world.token_file.with_name('new')
-        new.write_text(f'RAILWAY_API_TOKEN={self.world.token}\n', encoding='ascii')
-        os.chown(new, self.world.uid, self.world.uid)
-        inode = new.stat().st_ino
-        new.rename(self.world.token_file)
+        another_name = self.world.workspace / 'innocent.txt'
+        os.link(self.world.token_file, another_name)
+        inode = self.replace_token()
         self.await_watched(2)
-        made.write_text('KEY=x\n', encoding='ascii')
-        made.chmod(0o644)
-        self.await_watched(3)
+        another_name.unlink()  # and with it the file
+        self.await_watched(1)
+        self.keys(made.name)
+        self.await_watched(2)
         self.go(gate)
         self.finish(process)
         by_file = {opened['file']: opened for opened in self.opened()}
@@ -101,12 +119,113 @@ class FirstReaders(SessionCase):
         self.assertEqual(int(by_file[str(self.world.token_file)]['inode']), inode)
         self.assertEqual(by_file[str(made)]['credential'], 'well-known')
 
+    def test_files_that_were_saved_by_rename_are_forgotten(self):
+        process, gate = self.session(f'cat {self.world.token_file}')
+        self.await_watched(1)
+        for _ in range(20):
+            inode = self.replace_token()
+        self.keys('.env', '.env.prod', '.env.live')  # behind all of it in the kernel's queue
+        self.await_watched(4)
+        self.go(gate)
+        self.finish(process)
+        opened, = self.opened()
+        self.assertEqual(int(opened['inode']), inode)
+        self.assertEqual([e for e in self.bodies('loss') if e['stage'] == 'credentials'], [])
+
+    def test_a_replaced_file_that_has_another_name_is_still_told(self):
+        link = self.world.workspace / 'innocent.txt'
+        os.link(self.world.token_file, link)
+        process, gate = self.session(f'cat {link}')
+        self.await_watched(1)
+        inode = self.world.token_file.stat().st_ino
+        self.replace_token()
+        self.await_watched(2)
+        self.go(gate)
+        self.finish(process)
+        opened, = self.opened()
+        self.assertEqual(int(opened['inode']), inode)
+
     def test_a_hard_link_is_the_same_file(self):
         link = self.world.workspace / 'innocent.txt'
         os.link(self.world.token_file, link)
         self.run_session(f'cat {link}')
         opened, = self.opened()
         self.assertEqual(opened['file'], str(self.world.token_file))
+
+    def test_a_child_that_runs_the_same_program_is_the_coding_agent_itself(self):
+        self.run_session(f'(read -r a < {self.world.token_file}); :')
+        opened, = self.opened()
+        self.assertTrue(opened['own_process'])
+        self.assertNotEqual(opened['process']['tgid'], self.bodies('session_started')[0]['root']['tgid'])
+        self.assertEqual(opened['process']['executable'], str(self.codex))
+
+    def test_the_same_file_started_anew_is_a_program_that_it_started(self):
+        self.run_session(f'{self.codex} -c "read -r a < {self.world.token_file}"; :')
+        opened, = self.opened()
+        self.assertFalse(opened.get('own_process', False))
+
+    def test_a_descriptor_that_somebody_outside_opened_is_read_in_the_session(self):
+        gate = self.fifo('go')
+        with open(self.world.token_file, encoding='ascii') as token:
+            process = subprocess.Popen(self.world.scope.command([self.codex, '-c', f'read -r go < {gate}; cat'], self.world.uid),
+                                       cwd=self.world.workspace, env=self.world.environment(), stdin=token,
+                                       stdout=subprocess.PIPE, text=True)
+            self.addCleanup(self.end, process)
+        self.await_body('session_started')
+        self.await_watched(1)
+        self.go(gate)
+        self.assertIn(self.world.token, self.finish(process))
+        opened, = self.opened()
+        self.assertTrue(opened['read'])
+
+    def test_another_view_of_the_mounts_is_the_same_file(self):
+        script = f'unshare -Urm sh -c "mount --bind {self.world.token_file.parent} /mnt && cat /mnt/{self.world.token_file.name}"'
+        self.assertIn(self.world.token, self.run_session(script))
+        opened, = self.opened()
+        self.assertTrue(opened['read'])
+
+    def test_a_file_system_that_does_not_answer_hides_its_own_files_alone(self):
+        folder = pathlib.Path(self.world.environment()['HOME']) / '.aws'
+        folder.mkdir()
+        mute = mute_fuse.MuteFiles(folder)
+        self.addCleanup(mute.close)
+        self.keys('.env.production')
+        process, gate = self.session(f'cat {self.world.workspace}/.env.production')
+        self.await_watched(2)
+        self.go(gate)
+        self.finish(process)
+        opened, = self.opened()
+        self.assertEqual(opened['file'], str(self.world.workspace / '.env.production'))
+        self.assertIn('who opens ~/.aws/credentials is not seen', self.gate.read_log())
+        self.assertIn(('credentials', 'not watched'), [(e['stage'], e['reason']) for e in self.bodies('loss')])
+
+    def read_and_use_across(self, end):
+        use = self.fifo('use')
+        process, gate = self.session(f'cat {self.world.token_file}; read -r go < {use}; cat {self.world.token_file}\n'
+                                     f'{self.world.delete_volume()}\n:')
+        self.await_watched(1)
+        self.go(gate)
+        self.await_body('credential_read')
+        end()
+        self.gate.start()
+        self.await_watched(1)
+        self.go(use)
+        self.finish(process)
+        opened, = self.opened()  # The second reading was not the first, though another gate saw it.
+        refused = self.await_body('exec', lambda e: e['judgement']['verdict'] in ('hold', 'refuse'))
+        self.assertIn(f'its token was first read from {self.world.token_file} by {opened["process"]["executable"]} '
+                      f'(pid {opened["process"]["tgid"]})', refused['judgement']['reason'])
+        self.assert_every_byte_is_there()
+
+    def test_a_gate_that_follows_a_killed_one_knows_who_read_it_first(self):
+        self.read_and_use_across(self.gate.kill)
+
+    def test_a_gate_that_takes_over_knows_who_read_it_first(self):
+        self.read_and_use_across(self.hand_over)
+
+    def hand_over(self):
+        self.gate.process.send_signal(signal.SIGUSR2)
+        self.assertEqual(self.gate.process.wait(timeout=BOUND), 0)
 
     def test_a_later_use_says_who_read_it_first(self):
         self.run_session(f'cat {self.world.token_file}\n{self.world.delete_volume()}\n:')
