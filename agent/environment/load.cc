@@ -13,7 +13,9 @@
 #include "agent/environment/embedded.h"
 #include "agent/environment/fingerprint.h"
 #include "agent/environment/glob.h"
+#include "agent/environment/load_delivery.h"
 #include "agent/environment/load_keys.h"
+#include "agent/environment/load_value.h"
 #include "agent/environment/yaml.h"
 #include "re2/re2.h"
 
@@ -21,14 +23,9 @@ namespace holdpoint {
 namespace {
 
 constexpr size_t kMaxEnvironments = 64;
-constexpr size_t kMaxSinks = 16;
 constexpr size_t kMaxRanges = 4096;  // What the kernel's table takes.
 
 constexpr absl::string_view kModeWords[] = {"enforce", "observe"};
-constexpr absl::string_view kAllowedWords[] = {"rolled", "full"};
-constexpr absl::string_view kSinkFormatWords[] = {"json", "cef", "ocsf", "ecs"};
-constexpr absl::string_view kSeverityWords[] = {"informational", "low", "medium", "high", "critical"};
-constexpr absl::string_view kWallWords[] = {"owners", "all", "off"};
 constexpr absl::string_view kEscalateWords[] = {"refuse", "kill_session", "record"};
 constexpr absl::string_view kFailWords[] = {"closed", "open"};
 constexpr absl::string_view kRefuseWords[] = {"crossing", "always", "never"};
@@ -36,13 +33,6 @@ constexpr absl::string_view kRuleModeWords[] = {"enforce", "observe", "off"};
 constexpr absl::string_view kVerdictWords[] = {"allow", "audit", "hold", "refuse", "kill", "kill_session"};
 constexpr v1::Verdict kVerdicts[] = {v1::VERDICT_ALLOW,  v1::VERDICT_AUDIT, v1::VERDICT_HOLD,
                                      v1::VERDICT_REFUSE, v1::VERDICT_KILL,  v1::VERDICT_KILL_SESSION};
-
-// The text of `value` where it matches the whole pattern, else "wanted WANTED, got ...".
-absl::StatusOr<std::string> Matching(const YamlValue& value, const RE2& pattern, absl::string_view wanted) {
-  HP_ASSIGN_OR_RETURN(std::string text, value.Text());
-  if (!RE2::FullMatch(text, pattern)) return value.Wrong(wanted);
-  return text;
-}
 
 absl::StatusOr<std::vector<std::string>> MatchingList(const YamlMap& map, absl::string_view key, const RE2& pattern,
                                                       absl::string_view wanted) {
@@ -108,13 +98,12 @@ class Loader {
     HP_RETURN_IF_ERROR(LoadLookAlike(map));
     HP_RETURN_IF_ERROR(LoadLimits(map));
     HP_RETURN_IF_ERROR(LoadIntent(map));
-    HP_RETURN_IF_ERROR(LoadKafka(map));
-    HP_RETURN_IF_ERROR(LoadList(map, "sinks", &Configuration::sinks, &Loader::ReadSink));
-    HP_RETURN_IF_ERROR(CheckSinks(map));
+    HP_RETURN_IF_ERROR(LoadKafka(map, configuration_.kafka));
+    HP_RETURN_IF_ERROR(LoadSinks(map, configuration_.sinks));
     HP_RETURN_IF_ERROR(LoadPresence(map));
     HP_RETURN_IF_ERROR(LoadPolicy(map));
-    HP_RETURN_IF_ERROR(LoadRecord(map));
-    HP_RETURN_IF_ERROR(LoadNotify(map));
+    HP_RETURN_IF_ERROR(LoadRecord(map, configuration_.record));
+    HP_RETURN_IF_ERROR(LoadNotify(map, configuration_.notify));
     return std::move(configuration_);
   }
 
@@ -396,127 +385,6 @@ class Loader {
     return map.Optional("window_s", 1, 86'400, &intent.window_s);
   }
 
-  absl::Status LoadKafka(const YamlMap& top) {
-    static const auto* const broker_pattern = new RE2("[^\\s,/]+:[0-9]{1,5}");
-    static const auto* const topic_pattern = new RE2("[A-Za-z0-9._-]{1,249}");
-    if (!top.Has("kafka")) return absl::OkStatus();
-    HP_ASSIGN_OR_RETURN(const YamlMap map, top.Get("kafka")->Map(kKafkaKeys));
-    KafkaConfig& kafka = configuration_.kafka;
-    if (map.Has("brokers")) {
-      HP_ASSIGN_OR_RETURN(const std::vector<YamlValue> brokers, map.Get("brokers")->List());
-      kafka.brokers.clear();
-      for (const YamlValue& broker : brokers) {
-        HP_ASSIGN_OR_RETURN(std::string text, Matching(broker, *broker_pattern, "HOST:PORT"));
-        kafka.brokers.push_back(std::move(text));
-      }
-    }
-    for (const auto& [key, topic] : {std::pair("topic", &KafkaConfig::topic),
-                                     std::pair("heartbeats_topic", &KafkaConfig::heartbeats_topic),
-                                     std::pair("decisions_topic", &KafkaConfig::decisions_topic)}) {
-      if (!map.Has(key)) continue;
-      HP_ASSIGN_OR_RETURN(kafka.*topic, Matching(*map.Get(key), *topic_pattern, "a Kafka topic's name"));
-    }
-    HP_RETURN_IF_ERROR(LoadRegistry(map));
-    if (!map.Has("settings")) return absl::OkStatus();
-    HP_ASSIGN_OR_RETURN(const auto settings, map.Get("settings")->FreeMap());
-    for (const auto& [key, value] : settings) HP_RETURN_IF_ERROR(ReadKafkaSetting(key, value));
-    return absl::OkStatus();
-  }
-
-  absl::Status LoadRegistry(const YamlMap& kafka) {
-    static constexpr absl::string_view kForms[] = {"protobuf", "confluent"};
-    static const auto* const url_pattern = new RE2(
-        "(https://[!-.0-?A-~]+|http://(127\\.0\\.0\\.1|localhost|\\[::1\\])(:[0-9]{1,5})?)(/[!-~]*)?");
-    static const auto* const path_pattern = new RE2("/[^\\x00-\\x1f]{1,1000}");
-    RegistryConfig& registry = configuration_.kafka.registry;
-    if (kafka.Has("wire_form")) {
-      HP_ASSIGN_OR_RETURN(const size_t form, kafka.Get("wire_form")->OneOf(kForms));
-      configuration_.kafka.confluent = form == 1;
-      if (form == 1 && !kafka.Has("registry")) {
-        return kafka.Get("wire_form")->Error("wanted kafka.registry beside it: that is where the schema's id comes from");
-      }
-    }
-    if (!kafka.Has("registry")) return absl::OkStatus();
-    HP_ASSIGN_OR_RETURN(const YamlMap map, kafka.Get("registry")->Map(kRegistryKeys));
-    if (!map.Has("url")) return kafka.Get("registry")->Error("wanted url in it");
-    HP_ASSIGN_OR_RETURN(registry.url,
-                        Matching(*map.Get("url"), *url_pattern, "https://..., or http:// to this host"));
-    for (const auto& [key, path] : {std::pair("ca_file", &RegistryConfig::ca_file),
-                                    std::pair("certificate_file", &RegistryConfig::certificate_file),
-                                    std::pair("key_file", &RegistryConfig::key_file),
-                                    std::pair("password_file", &RegistryConfig::password_file)}) {
-      if (!map.Has(key)) continue;
-      HP_ASSIGN_OR_RETURN(registry.*path, Matching(*map.Get(key), *path_pattern, "an absolute path"));
-    }
-    HP_RETURN_IF_ERROR(map.Optional("user", &registry.user));
-    return map.Optional("register", &registry.register_schema);
-  }
-
-  absl::Status ReadKafkaSetting(const std::string& key, const YamlValue& value) {
-    static const auto* const key_pattern = new RE2("[a-z][a-z0-9._]{0,127}");
-    static const auto* const secret_pattern = new RE2(".*(password|secret|token|\\.key|\\.pem)");
-    if (!RE2::FullMatch(key, *key_pattern)) return value.Error("wanted a name of librdkafka's, such as linger.ms");
-    for (const absl::string_view ours :
-         {"bootstrap.servers", "metadata.broker.list", "acks", "request.required.acks", "enable.idempotence"}) {
-      if (key == ours) return value.Error("wanted a setting that is free, but Holdpoint sets this one itself");
-    }
-    HP_ASSIGN_OR_RETURN(const std::string text, value.Scalar());
-    if (RE2::FullMatch(key, *secret_pattern)) {
-      return value.Error(
-          absl::StrCat("wanted no secret in this file: put it into a file and write ", key, ".file: PATH"));
-    }
-    if (absl::EndsWith(key, ".file") && (text.empty() || text[0] != '/')) return value.Wrong("an absolute path");
-    configuration_.kafka.settings[key] = text;
-    return absl::OkStatus();
-  }
-
-  absl::StatusOr<SinkConfig> ReadSink(const YamlValue& value) {
-    static const auto* const name_pattern = new RE2("[a-z0-9_-]{1,32}");
-    static const auto* const target_pattern = new RE2(
-        "(file|unix):/[^\\x00-\\x1f]{1,999}|"
-        "(udp|tcp|tls)://([A-Za-z0-9._-]{1,255}|\\[[A-Za-z0-9:.]{2,45}\\]):"
-        "([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])|"
-        "kafka:[A-Za-z0-9_-][A-Za-z0-9._-]{0,248}");
-    static const auto* const path_pattern = new RE2("/[^\\x00-\\x1f]{1,1000}");
-    HP_ASSIGN_OR_RETURN(const YamlMap map, value.Map(kSinkKeys));
-    SinkConfig sink;
-    HP_ASSIGN_OR_RETURN(const YamlValue name, map.Get("name"));
-    HP_ASSIGN_OR_RETURN(sink.name, Matching(name, *name_pattern, "a name of a-z 0-9 - _"));
-    HP_ASSIGN_OR_RETURN(const YamlValue format, map.Get("format"));
-    HP_ASSIGN_OR_RETURN(const size_t word, format.OneOf(kSinkFormatWords));
-    sink.format = std::string(kSinkFormatWords[word]);
-    HP_ASSIGN_OR_RETURN(const YamlValue target, map.Get("target"));
-    HP_ASSIGN_OR_RETURN(sink.target,
-                        Matching(target, *target_pattern,
-                                 "file:/PATH, unix:/PATH, udp://HOST:PORT, tcp://HOST:PORT, tls://HOST:PORT or "
-                                 "kafka:TOPIC"));
-    if (map.Has("minimum")) {
-      HP_ASSIGN_OR_RETURN(const size_t level, map.Get("minimum")->OneOf(kSeverityWords));
-      sink.minimum = std::string(kSeverityWords[level]);
-    }
-    for (const auto& [key, file] : {std::pair("ca_file", &SinkConfig::ca_file),
-                                    std::pair("certificate_file", &SinkConfig::certificate_file),
-                                    std::pair("key_file", &SinkConfig::key_file)}) {
-      if (!map.Has(key)) continue;
-      if (!absl::StartsWith(sink.target, "tls://")) return map.Get(key)->Error("wanted only beside a target tls://");
-      HP_ASSIGN_OR_RETURN(sink.*file, Matching(*map.Get(key), *path_pattern, "an absolute path"));
-    }
-    return sink;
-  }
-
-  // Each has a cursor of its own by its name.
-  absl::Status CheckSinks(const YamlMap& top) {
-    std::set<std::string> names;
-    for (size_t i = 0; i < configuration_.sinks.size(); ++i) {
-      if (names.insert(configuration_.sinks[i].name).second) continue;
-      HP_ASSIGN_OR_RETURN(const std::vector<YamlValue> values, top.Get("sinks")->List());
-      HP_ASSIGN_OR_RETURN(const YamlMap map, values[i].Map(kSinkKeys));
-      return map.Get("name")->Error("wanted a name that no other sink has");
-    }
-    if (configuration_.sinks.size() > kMaxSinks) return top.Get("sinks")->Error("wanted at most 16 sinks");
-    return absl::OkStatus();
-  }
-
   absl::Status LoadPresence(const YamlMap& top) {
     if (!top.Has("presence")) return absl::OkStatus();
     HP_ASSIGN_OR_RETURN(const YamlMap map, top.Get("presence")->Map(kPresenceKeys));
@@ -525,60 +393,6 @@ class Loader {
     if (service == "holdpoint") return absl::OkStatus();
     return map.Get("service")->Error(
         "only holdpoint: another PAM service is named in presence.d/service beside this file, which no other process reads");
-  }
-
-  absl::Status LoadRecord(const YamlMap& top) {
-    if (!top.Has("record")) return absl::OkStatus();
-    HP_ASSIGN_OR_RETURN(const YamlMap map, top.Get("record")->Map(kRecordKeys));
-    RecordConfig& record = configuration_.record;
-    if (map.Has("allowed")) {
-      HP_ASSIGN_OR_RETURN(const size_t word, map.Get("allowed")->OneOf(kAllowedWords));
-      record.allowed_in_full = word == 1;
-    }
-    HP_RETURN_IF_ERROR(map.Optional("max_mib", 64, 1'048'576, &record.max_mib));
-    HP_RETURN_IF_ERROR(map.Optional("max_days", 0, 36'500, &record.max_days));
-    HP_RETURN_IF_ERROR(map.Optional("decisions_max_days", 0, 36'500, &record.decisions_max_days));
-    const bool shorter = record.decisions_max_days > 0 &&
-                         (record.max_days == 0 || record.decisions_max_days < record.max_days);
-    if (!shorter) return absl::OkStatus();
-    return map.Error(absl::StrCat("wanted decisions_max_days as long as max_days or longer, got ",
-                                  record.decisions_max_days, " and ", record.max_days));
-  }
-
-  absl::Status LoadNotify(const YamlMap& top) {
-    if (!top.Has("notify")) return absl::OkStatus();
-    HP_ASSIGN_OR_RETURN(const YamlMap map, top.Get("notify")->Map(kNotifyKeys));
-    if (map.Has("wall")) {
-      HP_ASSIGN_OR_RETURN(const size_t word, map.Get("wall")->OneOf(kWallWords));
-      configuration_.notify.wall = static_cast<Wall>(word);
-    }
-    if (!map.Has("webhook")) return absl::OkStatus();
-    HP_ASSIGN_OR_RETURN(configuration_.notify.webhook, ReadWebhook(*map.Get("webhook")));
-    return absl::OkStatus();
-  }
-
-  absl::StatusOr<WebhookConfig> ReadWebhook(const YamlValue& value) {
-    // No user in it: a password has no place in this file.
-    static const auto* const url_pattern = new RE2(
-        "(https://[!-.0-?A-~]+|http://(127\\.0\\.0\\.1|localhost|\\[::1\\])(:[0-9]{1,5})?)(/[!-~]*)?");
-    static const auto* const path_pattern = new RE2("/[^\\x00-\\x1f]{1,1000}");
-    HP_ASSIGN_OR_RETURN(const YamlMap map, value.Map(kWebhookKeys));
-    WebhookConfig webhook;
-    if (map.Has("url") == map.Has("url_file")) return map.Error("wanted url or url_file, and not both");
-    if (map.Has("url")) {
-      const YamlValue url = *map.Get("url");
-      constexpr absl::string_view kWanted = "https://HOST[:PORT][/PATH], or http:// to this host";
-      HP_ASSIGN_OR_RETURN(webhook.url, Matching(url, *url_pattern, kWanted));
-      if (webhook.url.size() > 2000) return url.Wrong("at most 2000 characters");
-    }
-    for (const auto& [key, path] :
-         {std::pair("url_file", &WebhookConfig::url_file), std::pair("secret_file", &WebhookConfig::secret_file),
-          std::pair("ca_file", &WebhookConfig::ca_file)}) {
-      if (!map.Has(key)) continue;
-      HP_ASSIGN_OR_RETURN(webhook.*path, Matching(*map.Get(key), *path_pattern, "an absolute path"));
-    }
-    HP_RETURN_IF_ERROR(map.Optional("timeout_ms", 100, 60'000, &webhook.timeout_ms));
-    return webhook;
   }
 
   absl::Status LoadPolicy(const YamlMap& top) {
