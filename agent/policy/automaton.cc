@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
-#include <map>
+#include <utility>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/ascii.h"
@@ -136,7 +136,12 @@ struct State {
   uint8_t dash = 0;               // 0: at a word's begin, 1: behind its dash, 2: among short options, 3: anything else
   uint8_t shape = 0;
 
-  auto Key() const { return std::array<uint16_t, 5>{word, part, verb, allowed, static_cast<uint16_t>(dash | shape << 8)}; }
+  bool operator==(const State&) const = default;
+  template <typename H>
+  friend H AbslHashValue(H hash, const State& s) {
+    return H::combine(std::move(hash), uint64_t{s.word} << 48 | uint64_t{s.part} << 32 | uint64_t{s.verb} << 16 | s.allowed,
+                      s.dash << 8 | s.shape);
+  }
 };
 
 enum Stage : uint8_t { kName, kBefore, kValue, kRest, kFree, kCluster };
@@ -289,25 +294,42 @@ using Row = AutomatonTable::Row;
 // the first state stays the first. Moore's refinement: two are one while each column leads both into the same class.
 constexpr uint32_t kStop = UINT32_MAX;
 
+// A row's targets as the classes they are in.
+uint32_t ClassOf(uint32_t target, const std::vector<uint32_t>& classes) { return target == kStop ? kStop : classes[target]; }
+
 std::vector<Row> Minimised(const std::vector<Row>& rows) {
-  std::vector<uint32_t> classes(rows.size(), 0);
+  std::vector<uint32_t> classes(rows.size(), 0), next(rows.size());
+  std::vector<uint64_t> hashes(rows.size());
+  // Of each class the first row: as numbers, since a row is long.
+  const auto hash = [&hashes](uint32_t row) { return static_cast<size_t>(hashes[row]); };
+  const auto same = [&](uint32_t a, uint32_t b) {
+    if (hashes[a] != hashes[b]) return false;
+    for (size_t i = 0; i < rows[a].size(); ++i) {
+      if (ClassOf(rows[a][i], classes) != ClassOf(rows[b][i], classes)) return false;
+    }
+    return true;
+  };
   size_t count = 0;
   while (true) {
-    absl::flat_hash_map<Row, uint32_t> numbers;
-    std::vector<uint32_t> next(rows.size());
     for (size_t i = 0; i < rows.size(); ++i) {
-      Row key = rows[i];
-      for (uint32_t& target : key) target = target == kStop ? kStop : classes[target];
-      next[i] = numbers.emplace(key, static_cast<uint32_t>(numbers.size())).first->second;
+      uint64_t sum = 0;
+      for (const uint32_t target : rows[i]) sum = (sum ^ ClassOf(target, classes)) * 0x9e3779b97f4a7c15ull;
+      hashes[i] = sum ^ sum >> 32;
     }
-    classes = std::move(next);
-    if (numbers.size() == count) break;
+    absl::flat_hash_map<uint32_t, uint32_t, decltype(hash), decltype(same)> numbers(count, hash, same);
+    for (size_t i = 0; i < rows.size(); ++i) {
+      const auto number = static_cast<uint32_t>(numbers.size());
+      next[i] = numbers.emplace(static_cast<uint32_t>(i), number).first->second;
+    }
+    const bool settled = numbers.size() == count;
     count = numbers.size();
+    classes.swap(next);
+    if (settled) break;
   }
   std::vector<Row> merged(count);
   for (size_t i = 0; i < rows.size(); ++i) {
     Row row = rows[i];
-    for (uint32_t& target : row) target = target == kStop ? kStop : classes[target];
+    for (uint32_t& target : row) target = ClassOf(target, classes);
     merged[classes[i]] = row;
   }
   return merged;
@@ -324,10 +346,10 @@ AutomatonTable::AutomatonTable() : rows_(kFirst) {
 std::optional<uint32_t> AutomatonTable::Add(const ArgvPatterns& patterns, size_t max_states, size_t max_rows) {
   const Builder builder(patterns);
   if (!builder.fits()) return std::nullopt;
-  std::map<std::array<uint16_t, 5>, uint32_t> numbers;
+  absl::flat_hash_map<State, uint32_t> numbers;
   std::vector<State> states;
   const auto number_of = [&](const State& state) {
-    const auto [it, added] = numbers.emplace(state.Key(), static_cast<uint32_t>(states.size()));
+    const auto [it, added] = numbers.emplace(state, static_cast<uint32_t>(states.size()));
     if (added) states.push_back(state);
     return it->second;
   };
@@ -337,9 +359,15 @@ std::optional<uint32_t> AutomatonTable::Add(const ArgvPatterns& patterns, size_t
     if (states.size() > max_states) return std::nullopt;
     const State from = states[i];
     Row row{};
+    State before;  // Most columns lead where the one before does.
+    uint32_t number = 0;
     for (Column column = 0; column < kEnd; ++column) {
       const std::optional<State> to = builder.Next(from, column);
-      row[column] = to.has_value() ? number_of(*to) : kStop;
+      if (to.has_value() && *to != before) {
+        before = *to;
+        number = number_of(before);
+      }
+      row[column] = to.has_value() ? number : kStop;
     }
     row[kEnd] = builder.MayEnd(from) ? 0 : kStop;
     product.push_back(row);

@@ -4,7 +4,9 @@
 #include <re2/re2.h>
 
 #include <algorithm>
+#include <mutex>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -18,7 +20,48 @@ namespace {
 
 constexpr int64_t kRegexMemory = 1 << 20;
 
+// Some texts of which one is in whatever a regular expression matches, where RE2 can say so; empty: it can't. It says them
+// in lower case.
+std::set<std::string> TextsNeeded(const re2::RE2& regex) {
+  for (int least = 4; least >= 1; --least) {  // Longer texts are in fewer words.
+    re2::FilteredRE2 filter(least);
+    int id = 0;
+    std::vector<std::string> texts;
+    if (filter.Add(regex.pattern(), regex.options(), &id) != re2::RE2::NoError) return {};
+    filter.Compile(&texts);
+    std::vector<int> always;
+    filter.AllPotentials({}, &always);
+    if (!always.empty() || texts.empty()) continue;
+    const auto is_ascii = [](const std::string& text) {
+      return std::all_of(text.begin(), text.end(), [](char c) { return absl::ascii_isascii(static_cast<unsigned char>(c)); });
+    };
+    if (!std::all_of(texts.begin(), texts.end(), is_ascii)) return {};
+    std::set<std::string> needed(texts.begin(), texts.end());
+    // Two letters outside ASCII are a k and an s to an expression that does not mind case.
+    needed.insert({"\xe2\x84\xaa", "\xc5\xbf"});
+    return needed;
+  }
+  return {};
+}
+
 }  // namespace
+
+// A regular expression and what is in all that it matches, which takes long to find out and is asked for each tool.
+class Matcher::Regex {
+ public:
+  Regex(const std::string& pattern, const re2::RE2::Options& options) : expression(pattern, options) {}
+
+  const std::set<std::string>& Needed() const {
+    std::call_once(asked_, [this] { needed_ = TextsNeeded(expression); });
+    return needed_;
+  }
+
+  const re2::RE2 expression;
+
+ private:
+  mutable std::once_flag asked_;
+  mutable std::set<std::string> needed_;
+};
 
 Matcher Matcher::Exact(std::string text) {
   Matcher m;
@@ -70,10 +113,10 @@ absl::StatusOr<Matcher> Matcher::Read(const YamlValue& value) {
       options.set_max_mem(kRegexMemory);
       options.set_case_sensitive(!all.nocase_);
       options.set_never_capture(true);
-      part.regex_ = std::make_shared<const re2::RE2>(part.text_, options);
-      if (!part.regex_->ok()) {
+      part.regex_ = std::make_shared<const Regex>(part.text_, options);
+      if (!part.regex_->expression.ok()) {
         return test.Error(
-            absl::StrCat("wanted a regular expression (RE2), got one with the error: ", part.regex_->error()));
+            absl::StrCat("wanted a regular expression (RE2), got one with the error: ", part.regex_->expression.error()));
       }
     } else {
       part.kind_ = entry.key == "prefix" ? Kind::kPrefix : entry.key == "suffix" ? Kind::kSuffix : Kind::kContains;
@@ -97,7 +140,7 @@ bool Matcher::Matches(absl::string_view text) const {
     case Kind::kGlob:
       return GlobMatches(text_, text);
     case Kind::kRegex:
-      return re2::RE2::PartialMatch(re2::StringPiece(text.data(), text.size()), *regex_);
+      return re2::RE2::PartialMatch(re2::StringPiece(text.data(), text.size()), regex_->expression);
     case Kind::kPrefix:
       return absl::StartsWith(text, text_);
     case Kind::kSuffix:
@@ -151,29 +194,6 @@ std::string LongestText(absl::string_view glob) {
   return run.size() > best.size() ? run : best;
 }
 
-// One of some texts is in whatever a regular expression matches, where RE2 can say so. It says them in lower case.
-bool AddNeededOfRegex(const re2::RE2& regex, ArgvPatterns* patterns) {
-  for (int least = 4; least >= 1; --least) {  // Longer texts are in fewer words.
-    re2::FilteredRE2 filter(least);
-    int id = 0;
-    std::vector<std::string> texts;
-    if (filter.Add(regex.pattern(), regex.options(), &id) != re2::RE2::NoError) return false;
-    filter.Compile(&texts);
-    std::vector<int> always;
-    filter.AllPotentials({}, &always);
-    if (!always.empty() || texts.empty()) continue;
-    const auto is_ascii = [](const std::string& text) {
-      return std::all_of(text.begin(), text.end(), [](char c) { return absl::ascii_isascii(static_cast<unsigned char>(c)); });
-    };
-    if (!std::all_of(texts.begin(), texts.end(), is_ascii)) return false;
-    patterns->parts.insert(texts.begin(), texts.end());
-    // Two letters outside ASCII are a k and an s to an expression that does not mind case.
-    patterns->parts.insert({"\xe2\x84\xaa", "\xc5\xbf"});
-    return true;
-  }
-  return false;
-}
-
 }  // namespace
 
 bool Matcher::AddNeeded(ArgvPatterns* patterns) const {
@@ -198,7 +218,8 @@ bool Matcher::AddNeeded(ArgvPatterns* patterns) const {
     case Kind::kContains:
       break;
     case Kind::kRegex:
-      return AddNeededOfRegex(*regex_, patterns);
+      patterns->parts.insert(regex_->Needed().begin(), regex_->Needed().end());
+      return !regex_->Needed().empty();
     case Kind::kNot:
       return false;
     case Kind::kAny: {

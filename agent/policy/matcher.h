@@ -9,10 +9,6 @@
 #include "agent/environment/yaml.h"
 #include "agent/policy/argv_patterns.h"
 
-namespace re2 {
-class RE2;
-}
-
 namespace holdpoint {
 
 // A test of one text in a rule. In YAML:
@@ -40,12 +36,13 @@ class Matcher {
   bool AddNeeded(ArgvPatterns* patterns) const;
 
  private:
+  class Regex;
   enum class Kind { kExact, kGlob, kRegex, kPrefix, kSuffix, kContains, kNot, kAny, kAll };
 
   Kind kind_ = Kind::kExact;
   bool nocase_ = false;
   std::string text_;
-  std::shared_ptr<const re2::RE2> regex_;
+  std::shared_ptr<const Regex> regex_;
   std::vector<Matcher> parts_;
 };
 
