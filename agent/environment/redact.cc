@@ -70,20 +70,20 @@ std::string RedactText(absl::string_view key, absl::string_view text, size_t max
   return Replace(key, head, FindSecretsInText(head), max, text.size());
 }
 
-std::string RemoveSecretsOf(absl::string_view key, absl::Span<const std::string> argv, absl::string_view text) {
+void RemoveSecretsOf(absl::string_view key, absl::Span<const std::string> argv, absl::Span<std::string* const> texts) {
   constexpr size_t kShortest = 8;
-  std::string out(text);
   for (const ArgvSecret& secret : FindSecretsInArgv(argv)) {
     const absl::string_view value = absl::string_view(argv[secret.word]).substr(secret.span.begin, secret.span.size);
-    if (value.size() >= kShortest && absl::StrContains(out, value)) {
-      out = absl::StrReplaceAll(out, {{value, Mark(key, value)}});
+    if (value.size() < kShortest) continue;
+    for (std::string* const text : texts) {
+      if (absl::StrContains(*text, value)) *text = absl::StrReplaceAll(*text, {{value, Mark(key, value)}});
     }
   }
-  return out;
 }
 
 std::vector<std::string> SplitRawArgv(absl::string_view raw) {
   std::vector<std::string> words;
+  words.reserve(static_cast<size_t>(std::count(raw.begin(), raw.end(), '\0')) + 1);
   while (!raw.empty()) {
     const size_t end = std::min(raw.find('\0'), raw.size());
     words.emplace_back(raw.substr(0, end));

@@ -21,9 +21,9 @@ std::vector<std::string> RedactArgv(absl::string_view key, absl::Span<const std:
 // The same for free text, cut to `max` bytes.
 std::string RedactText(absl::string_view key, absl::string_view text, size_t max);
 
-// `text` without the values of the secrets that FindSecretsInArgv finds in `argv`: what only its place gave away is not known
+// Takes out of each of `texts` the values of the secrets that FindSecretsInArgv finds in `argv`: what only its place gave away is not known
 // by it in a text that was made from a part of the argv, such as the path of a URL. Values shorter than 8 bytes stay.
-std::string RemoveSecretsOf(absl::string_view key, absl::Span<const std::string> argv, absl::string_view text);
+void RemoveSecretsOf(absl::string_view key, absl::Span<const std::string> argv, absl::Span<std::string* const> texts);
 
 // Splits NUL-separated bytes as the kernel has them; a last word without NUL counts.
 std::vector<std::string> SplitRawArgv(absl::string_view raw);

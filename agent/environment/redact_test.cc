@@ -189,10 +189,11 @@ TEST(RedactArgvTest, PrivateKeyIsNoNameOfAnOption) {
 
 TEST(RedactArgvTest, RemoveSecretsOfFindsThemInWhatWasMadeOfThem) {
   const std::vector<std::string> argv = {"curl", "https://hooks.slack.com/services/T0/B0/abcdefgh12345678"};
-  const std::string text = RemoveSecretsOf(kKey, argv, "api /services/T0/B0/abcdefgh12345678");
+  std::string text = "api /services/T0/B0/abcdefgh12345678", other = "api /help";
+  RemoveSecretsOf(kKey, argv, {&text, &other});
   EXPECT_FALSE(absl::StrContains(text, "abcdefgh")) << text;
   EXPECT_TRUE(absl::StrContains(text, "api /services/<redacted fp:")) << text;
-  EXPECT_EQ(RemoveSecretsOf(kKey, argv, "api /help"), "api /help");
+  EXPECT_EQ(other, "api /help");
 }
 
 TEST(RedactArgvTest, IsBounded) {

@@ -1,10 +1,13 @@
 #include <algorithm>
 #include <optional>
 #include <utility>
+#include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "agent/environment/secrets.h"
 
 namespace holdpoint {
@@ -75,17 +78,21 @@ bool IsPlainName(absl::string_view name) {
   });
 }
 
-bool Lists(absl::string_view programs, absl::string_view name) {
-  if (name.empty() || absl::StrContains(name, ' ')) return false;  // So that a match has neighbours on both sides.
-  for (size_t at = programs.find(name); at != absl::string_view::npos; at = programs.find(name, at + 1)) {
-    if (programs[at - 1] == ' ' && programs[at + name.size()] == ' ') return true;
-  }
-  return false;
-}
+using Options = std::vector<const SecretOption*>;
 
-bool IsKnownProgram(absl::string_view name) {
-  return std::any_of(std::begin(kOptions), std::end(kOptions),
-                     [name](const SecretOption& option) { return Lists(option.programs, name); });
+// The options of the program with this name; null where it has none.
+const Options* OptionsOf(absl::string_view name) {
+  static const auto* const programs = [] {
+    auto* const all = new absl::flat_hash_map<absl::string_view, Options>;
+    for (const SecretOption& option : kOptions) {
+      for (const absl::string_view program : absl::StrSplit(option.programs, ' ', absl::SkipEmpty())) {
+        (*all)[program].push_back(&option);
+      }
+    }
+    return all;
+  }();
+  const auto found = programs->find(name);
+  return found == programs->end() ? nullptr : &found->second;
 }
 
 // Where the secret of a value of this form is, relative to its begin.
@@ -186,7 +193,8 @@ class ArgvScanner {
       }
     }
     const absl::string_view base = BaseName(word);
-    if (word_ == 0 || IsKnownProgram(base)) TakeProgram(base);
+    // The words that follow are this program's, as far as can be told.
+    if (const Options* const own = OptionsOf(base); word_ == 0 || own != nullptr) options_ = own;
     if (!ScanOption(word)) ScanAssignment(word);
     for (SecretSpan& span : FindSecretsInText(word)) Add(std::move(span));
     const bool has_blank = word.find_first_of(" \t\n") != absl::string_view::npos;
@@ -195,19 +203,11 @@ class ArgvScanner {
     seen_ += absl::StrCat(" ", word.substr(0, 64), " ");
   }
 
-  // The words that follow are this program's, as far as can be told.
-  void TakeProgram(absl::string_view name) {
-    options_.clear();
-    for (const SecretOption& option : kOptions) {
-      if (Lists(option.programs, name)) options_.push_back(&option);
-    }
-  }
-
   // An option of the program at hand, or one whose name says that a secret follows.
   bool ScanOption(absl::string_view word) {
     if (word.size() < 2 || word[0] != '-') return false;
-    for (const SecretOption* const entry : options_) {
-      const SecretOption& option = *entry;
+    for (size_t i = 0; options_ != nullptr && i < options_->size(); ++i) {
+      const SecretOption& option = *(*options_)[i];
       if (!option.needs.empty() && !absl::StrContains(seen_, absl::StrCat(" ", option.needs, " "))) continue;
       const std::string kind = absl::StrCat("option ", option.option);
       if (word == option.option) {
@@ -294,7 +294,7 @@ class ArgvScanner {
   const absl::Span<const std::string> argv_;
   const int depth_;
   size_t word_ = 0;
-  std::vector<const SecretOption*> options_;  // of the program at hand
+  const Options* options_ = nullptr;  // of the program at hand
   std::string seen_;
   absl::string_view before_;
   std::optional<std::pair<Form, std::string>> pending_;

@@ -120,9 +120,8 @@ absl::Status JudgeChannel::Send(const google::protobuf::MessageLite& message) {
         absl::StrCat("judge channel: at most ", kMaxMessage, " bytes in a message, got ", length));
   }
   const int flags = MSG_NOSIGNAL | (mode_ == Mode::kNonBlocking ? MSG_DONTWAIT : 0);
-  std::string packet(1, kInline);
-  packet.reserve(length + 1);
-  if (!message.AppendToString(&packet)) return absl::InternalError("judge channel: message does not serialise");
+  std::string packet(length + 1, kInline);
+  message.SerializeWithCachedSizesToArray(reinterpret_cast<uint8_t*>(packet.data()) + 1);
   if (packet.size() <= kMaxPacket) {
     ssize_t n;
     do {

@@ -24,16 +24,16 @@ constexpr size_t kMaxIdentities = 65'536;
 constexpr size_t kMaxDescribed = 4096;
 constexpr size_t kMaxConfigured = JudgeChannel::kMaxMessage - (256 << 10);
 
-void AddWords(absl::string_view key, absl::string_view raw_argv, google::protobuf::RepeatedPtrField<std::string>* out) {
-  for (const std::string& word : RedactArgv(key, SplitRawArgv(raw_argv))) *out->Add() = ToValidUtf8(word);
+void AddWords(absl::string_view key, const std::vector<std::string>& argv,
+              google::protobuf::RepeatedPtrField<std::string>* out) {
+  for (const std::string& word : RedactArgv(key, argv)) *out->Add() = ToValidUtf8(word);
 }
 
 // From the texts of a judgement, which are made from parts of the argv.
 void RemoveSecrets(absl::string_view key, absl::Span<const std::string> argv, v1::Judgement* judgement) {
-  for (std::string* text : {judgement->mutable_summary(), judgement->mutable_reason(),
-                            judgement->has_resource() ? judgement->mutable_resource()->mutable_id() : nullptr}) {
-    if (text != nullptr && !text->empty()) *text = RemoveSecretsOf(key, argv, *text);
-  }
+  std::vector<std::string*> texts = {judgement->mutable_summary(), judgement->mutable_reason()};
+  if (judgement->has_resource()) texts.push_back(judgement->mutable_resource()->mutable_id());
+  RemoveSecretsOf(key, argv, texts);
 }
 
 ExecAct ActOf(const v1::ConsultExec& consult) {
@@ -128,12 +128,13 @@ void Judge::Dispatch(const v1::ToJudge& message, std::vector<v1::FromJudge>* ans
       break;
     case v1::ToJudge::kExec:
     case v1::ToJudge::kSession:
-      return Consult(message.id(), Waiting{.message = message, .facts = {}, .asked = {}, .rounds = 0}, answers);
+      return Consult(message, Waiting{.message = {}, .facts = {}, .asked = {}, .rounds = 0}, answers);
     case v1::ToJudge::kFacts: {
       auto waiting = waiting_.extract(message.id());
       if (waiting.empty()) return;  // Answered with the fail mode meanwhile.
       Merge(message.facts(), &waiting.mapped().facts);
-      return Consult(message.id(), std::move(waiting.mapped()), answers);
+      const v1::ToJudge asked = std::move(waiting.mapped().message);
+      return Consult(asked, std::move(waiting.mapped()), answers);
     }
     case v1::ToJudge::BODY_NOT_SET:
       return;
@@ -208,23 +209,23 @@ v1::Configured Judge::HandleRollout(const v1::Rollout* rollout) {
   return configured;
 }
 
-void Judge::Consult(uint64_t id, Waiting waiting, std::vector<v1::FromJudge>* answers) {
+void Judge::Consult(const v1::ToJudge& message, Waiting waiting, std::vector<v1::FromJudge>* answers) {
   if (policy_ == nullptr) {
-    answers->push_back(FailMode(waiting.message, "the judge has no policy yet"));
+    answers->push_back(FailMode(message, "the judge has no policy yet"));
     return;
   }
+  const uint64_t id = message.id();
   v1::FromJudge answer;
   answer.set_id(id);
-  const bool may_ask =
-      waiting.rounds < kMaxRounds && !(waiting.message.has_exec() && waiting.message.exec().describe_only());
+  const bool may_ask = waiting.rounds < kMaxRounds && !(message.has_exec() && message.exec().describe_only());
   v1::FactsWanted wanted;
-  if (waiting.message.has_exec()) {
-    *answer.mutable_exec() = JudgeExec(waiting.message.exec(), waiting.facts, &wanted);
+  if (message.has_exec()) {
+    *answer.mutable_exec() = JudgeExec(message.exec(), waiting.facts, &wanted);
   } else {
-    *answer.mutable_session() = JudgeSession(waiting.message.session(), waiting.facts, waiting.rounds, &wanted);
+    *answer.mutable_session() = JudgeSession(message.session(), waiting.facts, waiting.rounds, &wanted);
   }
   if (may_ask) wanted = OnlyNew(wanted, &waiting.asked);
-  if (waiting.message.has_exec()) wanted.set_since_unix_ns(waiting.message.exec().session().started_unix_ns());
+  if (message.has_exec()) wanted.set_since_unix_ns(message.exec().session().started_unix_ns());
   // Who gives the judge more time has a busy machine, and so has the reader.
   wanted.set_budget_ms(std::max(wanted.budget_ms(), policy_->configuration.limits.consult_ms));
   if (wanted.standard_input_bytes() > 0) {  // Whoever writes into a pipe is on that machine too.
@@ -243,10 +244,10 @@ void Judge::Consult(uint64_t id, Waiting waiting, std::vector<v1::FromJudge>* an
   }
   if (waiting_.size() >= kMaxWaiting) {
     auto oldest = waiting_.extract(waiting_.begin());
-    v1::ToJudge& message = oldest.mapped().message;
-    answers->push_back(FailMode(message, "too many acts wait to be judged"));
+    answers->push_back(FailMode(oldest.mapped().message, "too many acts wait to be judged"));
   }
   ++waiting.rounds;
+  waiting.message = message;
   v1::FromJudge question;
   question.set_id(id);
   *question.mutable_facts_wanted() = std::move(wanted);
@@ -267,7 +268,7 @@ v1::ExecVerdict Judge::JudgeExec(const v1::ConsultExec& consult, const v1::Facts
     for (auto& [name, value] : JoinKeys(*agent, act.environment)) (*verdict.mutable_join_keys())[name] = value;
   }
   const absl::string_view base = act.executable.path;
-  const std::vector<std::string> managers = PackageManagers();
+  const std::vector<std::string>& managers = PackageManagers();
   const bool manages = std::find(managers.begin(), managers.end(), base.substr(base.rfind('/') + 1)) != managers.end();
   FactBook book(&facts);
   *verdict.mutable_judgement() =
@@ -302,7 +303,7 @@ v1::ExecVerdict Judge::JudgeExec(const v1::ConsultExec& consult, const v1::Facts
     }
   }
   verdict.set_executable_sha256(identity.sha256);
-  AddWords(policy_->fingerprint_key, consult.raw_argv(), verdict.mutable_argv());
+  AddWords(policy_->fingerprint_key, act.argv, verdict.mutable_argv());
   RemoveSecrets(policy_->fingerprint_key, act.argv, &judgement);
   return verdict;
 }
@@ -360,7 +361,7 @@ v1::Described Judge::Describe(const v1::Describe& describe) const {
   const absl::string_view key = policy_ == nullptr ? absl::string_view() : absl::string_view(policy_->fingerprint_key);
   for (int i = 0; i < describe.raw_argv_size(); ++i) {
     v1::Described::Argv* argv = described.add_argv();
-    if (static_cast<size_t>(i) < kMaxDescribed) AddWords(key, describe.raw_argv(i), argv->mutable_words());
+    if (static_cast<size_t>(i) < kMaxDescribed) AddWords(key, SplitRawArgv(describe.raw_argv(i)), argv->mutable_words());
   }
   return described;
 }

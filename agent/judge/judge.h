@@ -50,7 +50,8 @@ class Judge {
   // Everything of the automata; with `rows` the table itself, which only a new configuration changes.
   void AddTriage(bool rows, v1::Configured* configured) const;
   // Answers, or asks for facts and lets the consult wait.
-  void Consult(uint64_t id, Waiting waiting, std::vector<v1::FromJudge>* answers);
+  // `waiting.message` is filled where it has to wait; until then the message is only looked at.
+  void Consult(const v1::ToJudge& message, Waiting waiting, std::vector<v1::FromJudge>* answers);
   v1::ExecVerdict JudgeExec(const v1::ConsultExec& consult, const v1::Facts& facts, v1::FactsWanted* wanted);
   v1::SessionVerdict JudgeSession(const v1::ConsultSession& consult, const v1::Facts& facts, int rounds,
                                   v1::FactsWanted* wanted) const;

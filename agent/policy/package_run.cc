@@ -162,10 +162,13 @@ PackageRun PackageRunOf(const ExecAct& act, const std::vector<std::string>& know
   return {.name = absl::StrCat(base, " ", command), .because = ""};
 }
 
-std::vector<std::string> PackageManagers() {
-  std::vector<std::string> names;
-  for (const Manager& manager : Managers()) names.emplace_back(manager.name);
-  return names;
+const std::vector<std::string>& PackageManagers() {
+  static const auto* const names = [] {
+    auto* const all = new std::vector<std::string>;
+    for (const Manager& manager : Managers()) all->emplace_back(manager.name);
+    return all;
+  }();
+  return *names;
 }
 
 }  // namespace holdpoint

@@ -25,6 +25,6 @@ PackageRun PackageRunOf(const ExecAct& act, const std::vector<std::string>& know
                         FactBook* facts);
 
 // The programs that are meant, so that each of their runs is asked about.
-std::vector<std::string> PackageManagers();
+const std::vector<std::string>& PackageManagers();
 
 }  // namespace holdpoint
