@@ -1,8 +1,22 @@
 #include "agent/base/utf8.h"
 
 #include <cstdint>
+#include <cstring>
 
 namespace holdpoint {
+namespace {
+
+// Of the ASCII at the beginning, in whole words: most text is nothing else.
+size_t AsciiLength(absl::string_view text) {
+  size_t length = 0;
+  for (uint64_t word; length + sizeof(word) <= text.size(); length += sizeof(word)) {
+    std::memcpy(&word, text.data() + length, sizeof(word));
+    if ((word & 0x8080808080808080ull) != 0) break;
+  }
+  return length;
+}
+
+}  // namespace
 
 size_t Utf8SequenceLength(absl::string_view text) {
   const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
@@ -30,6 +44,10 @@ size_t Utf8SequenceLength(absl::string_view text) {
 
 bool IsValidUtf8(absl::string_view text) {
   while (!text.empty()) {
+    if (const size_t plain = AsciiLength(text); plain > 0) {
+      text.remove_prefix(plain);
+      continue;
+    }
     const size_t length = Utf8SequenceLength(text);
     if (length == 0) return false;
     text.remove_prefix(length);
@@ -38,6 +56,7 @@ bool IsValidUtf8(absl::string_view text) {
 }
 
 std::string ToValidUtf8(absl::string_view text) {
+  if (IsValidUtf8(text)) return std::string(text);
   std::string out;
   out.reserve(text.size());
   while (!text.empty()) {

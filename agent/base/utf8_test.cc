@@ -31,5 +31,17 @@ TEST(Utf8Test, EveryBadByteIsReplacedAndTheRestStays) {
   }
 }
 
+TEST(Utf8Test, ABadByteIsFoundWhereverItStandsAmongPlainText) {
+  for (size_t size = 1; size < 40; ++size) {
+    for (size_t at = 0; at < size; ++at) {
+      std::string text(size, 'x');
+      text[at] = '\xff';
+      EXPECT_FALSE(IsValidUtf8(text)) << at << " of " << size;
+      text.replace(at, 1, "\xc3\xbc");
+      EXPECT_TRUE(IsValidUtf8(text)) << at << " of " << size;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace holdpoint

@@ -3,11 +3,25 @@
 #include <cstdint>
 #include <vector>
 
+#include "absl/container/node_hash_map.h"
 #include "absl/strings/str_format.h"
 #include "agent/base/utf8.h"
 
 namespace holdpoint {
 namespace {
+
+// Those that are text or may hold some: to ask a message which of its fields are set costs more than to look at these.
+const std::vector<const google::protobuf::FieldDescriptor*>& TextFields(const google::protobuf::Descriptor& type) {
+  using google::protobuf::FieldDescriptor;
+  thread_local absl::node_hash_map<const google::protobuf::Descriptor*, std::vector<const FieldDescriptor*>> types;
+  const auto [entry, added] = types.try_emplace(&type);
+  for (int i = 0; added && i < type.field_count(); ++i) {
+    const FieldDescriptor* const field = type.field(i);
+    const bool text = field->type() == FieldDescriptor::TYPE_STRING;
+    if (text || field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) entry->second.push_back(field);
+  }
+  return entry->second;
+}
 
 void FixField(google::protobuf::Message& message, const google::protobuf::FieldDescriptor& field) {
   using google::protobuf::FieldDescriptor;
@@ -15,7 +29,7 @@ void FixField(google::protobuf::Message& message, const google::protobuf::FieldD
   std::string scratch;
   if (field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
     if (!field.is_repeated()) {
-      MakeValidUtf8(*reflection.MutableMessage(&message, &field));
+      if (reflection.HasField(message, &field)) MakeValidUtf8(*reflection.MutableMessage(&message, &field));
       return;
     }
     for (int i = 0; i < reflection.FieldSize(message, &field); ++i) {
@@ -54,9 +68,7 @@ std::string EscapeInvalidUtf8(absl::string_view text) {
 }
 
 void MakeValidUtf8(google::protobuf::Message& message) {
-  std::vector<const google::protobuf::FieldDescriptor*> fields;
-  message.GetReflection()->ListFields(message, &fields);
-  for (const auto* field : fields) FixField(message, *field);
+  for (const auto* field : TextFields(*message.GetDescriptor())) FixField(message, *field);
 }
 
 }  // namespace holdpoint

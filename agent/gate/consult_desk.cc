@@ -154,12 +154,12 @@ void ConsultDesk::Ask(const ConsultPtr& consult, const Session& session, OpenedP
   const absl::Time changed = absl::FromUnixNanos(static_cast<int64_t>(consult->event.file.ctime_ns));
   exec.set_executable_may_change((consult->event.head.flags & HP_FLAG_TIMELESS) != 0 ||
                                  core_.clock.Wall() - changed < kFreshFile);
-  exec.set_stdin_kind(StdinKind(consult->task.id.tgid));
   exec.set_describe_only(!consult->stopped);
   std::string argv_now = consult->event.argv;
   exec.set_argv_cut((consult->event.head.flags & (HP_FLAG_ARGV_CUT | HP_FLAG_ARGV_FAILED)) != 0);
   exec.set_environment_cut(true);
   if (opened != nullptr) {
+    exec.set_stdin_kind(StdinKind(opened->dir));
     exec.set_executable_size(opened->dir.ExecutableSize().value_or(0));
     if (absl::StatusOr<ProcText> argv = opened->dir.Argv(kMaxArgvBytes); argv.ok() && consult->stopped) {
       argv_now = std::move(argv->bytes);

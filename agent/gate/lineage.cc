@@ -32,8 +32,8 @@ std::vector<std::string> AncestorsOf(ProcessId parent, const ProcessId& root) {
   return found;
 }
 
-std::string StdinKind(pid_t tgid) {
-  const absl::StatusOr<struct stat> st = CachedStat(AT_FDCWD, absl::StrCat("/proc/", tgid, "/fd/0").c_str());
+std::string StdinKind(const ProcDir& process) {
+  const absl::StatusOr<struct stat> st = process.StandardInput();
   if (!st.ok()) return "";
   if (S_ISFIFO(st->st_mode)) return "pipe";
   if (S_ISSOCK(st->st_mode)) return "socket";

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "agent/base/ids.h"
+#include "agent/response/proc.h"
 
 namespace holdpoint {
 
@@ -14,7 +15,7 @@ namespace holdpoint {
 std::vector<std::string> AncestorsOf(ProcessId parent, const ProcessId& root);
 
 // What the standard input of a process is: "pipe", "socket" or "file"; empty for a terminal, a device, or none.
-std::string StdinKind(pid_t tgid);
+std::string StdinKind(const ProcDir& process);
 
 // The kernel's own note of who logged in, which sudo does not change; 4294967295 for nobody.
 uint32_t LoginUid(pid_t pid);

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
+#include "agent/base/file_id.h"
 #include "agent/base/status.h"
 #include "agent/response/sys.h"
 
@@ -26,14 +26,13 @@ constexpr uint64_t kNsPerTick = 10'000'000;
 
 // A small file of /proc in one read: the kernel makes it whole for each read from its beginning.
 absl::StatusOr<std::string> ReadSmall(int fd, absl::string_view what) {
-  std::string text(8192, '\0');
+  char text[8192];  // on the stack: all of a string that long would be written to first
   ssize_t got;
   do {
-    got = pread(fd, text.data(), text.size(), 0);
+    got = pread(fd, text, sizeof(text), 0);
   } while (got < 0 && errno == EINTR);
   if (got < 0) return ErrnoStatus(what);
-  text.resize(static_cast<size_t>(got));
-  return text;
+  return std::string(text, static_cast<size_t>(got));
 }
 
 uint64_t Number(const std::vector<absl::string_view>& fields, size_t index) {
@@ -165,10 +164,11 @@ absl::Status ProcDir::CheckArgvPointers() {
 }
 
 absl::StatusOr<uint64_t> ProcDir::ExecutableSize() const {
-  struct stat st {};
-  if (fstatat(dir_.get(), "exe", &st, 0) != 0) return ErrnoStatus("/proc/PID/exe");
+  HP_ASSIGN_OR_RETURN(const struct stat st, CachedStat(dir_.get(), "exe"));
   return static_cast<uint64_t>(st.st_size);
 }
+
+absl::StatusOr<struct stat> ProcDir::StandardInput() const { return CachedStat(dir_.get(), "fd/0"); }
 
 absl::StatusOr<uint64_t> ProcDir::StatusNumber(const char* field) const {
   HP_ASSIGN_OR_RETURN(UniqueFd fd, OpenFile("status", O_RDONLY));

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include <cstddef>
@@ -55,8 +56,9 @@ class ProcDir {
   // as they were. kDataLoss: they are not, or could not be read.
   absl::Status CheckArgvPointers();
 
-  // Bytes of the file that it runs.
+  // Bytes of the file that it runs, and what its standard input is: as they are cached, no file system is waited for.
   absl::StatusOr<uint64_t> ExecutableSize() const;
+  absl::StatusOr<struct stat> StandardInput() const;
 
   // "Uid:" and "TracerPid:" of /proc/PID/status.
   absl::StatusOr<uint32_t> RealUid() const;
