@@ -10,8 +10,9 @@
  * Kernel: 6.1 (bpf_loop, task storage in tracing programs).
  * Forged: argv is user memory (the new image's own, nothing has run in it yet; another process with the right to write
  *         to it could). Names and paths can be chosen by who may rename and mount; (device, inode, ctime) cannot,
- *         except on FUSE, whose server says what it likes, and on tmpfs and ramfs, where a mapping writes without a
- *         trace in ctime: no class makes a file harmless there.
+ *         except on FUSE, whose server says what it likes, on tmpfs and ramfs, where a mapping writes without a
+ *         trace in ctime, on what was mounted with a user namespace's rights (an overlay: its lower file changes
+ *         without it), and where ctime is coarse: no class makes a file harmless there.
  */
 #include "bpf/compat/compat.h"
 #include "bpf/lib/exec_event.h"

@@ -8,6 +8,7 @@
 #include "bpf/lib/label.h"
 #include "bpf/lib/path.h"
 
+#define HP_COARSE_TIME_NS 10000000 /* a clock tick; kFreshFile is longer */
 #define HP_GIVEN_MAX 4096 /* PATH_MAX: the longest file name execve takes */
 
 /* Only hp_exec uses it, which cannot nest: tracepoints run with preemption off. */
@@ -80,9 +81,12 @@ static __always_inline bool hp_has_job_control(struct task_struct *task, const s
 	return session == hp_group_of(task->real_parent, HP_PIDTYPE_SID);
 }
 
-/* A change of a file may leave its ctime as it was. */
+/* A change of a file may leave its ctime as it was: also where the layer below an overlay is in the hands of whoever
+ * mounted it, and where times are coarser than what the loader takes for fresh. */
 static __always_inline bool hp_is_timeless(const struct super_block *sb)
 {
+	if (sb->s_user_ns->level > 0 || sb->s_time_gran > HP_COARSE_TIME_NS)
+		return true;
 	return sb->s_magic == HP_FUSE_SUPER_MAGIC || sb->s_magic == HP_TMPFS_MAGIC || sb->s_magic == HP_RAMFS_MAGIC;
 }
 

@@ -117,9 +117,14 @@ struct qstr {
 	const unsigned char *name;
 };
 
+struct user_namespace {
+	int level; /* 0: the host's own */
+};
 struct super_block {
 	__u32 s_dev;
 	unsigned long s_magic;
+	struct user_namespace *s_user_ns; /* of whoever mounted it */
+	__u32 s_time_gran;                /* nanoseconds */
 };
 struct inode {
 	struct super_block *i_sb;

@@ -1,5 +1,6 @@
 """Who is it that runs: other ways into exec, copies, names that lie, arguments that hide."""
 
+import itertools
 import os
 import shutil
 import subprocess
@@ -92,6 +93,25 @@ class Exec(Scene):
         def attempt(file):
             program = next(programs)
             return f'{program}; {self.program} overwrite {RM} {program} && {program} -f {file}'
+        self.stops(attempt)
+
+    @row('B05', 'a file on an overlay of the session\'s own that ran as something harmless, its lower file filled with the tool', STOPPED)
+    def test_B05_filled_below_an_overlay(self):
+        tries = itertools.count()
+
+        def attempt(file):
+            folder = self.world.workspace / f'overlay-{next(tries)}'
+            for name in ('lower', 'none', 'seen'):
+                (folder / name).mkdir(parents=True)
+            tool = folder / 'lower' / 'tool'
+            tool.write_bytes(self.program.read_bytes().ljust(os.path.getsize(RM), b'\0'))
+            tool.chmod(0o755)
+            for path in (folder, *folder.rglob('*')):
+                os.chown(path, self.world.uid, self.world.uid)
+            mount = f'mount -t overlay overlay -o lowerdir={folder}/lower:{folder}/none {folder}/seen'
+            # What it is may be remembered after a moment.
+            seen = f'i=0; while [ $i -lt 40 ]; do {folder}/seen/tool; i=$((i+1)); done'
+            return f"unshare -Urm sh -c '{mount} && {seen}; cat {RM} > {folder}/lower/tool; {folder}/seen/tool -f {file}'"
         self.stops(attempt)
 
     @row('B05', 'the tool with a byte added, or another program that unlinks', DECLARED)
