@@ -88,7 +88,7 @@ class HelperRun : public std::enable_shared_from_this<HelperRun> {
 
   void Expired() {
     timer_ = 0;
-    if (what_there_is_) return Fail(HelperResult{.wait_status = SIGKILL, .output = std::move(result_.output)});
+    if (what_there_is_) return Fail(HelperResult{.wait_status = SIGKILL, .output = std::move(result_.output), .late = true});
     Fail(absl::DeadlineExceededError("helper used up its time"));
   }
 

@@ -46,12 +46,13 @@ struct HelperRequest {
   int output_as = 3;
   size_t max_output = 64 * 1024;
   absl::Duration budget;
-  bool what_there_is = false;  // past the budget: not an error, but what it wrote until then, as of one that was killed
+  bool what_there_is = false;  // past the budget: no error, but what it wrote until then, and `late`
   std::shared_ptr<int> stuck;  // where given: how many were killed and have not ended yet
 };
 struct HelperResult {
   int wait_status = 0;
   std::string output;
+  bool late = false;
 };
 using HelperDone = std::function<void(absl::StatusOr<HelperResult>)>;
 void RunHelper(EventLoop& loop, const Clock& clock, HelperRequest request, HelperDone done);

@@ -105,6 +105,9 @@ void CredentialDesk::Look(SessionNumber number) {
                       if (!found.ok()) {
                         LogWarning("files with credentials of session ", core_.sessions.IdOf(number),
                                    " were not looked for: ", found.status().message());
+                        if (!absl::IsAborted(found.status())) return;  // As a rule the session is over.
+                        core_.ledger.recorder().CountLoss("credentials", "not looked for", 1);
+                        it->second.again = true;
                         return;
                       }
                       Take(number, from, *found);

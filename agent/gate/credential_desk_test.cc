@@ -443,6 +443,31 @@ TEST_F(CredentialDeskTest, WhatWasFoundBeforeALookHangsIsWatched) {
   Until([&] { return Watched() == 2; });
 }
 
+// It runs as the session's user, who may end it.
+TEST_F(CredentialDeskTest, AReaderThatWasKilledIsCountedAndAnotherOneLooks) {
+  Reader("kill -9 $$");
+  desk_->Look(kSession);
+  Until([&] { return Lost("not looked for") == 1; });
+  Reader("cat FOLDER/found >&3");
+  Find({env_});
+  desk_->Tick();
+  Until([&] { return Watched() == 1; });
+}
+
+TEST_F(CredentialDeskTest, ASessionThatIsOverIsNoLoss) {
+  Reader("echo >> FOLDER/looks; exit 1");
+  desk_->Look(kSession);
+  Until([&] { return Looks() == 1; });
+  Reader("cat FOLDER/found >&3");
+  Find({env_});
+  desk_->Look(kSession);
+  Until([&] {
+    desk_->Tick();
+    return Watched() == 1;
+  });
+  EXPECT_EQ(Lost("not looked for"), 0u);
+}
+
 TEST_F(CredentialDeskTest, TheCodingAgentIsItsFirstProcessAndWhatThatForked) {
   const WatchedFile key = MadeWatchedFile("/work/key", "key"), aws = MadeWatchedFile("/home/u/.aws/credentials", "aws");
   Watch({env_, key, aws});

@@ -120,7 +120,8 @@ void FactsReader::Watch(pid_t pid, uid_t user, const std::vector<std::string>& p
   request.what_there_is = true;
   RunHelper(loop_, clock_, std::move(request), [done = std::move(done)](absl::StatusOr<HelperResult> result) {
     if (!result.ok()) return done(result.status());
-    const bool late = WIFSIGNALED(result->wait_status);
+    const bool late = result->late;
+    if (!late && WIFSIGNALED(result->wait_status)) return done(absl::AbortedError("the reader was killed"));
     if (!late && WEXITSTATUS(result->wait_status) != 0) return done(absl::UnavailableError("it failed"));
     Watched watched{.files = std::vector<WatchedFile>(result->output.size() / sizeof(WatchedFile)), .whole = !late};
     const size_t bytes = watched.files.size() * sizeof(WatchedFile);

@@ -52,6 +52,7 @@ class FactsReader {
     std::vector<WatchedFile> files;
     bool whole = true;
   };
+  // kAborted: somebody has ended the reader, which runs as `user`.
   using WatchDone = std::function<void(absl::StatusOr<Watched>)>;
   void Watch(pid_t pid, uid_t user, const std::vector<std::string>& patterns, int files, int folders,
              WatchDone done);
