@@ -38,11 +38,18 @@ end() { # The record and the log, for people; then the machine is off.
 	poweroff -f
 }
 start() {
-	holdpointd --scope $scope --instance test --config /etc/holdpoint.yaml --rules /rules --state /var/lib/hp \
-		--run /run/hp --pin /sys/fs/bpf/hp --bin /bin --ready-fd 9 "$@" 9>/tmp/ready 2>>/tmp/gate.log &
-	gate=$!
-	read -r ready </tmp/ready
-	[ "$ready" = READY ] || end
+	attempts=0
+	while :; do
+		holdpointd --scope $scope --instance test --config /etc/holdpoint.yaml --rules /rules --state /var/lib/hp \
+			--run /run/hp --pin /sys/fs/bpf/hp --bin /bin --ready-fd 9 "$@" 9>/tmp/ready 2>>/tmp/gate.log &
+		gate=$!
+		ready=
+		read -r ready </tmp/ready
+		[ "$ready" = READY ] && return
+		attempts=$((attempts + 1))
+		# This machine is busy: the judge needs longer than it has for its configuration.
+		[ $attempts -lt 4 ] && tail -n 1 /tmp/gate.log | grep -q 'judge did not answer' || end
+	done
 }
 inside() { # ENVIRONMENT SHELL: a session of its own in the scope
 	attempts=0
@@ -80,4 +87,10 @@ hold() { # A session in the background whose removal of $file is held since $beg
 		# The judge had no time on this machine, and the fail mode has decided.
 	done
 }
+disk() { # Something on /disk whose ctime can be believed, which that of a file in memory can't.
+	for name in $(cat /modules/order); do [ ! -e /modules/$name.ko ] || insmod /modules/$name.ko; done
+	mkdir -p /disk
+	mount -o loop -t ext4 /disk.img /disk
+}
+asked() { holdpoint --run /run/hp status --json | grep -o '"exec_asked":[0-9]*' | cut -d: -f2; }
 recorded() { holdpoint events --state /var/lib/hp --json | grep -q "$1"; } # PATTERN

@@ -20,6 +20,8 @@ CONFIG = '''environments:
     owners: {{approval: [dana], rollback: [dana], incident: [dana]}}
 destinations:
   - {{cidr: ["127.0.9.0/24"], ports: [5432], environment: production}}
+credentials:
+  - {{name: deploy-token, environment: production, files: ["/tmp/deploy-token"]}}
 resources:
   - {{type: path, id: "/precious/*", environment: production}}
 limits: {{hold_ms: {hold_ms}, consult_ms: 10000}}
@@ -32,8 +34,13 @@ def series():
     return sys.argv.pop(1) if len(sys.argv) > 1 else '6.1'
 
 
-def _system(folder, scene, hold_ms, programs):
+def _system(folder, modules, scene, hold_ms, programs):
     made = image.System(folder)
+    for name in image.MODULES:
+        if (modules / f'{name}.ko').exists():
+            made.program(modules / f'{name}.ko', f'modules/{name}.ko')
+    made.text('modules/order', ' '.join(image.MODULES))
+    made.disk(['/usr/bin/printf'])
     for name in ('holdpointd', 'holdpoint-judge', 'holdpoint-reader', 'holdpoint-presence', 'holdpoint-warden', 'holdpoint'):
         made.program(BIN / name, strip=True)
     made.program('/bin/busybox')
@@ -76,7 +83,7 @@ def play(kernel, scene, seconds=900, hold_ms=3000, programs=(), memory=1536, cpu
     package, vmlinuz = image.kernel(kernel)
     with tempfile.TemporaryDirectory() as work:
         os.chmod(work, 0o755)
-        _system(f'{work}/root', scene, hold_ms, programs).pack(f'{work}/initramfs')
+        _system(f'{work}/root', vmlinuz.parent / 'modules', scene, hold_ms, programs).pack(f'{work}/initramfs')
         # What the machine says, as it says it: the one thing to look at when a kernel hangs.
         with open(pathlib.Path(os.environ['HP_BUILD_DIR']) / f'kernel-{kernel}-{scene}.console', 'wb') as log:
             return Console(package, image.boot(vmlinuz, f'{work}/initramfs', seconds, log, memory, cpus))

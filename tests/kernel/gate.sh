@@ -10,6 +10,27 @@ check refused-kept data "$(cat /precious/a 2>&1)"
 check neighbour rc=0 "$(inside staging 'cat /etc/passwd >/dev/null; echo rc=$?')"
 check label-orphan rc=126 "$(inside staging '(rm /precious/a; echo rc=$?) & wait')"
 
+# A credential is read: who did it is in the record. It is read when it is watched.
+echo secret >/tmp/deploy-token
+mkfifo /tmp/go
+watched() { holdpoint --run /run/hp status --json | grep -q '[^0-9]1 watched'; }
+inside staging 'read -r x </tmp/go; cat /tmp/deploy-token' >/tmp/said &
+reader=$!
+until_seen watched && echo >/tmp/go
+wait $reader
+check credential-there secret "$(cat /tmp/said)"
+until_seen recorded '"credential_read"'
+check credential-read ok "$(recorded '"credential_read".*/bin/cat.*deploy-token' && echo ok)"
+
+# What was seen once and has nothing of a rule in its arguments is not asked about again.
+disk
+inside staging '/disk/printf x >/dev/null'
+before=$(asked)
+check triage-runs rc=0 "$(inside staging 'i=0; while [ $i -lt 20 ]; do /disk/printf x >/dev/null || exit; i=$((i + 1)); done; echo rc=$?')"
+asked_of_20=$(($(asked) - before))
+echo "HP-SAYS asked about $asked_of_20 of 20"
+check triage ok "$([ $asked_of_20 -lt 10 ] && echo ok || echo $asked_of_20 of 20 were asked about)"
+
 # A session of root turns on the gate: denied by LSM, which all of these kernels have.
 check tamper-kill rc=1 "$(inside staging "kill -9 $gate; echo rc=\$?")"
 check tamper-told 1 "$(holdpoint events --state /var/lib/hp --json | grep -c '; denied')"

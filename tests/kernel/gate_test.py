@@ -12,7 +12,8 @@ class Gate(unittest.TestCase):
 
     def test_gate_holds_what_it_promises_and_names_its_rungs(self):
         emulator.play(KERNEL, 'gate').expect(
-            self, 'ready', 'refused', 'told', 'refused-kept', 'neighbour', 'label-orphan', 'tamper-kill', 'tamper-told',
+            self, 'ready', 'refused', 'told', 'refused-kept', 'neighbour', 'label-orphan', 'credential-there',
+            'credential-read', 'triage-runs', 'triage', 'tamper-kill', 'tamper-told',
             'outside-not-gated', 'connect-refused', 'connect-neighbour', 'storm-kept', 'gate-killed-held',
             'gate-killed-kept', 'restarted', 'verify-exit', 'stopped', 'no-pins-left')
 

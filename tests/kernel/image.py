@@ -1,6 +1,7 @@
 """Debian's kernels and a small system to boot them with, in an emulator: nothing is installed, nothing needs KVM."""
 
 import gzip
+import lzma
 import os
 import pathlib
 import re
@@ -11,6 +12,9 @@ import tempfile
 import time
 
 CACHE = pathlib.Path(os.environ.get('HP_CACHE', pathlib.Path.home() / '.cache' / 'holdpoint')) / 'kernels'
+
+# For a disk, in the order in which they are loaded; one that is not there is part of the kernel.
+MODULES = ('loop', 'crc16', 'crc32c_generic', 'libcrc32c', 'mbcache', 'jbd2', 'ext4')
 
 
 def newest_package(series):
@@ -26,10 +30,10 @@ def newest_package(series):
 
 
 def kernel(series):
-    """(package, path of the kernel image), fetched once and kept."""
+    """(package, path of the kernel image), fetched once and kept, with MODULES beside it."""
     package = newest_package(series)
     folder = CACHE / package
-    if not list(folder.glob('vmlinuz-*')):
+    if not list(folder.glob('vmlinuz-*')) or not (folder / 'modules').is_dir():
         with tempfile.TemporaryDirectory() as work:
             os.chmod(work, 0o755)
             subprocess.run(['apt-get', '-q', 'download', package], cwd=work, check=True, stdout=subprocess.DEVNULL)
@@ -37,6 +41,11 @@ def kernel(series):
             folder.mkdir(parents=True, exist_ok=True)
             for image in pathlib.Path(work, 'x', 'boot').glob('vmlinuz-*'):
                 shutil.copy(image, folder)
+            (folder / 'modules').mkdir(exist_ok=True)
+            for name in MODULES:
+                for module in pathlib.Path(work, 'x').rglob(f'{name}.ko*'):
+                    packed = module.read_bytes()
+                    (folder / 'modules' / f'{name}.ko').write_bytes(lzma.decompress(packed) if module.suffix == '.xz' else packed)
     return package, next(folder.glob('vmlinuz-*'))
 
 
@@ -68,6 +77,14 @@ class System:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding='utf-8')
         path.chmod(mode)
+
+    def disk(self, programs):
+        """An ext4 file system, `disk.img`, with these programs: the files of the system itself lie in memory."""
+        with tempfile.TemporaryDirectory() as work:
+            for program in programs:
+                shutil.copy(program, work)
+            subprocess.run(['/usr/sbin/mke2fs', '-q', '-t', 'ext4', '-I', '256', '-d', work, self.root / 'disk.img', '8M'],
+                           check=True)
 
     def pack(self, target):
         names = '\0'.join(str(p.relative_to(self.root)) for p in self.root.rglob('*'))
