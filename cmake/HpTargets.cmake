@@ -4,6 +4,8 @@
 #     makes the static library hp_NAME with the alias holdpoint::NAME.
 #   hp_binary(NAME SOURCES main.cc ... PRIVATE t ...)
 #     makes the executable NAME in <build>/bin; the target "programs" builds all of these and nothing else.
+#   hp_link_in(NAME)
+#     links Abseil and Protobuf into it.
 #   hp_test(NAME SOURCES a_test.cc ... PRIVATE t ... [ROOT] [SLOW] [ENV K=V ...])
 #     makes a GoogleTest executable and registers it with ctest under its own name.
 #     ROOT: needs the real kernel and root (label "root", runs alone). SLOW: only with scripts/test --all.
@@ -45,6 +47,12 @@ function(hp_binary name)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
   add_dependencies(programs ${name})
   install(TARGETS ${name})
+endfunction()
+
+# For a program that is started very often: the shared libraries of Abseil and Protobuf are some thirty, and to look up their
+# symbols is most of what its start costs. Where there are no archives of them it is linked as any other.
+function(hp_link_in name)
+  set_target_properties(${name} PROPERTIES RULE_LAUNCH_LINK ${PROJECT_SOURCE_DIR}/cmake/link-in.sh)
 endfunction()
 
 function(hp_test name)
