@@ -26,6 +26,8 @@ absl::StatusOr<struct stat> CachedStat(int at, const char* path, int flags) {
   st.st_mode = seen.stx_mode;
   st.st_uid = seen.stx_uid;
   st.st_gid = seen.stx_gid;
+  st.st_nlink = seen.stx_nlink;
+  st.st_rdev = makedev(seen.stx_rdev_major, seen.stx_rdev_minor);
   st.st_size = static_cast<off_t>(seen.stx_size);
   st.st_ctim = {.tv_sec = seen.stx_ctime.tv_sec, .tv_nsec = seen.stx_ctime.tv_nsec};
   return st;

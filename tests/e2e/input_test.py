@@ -21,6 +21,16 @@ int main(int argc, char **argv) {
 	return 0;
 }
 '''
+# A terminal for what the arguments start, with an end of input typed at it.
+TYPED = '''
+import os, pty, sys
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execv(sys.argv[1], sys.argv[1:])
+os.write(terminal, bytes([4]))
+sys.stdout.write(os.read(terminal, 100).decode())
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+'''
 # Every way in which text comes to a client; {} is a file with it.
 WAYS = {
     'heredoc': "{psql} -d shop <<'EOF'\n{text}\nEOF\n",
@@ -97,6 +107,16 @@ class Judged(InputCase):
                 judgement = self.judgements()[-1]
                 self.assertEqual((judgement['verdict'], judgement['rule']), ('hold', 'databases.sql-cut'))
                 self.assertIn('may drop anything', judgement['reason'])
+
+    def test_what_will_be_typed_at_a_terminal_is_said_to_be_unseen(self):
+        at_a_terminal = self.write('at_a_terminal.py', TYPED)
+        for way in (f'/usr/bin/python3 {at_a_terminal} {self.psql} -d shop', f'{self.psql} -d shop < /dev/null'):
+            with self.subTest(way):
+                code, out, err = self.finish(self.session(way))
+                self.assertEqual((code, out[:5]), (0, 'runs:'), err)
+        typed, = self.judgements()  # the other is only counted
+        self.assertEqual((typed['verdict'], typed['rule']), ('audit', 'databases.sql-unseen'))
+        self.assertIn('standard input, a terminal', typed['reason'])
 
     def test_ten_megabytes_are_read_up_to_the_bound_and_asked_about(self):
         long = self.write('long.sql', 'select 1;\n' * 1_048_576)
