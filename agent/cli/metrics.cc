@@ -56,7 +56,7 @@ void Daemon(Exposition& out, const Json& of) {
          Number(judge, "restarts"));
 }
 
-void Record(Exposition& out, const Json& record) {
+void Record(Exposition& out, const Json& record, const Json& spool) {
   out.Family("holdpoint_events_total", "counter", "Events that the spool took, by type.");
   const Json events = Part(record, "events"), verdicts = Part(record, "verdicts");
   for (const auto& [type, count] : events.items()) out.Sample({{"type", type}}, count.get<double>());
@@ -68,6 +68,8 @@ void Record(Exposition& out, const Json& record) {
   for (const Json& loss : record.value("losses", Json::array())) {
     out.Sample({{"stage", TextOf(loss, "stage")}, {"reason", TextOf(loss, "reason")}}, Number(loss, "count"));
   }
+  Single(out, "holdpoint_losses_of_unknown_size_total", "counter", "Losses whose number of events nobody knows.",
+         Number(spool, "losses_unknown"));
   Single(out, "holdpoint_record_bytes_total", "counter", "Bytes of the events that the spool took.",
          Number(record, "bytes"));
   Single(out, "holdpoint_evicted_delivered_events_total", "counter",
@@ -95,13 +97,13 @@ void Delivery(Exposition& out, const Json& spool, const Json& delivery) {
     Single(out, "holdpoint_last_delivery_timestamp_seconds", "gauge", "When the brokers last took an event.",
            Number(spool, "last_delivery"));
   }
+  Single(out, "holdpoint_stream_blocked", "gauge", "1 where something keeps events from being delivered.",
+         TextOf(spool, "trouble").empty() ? 0 : 1);
   if (NumberOf(delivery, "delivered") == 0) return;  // The stream process said nothing.
   Single(out, "holdpoint_delivered_events_total", "counter", "Events that the brokers have.",
          Number(delivery, "delivered"));
   Single(out, "holdpoint_stream_restarts_total", "counter", "Times that the stream began anew with the brokers.",
          Number(delivery, "restarts"));
-  Single(out, "holdpoint_stream_blocked", "gauge", "1 where something keeps events from being delivered.",
-         TextOf(spool, "trouble").empty() ? 0 : 1);
   out.Family("holdpoint_delivery_delay_seconds", "histogram", "From the recording of an event to the brokers' word.");
   Histogram(out, {}, Part(delivery, "delay"));
 }
@@ -109,7 +111,7 @@ void Delivery(Exposition& out, const Json& spool, const Json& delivery) {
 std::string Render(const Json& of) {
   Exposition out;
   Daemon(out, of);
-  Record(out, Part(of, "record"));
+  Record(out, Part(of, "record"), Part(of, "spool"));
   Spool(out, Part(of, "spool"));
   Delivery(out, Part(of, "spool"), Part(of, "delivery"));
   out.Family("holdpoint_consult_seconds", "histogram",

@@ -107,6 +107,7 @@ absl::StatusOr<int> Status(const Context& context) {
   const Json judge = status.value("judge", Json::object()), spool = status.value("spool", Json::object());
   const bool alive = FlagOf(judge, "alive"), color = context.Colored();
   const int64_t lost = NumberOf(spool, "lost");
+  const bool more_lost = NumberOf(spool, "losses_unknown") > 0;
   const std::string mode = TextOf(status, "mode");
   Print(LiftedLines(context, status));
   Print(absl::StrCat(
@@ -121,7 +122,9 @@ absl::StatusOr<int> Status(const Context& context) {
       NumberOf(judge, "restarts"), " times\n",  //
       "record    ", HumanBytes(static_cast<uint64_t>(NumberOf(spool, "bytes"))), ", last event ",
       NumberOf(spool, "last_sequence"), ", ",
-      Painted(absl::StrCat(lost, " lost"), lost == 0 ? Tone::kPlain : Tone::kBad, color), OldestText(spool), ", in ",
+      Painted(absl::StrCat(lost, more_lost ? " and an unknown number more lost" : " lost"),
+              lost == 0 && !more_lost ? Tone::kPlain : Tone::kBad, color),
+      OldestText(spool), ", in ",
       Safe(TextOf(status, "state")), "\n"));
   Print(DeliveryLines(context, spool));
   Print(SinkLines(context, status));

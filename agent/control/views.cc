@@ -197,6 +197,7 @@ Json ToJson(const StatusView::Spool& spool) {
   return {{"bytes", spool.bytes},
           {"last_sequence", spool.last_sequence},
           {"lost", spool.lost},
+          {"losses_unknown", spool.losses_unknown},
           {"oldest", spool.oldest},
           {"in_reserve", spool.in_reserve},
           {"kafka", spool.kafka},

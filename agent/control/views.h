@@ -51,6 +51,7 @@ struct StatusView {
     uint64_t bytes = 0;
     uint64_t last_sequence = 0;
     uint64_t lost = 0;
+    uint64_t losses_unknown = 0;  // losses whose number nobody knows; not in `lost`
     int64_t oldest = 0;       // when its oldest record was made; 0: unknown
     bool in_reserve = false;  // the disk is full: only refusals, holds and decisions are written
     bool kafka = false;       // there are brokers; without them what follows says nothing

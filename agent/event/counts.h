@@ -27,11 +27,19 @@ struct RecordCounts {
   std::map<std::string, uint64_t> events;    // them by body: "exec", "decision", ...
   std::map<std::string, uint64_t> verdicts;  // acts by verdict, "allow" with those that are only counted in rollups
   std::map<LossKey, uint64_t> losses;        // what no record and no reader will ever show
+  uint64_t lost_before = 0;                  // of them: lost by an earlier run, declared by this one
+  uint64_t losses_unknown = 0;               // declared losses that nobody knows the number of; not in `losses`
   uint64_t evicted_delivered = 0;            // records that went from this host when the brokers had them: no loss
 
   uint64_t lost() const {
     uint64_t sum = 0;
     for (const auto& [key, count] : losses) sum += count;
+    return sum;
+  }
+  // Of them, what is in the record, and nobody judged it.
+  uint64_t unjudged() const {
+    uint64_t sum = 0;
+    for (const auto& [key, count] : losses) sum += key.first == "judge" ? count : 0;
     return sum;
   }
 };

@@ -103,7 +103,7 @@ absl::StatusOr<uint64_t> Recorder::Append(v1::Envelope& event, RecordClass recor
   event.set_time_unix_ns(absl::ToUnixNanos(clock_.Wall()));
   if (event.boot_ns() == 0) event.set_boot_ns(clock_.Boot().ns);
   if (event.ByteSizeLong() + 16 > kMaxRecordBytes) {  // 16: the session's sequence is not in yet.
-    pending_losses_[{"record", "larger than the limit"}]++;
+    Owe({"record", "larger than the limit"}, 1, false);
     Lose("record", "larger than the limit", 1);
     return absl::InvalidArgumentError(
         absl::StrCat("event of ", event.ByteSizeLong(), " bytes: a record holds at most ", kMaxRecordBytes));
@@ -126,6 +126,12 @@ absl::StatusOr<uint64_t> Recorder::Append(v1::Envelope& event, RecordClass recor
 
 void Recorder::Lose(absl::string_view stage, absl::string_view reason, uint64_t count) {
   counts_.losses[{std::string(stage), std::string(reason)}] += count;
+}
+
+void Recorder::Owe(LossKey key, uint64_t count, bool unknown) {
+  Undeclared& owed = pending_losses_[std::move(key)];
+  owed.count += count;
+  owed.unknown |= unknown;
 }
 
 void Recorder::Count(const v1::Envelope& event) {
@@ -176,8 +182,9 @@ absl::Status Recorder::DeclareLosses(RecordClass worth) {
     v1::Loss& loss = *event.mutable_loss();
     loss.set_stage(it->first.first);
     loss.set_reason(it->first.second);
-    loss.set_count(it->second);
-    loss.set_total(counts_.losses[it->first]);
+    loss.set_count(it->second.count);
+    loss.set_unknown(it->second.unknown);
+    if (const auto total = counts_.losses.find(it->first); total != counts_.losses.end()) loss.set_total(total->second);
     HP_RETURN_IF_ERROR(AppendOwn(std::move(event), std::max(worth, RecordClass::kContext)));
     pending_losses_.erase(it);
   }
@@ -243,7 +250,7 @@ uint64_t Recorder::NextOfSession(const v1::Envelope& event) {
 void Recorder::CountLoss(absl::string_view stage, absl::string_view reason, uint64_t count) {
   if (count == 0) return;
   absl::MutexLock lock(&mutex_);
-  pending_losses_[{std::string(stage), std::string(reason)}] += count;
+  Owe({std::string(stage), std::string(reason)}, count, false);
   Lose(stage, reason, count);
 }
 
@@ -258,13 +265,19 @@ absl::Status Recorder::DeclareLoss(v1::Loss loss) {
   absl::MutexLock lock(&mutex_);
   const LossKey key{loss.stage(), loss.reason()};
   const uint64_t count = loss.count();
-  Lose(key.first, key.second, count);
-  loss.set_total(counts_.losses[key]);
+  if (loss.unknown()) {
+    ++counts_.losses_unknown;
+  } else {
+    Lose(key.first, key.second, count);
+    if (!loss.run_id().empty() && loss.run_id() != stream_.run_id()) counts_.lost_before += count;
+    loss.set_total(counts_.losses[key]);
+  }
+  const bool unknown = loss.unknown();
   absl::Status declared = DeclareUnwritten(RecordClass::kContext);
   v1::Envelope event;
   *event.mutable_loss() = std::move(loss);
   if (declared.ok()) declared = AppendOwn(std::move(event), RecordClass::kContext);
-  if (!declared.ok()) pending_losses_[key] += count;
+  if (!declared.ok()) Owe(key, count, unknown);
   return declared;
 }
 

@@ -84,6 +84,11 @@ class Recorder {
   absl::Status AppendOwn(v1::Envelope event, RecordClass record_class) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status DeclareUnwritten(RecordClass worth) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status DeclareLosses(RecordClass worth) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  struct Undeclared {
+    uint64_t count = 0;
+    bool unknown = false;  // more than that, and nobody knows how much
+  };
+  void Owe(LossKey key, uint64_t count, bool unknown) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Lose(absl::string_view stage, absl::string_view reason, uint64_t count) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Count(const v1::Envelope& event) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void CollectEvictions() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -100,7 +105,7 @@ class Recorder {
   std::string buffer_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_map<std::string, uint64_t> sessions_ ABSL_GUARDED_BY(mutex_);
   std::deque<std::string> ended_sessions_ ABSL_GUARDED_BY(mutex_);
-  std::map<LossKey, uint64_t> pending_losses_ ABSL_GUARDED_BY(mutex_);
+  std::map<LossKey, Undeclared> pending_losses_ ABSL_GUARDED_BY(mutex_);
   std::deque<Eviction> pending_evictions_ ABSL_GUARDED_BY(mutex_);
   bool undeclared_ ABSL_GUARDED_BY(mutex_) = false;       // the sink waits to hear of EvictionsDeclared
   uint64_t unwritten_first_ ABSL_GUARDED_BY(mutex_) = 0;  // 0: everything up to the head is written

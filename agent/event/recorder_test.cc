@@ -175,7 +175,24 @@ TEST_F(RecorderTest, LossWithATimeIsDeclaredAtOnceAndCountedWhereItCannotBe) {
   EXPECT_EQ(sink_.Parsed(1).loss().count(), 4u);
   EXPECT_EQ(sink_.Parsed(1).loss().total(), 8u);
   EXPECT_EQ(recorder_->counts().losses.at({"gate", "killed"}), 8u);
+  EXPECT_EQ(recorder_->counts().lost_before, 8u);
+  EXPECT_EQ(recorder_->counts().losses_unknown, 0u);
   EXPECT_THAT(CheckChain(), testing::IsEmpty());
+}
+
+TEST_F(RecorderTest, LossWhoseNumberIsUnknownIsNoneOfZero) {
+  v1::Loss loss;
+  loss.set_stage("gate");
+  loss.set_reason("the host went down");
+  loss.set_unknown(true);
+  sink_.failures_left = 1;
+  EXPECT_FALSE(recorder_->DeclareLoss(loss).ok());
+  ASSERT_TRUE(recorder_->FlushLosses().ok());
+  ASSERT_EQ(sink_.records.size(), 1u);
+  EXPECT_TRUE(sink_.Parsed(0).loss().unknown());
+  EXPECT_EQ(sink_.Parsed(0).loss().count(), 0u);
+  EXPECT_EQ(recorder_->counts().losses_unknown, 1u);
+  EXPECT_TRUE(recorder_->counts().losses.empty());
 }
 
 TEST_F(RecorderTest, LossThatTheSinkRefusesIsDeclaredLater) {

@@ -353,9 +353,16 @@ void Gate::DeclareOwedBefore() {
   const Account::Left& left = kernel_->left_unwritten();
   if (left.known) {
     ledger_->Owed(left, "the gate was killed", before.previous_run_id);
+  } else if (kernel_->TookOver() && !left.begun) {
+    kernel_losses_.Skip(*kernel_);
+    ledger_->OwedUnknown("the kernel's maps are of a version that kept no account", before.previous_last_time,
+                         before.previous_run_id);
   } else if (before.previous_last_sequence > 0 && !before.previous_stopped) {
-    ledger_->OwedUnknown(before.previous_last_time, before.previous_run_id);
+    // Begun and not known: the run before was killed where this one is now, and owed it for one before that.
+    ledger_->OwedUnknown("the host went down, or the kernel's maps are gone",
+                         left.begun ? absl::InfinitePast() : before.previous_last_time, before.previous_run_id);
   }
+  kernel_->account().SetKnown();
 }
 
 void Gate::StartNotifier() {

@@ -10,6 +10,25 @@
 #include "agent/gate/stat_names.h"
 
 namespace holdpoint {
+namespace {
+
+// What this run lost is bad. What one before it left to be declared, and what ran while there was no gate, is to be known.
+DoctorRow RecordRow(const RecordCounts& counts) {
+  const uint64_t unjudged = counts.unjudged();
+  const uint64_t lost = counts.lost() - unjudged - counts.lost_before;
+  DoctorRow row{.check = "record", .ok = lost == 0, .detail = absl::StrCat(counts.recorded, " events, ", lost, " lost")};
+  if (counts.lost_before > 0) {
+    absl::StrAppend(&row.detail, "; an earlier run was killed: ", counts.lost_before,
+                    " acts that it knew of are not in the record");
+  }
+  if (counts.losses_unknown > 0) absl::StrAppend(&row.detail, "; an earlier run lost a number that nobody knows");
+  if (unjudged > 0) absl::StrAppend(&row.detail, "; ", unjudged, " acts were judged by nobody");
+  row.warning = counts.lost_before > 0 || counts.losses_unknown > 0 || unjudged > 0;
+  if (row.warning || !row.ok) row.advice = "each loss is in the record, with its reason: holdpoint events --kind loss";
+  return row;
+}
+
+}  // namespace
 
 void Gate::StatusReport(std::vector<std::string>* bodies, bool peer_in_session) {
   StatusView view;
@@ -141,10 +160,7 @@ void Gate::DoctorReport(std::vector<std::string>* bodies) {
                     absl::StrCat(sinks.names.size(), " configured, started again ", sinks.restarts, " times"),
                     sinks.alive ? "" : "holdpoint-sinks does not run: its messages say why; the spool keeps every event"});
   }
-  const RecordCounts counts = record_desk_->Counts();
-  const uint64_t lost = counts.lost();
-  rows.push_back({"record", lost == 0, absl::StrCat(counts.recorded, " events, ", lost, " lost"),
-                  lost == 0 ? "" : "the losses are in the record, by reason: holdpoint events --kind loss"});
+  rows.push_back(RecordRow(record_desk_->Counts()));
   *bodies = DoctorBodies(rows);
 }
 

@@ -12,6 +12,8 @@ class KernelLosses {
  public:
   // Declares what is new since the last call of any daemon. True: events were lost.
   bool Declare(Kernel& kernel, Recorder& recorder);
+  // What was counted so far is not declared: a daemon did that whose maps had no account.
+  void Skip(Kernel& kernel);
 };
 
 }  // namespace holdpoint

@@ -134,12 +134,12 @@ void Ledger::Owed(const Account::Left& left, absl::string_view reason, const std
   }
 }
 
-void Ledger::OwedUnknown(absl::Time since, const std::string& run_id) {
+void Ledger::OwedUnknown(absl::string_view why, absl::Time since, const std::string& run_id) {
   v1::Loss loss;
   loss.set_stage("gate");
-  loss.set_reason("what was not written: the host went down, or the kernel's maps are gone");
+  loss.set_reason(absl::StrCat("what was not written: ", why));
   loss.set_unknown(true);
-  loss.set_first_unix_ns(absl::ToUnixNanos(since));
+  loss.set_first_unix_ns(since == absl::InfinitePast() ? 0 : absl::ToUnixNanos(since));
   loss.set_last_unix_ns(absl::ToUnixNanos(clock_.Wall()));
   loss.set_run_id(run_id);
   if (absl::Status declared = recorder_.DeclareLoss(std::move(loss)); !declared.ok()) Problem(declared);

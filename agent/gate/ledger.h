@@ -40,8 +40,9 @@ class Ledger {
   void Rolled(const Session* session, const std::vector<Rollup>& rollups);
   // What a daemon knew of and did not write; nothing where it owes nothing. `run_id`: whose; empty for this one's.
   void Owed(const Account::Left& left, absl::string_view reason, const std::string& run_id);
-  // An earlier run ended without a word, and nothing is left that says what it had not written.
-  void OwedUnknown(absl::Time since, const std::string& run_id);
+  // An earlier run ended without a word, and nothing is left that says what it had not written. `since` infinitely past:
+  // not known either.
+  void OwedUnknown(absl::string_view why, absl::Time since, const std::string& run_id);
 
   // On stable storage when this returns; a failure is logged and counted, the caller goes on.
   void Sync();

@@ -43,7 +43,9 @@ StatusView::Spool RecordDesk::Report() {
   StatusView::Spool view;
   view.bytes = depth.bytes;
   view.last_sequence = ledger_.recorder().head().sequence;
-  view.lost = Counts().lost();
+  const RecordCounts counts = Counts();
+  view.lost = counts.lost();
+  view.losses_unknown = counts.losses_unknown;
   view.in_reserve = depth.in_reserve;
   if (depth.oldest != absl::InfiniteFuture()) view.oldest = absl::ToUnixSeconds(depth.oldest);
   view.kafka = kafka_;

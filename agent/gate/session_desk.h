@@ -15,6 +15,8 @@
 
 namespace holdpoint {
 
+struct KeptFile;
+
 // Sessions from the first exec of a coding agent to the end of its last process.
 class SessionDesk {
  public:
@@ -65,7 +67,8 @@ class SessionDesk {
   // kernel knows no labelled process any more. `done` (may be null) gets the number killed.
   void Kill(SessionNumber number, const std::string& why, std::function<void(absl::StatusOr<int>)> done);
 
-  // After a restart: the sessions that the kernel still labels. What was held by the earlier daemon is ended.
+  // After a restart: the sessions that the kernel still labels, and those that ended without a gate. What was held by the
+  // earlier daemon is ended.
   absl::Status TakeOver();
 
   // See CarriedSession.
@@ -88,6 +91,8 @@ class SessionDesk {
 
   // `leaving` is a candidate that is about to be dissolved: what carries its label may be taken over.
   absl::StatusOr<SessionNumber> Start(const SessionRoot& root, const v1::SessionVerdict& verdict, SessionNumber leaving);
+  Session SessionOf(SessionNumber number, const KeptFile& kept) const;
+  bool EndedBefore(SessionNumber number);
   Session* SessionBelow(const ProcessId& root, SessionNumber leaving);
   absl::StatusOr<SessionNumber> Join(Session& session, const SessionRoot& root, const v1::SessionVerdict& verdict);
   void NameRoot(SessionNumber number, const SessionRoot& root);  // of a session that was launched

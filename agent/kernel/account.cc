@@ -18,7 +18,11 @@ hp_event_header HeaderOf(absl::Span<const std::byte> record) {
 }  // namespace
 
 Account::Left Account::LeftIn(const hp_account& page, const std::array<uint64_t, HP_RINGS>& consumed) {
-  Left left{.known = page.kept == 1, .acts = {}, .since = {page.since_boot_ns}, .last = {page.last_boot_ns}};
+  Left left{.known = page.kept == 1,
+            .begun = page.since_boot_ns != 0,
+            .acts = {},
+            .since = {page.since_boot_ns},
+            .last = {page.last_boot_ns}};
   if (!left.known) return left;
   const __u64* taken = page.taken;
   for (size_t ring = 0; ring < HP_RINGS; ++ring) {
@@ -47,8 +51,9 @@ void Account::Keep(hp_account* page, const Left& left, BootTime now) {
   for (__u64& at : page->at) Store(at, 0);
   for (size_t act = 0; act < HP_ACT_COUNT; ++act) Store(page->taken[act], page->settled[act] + left.acts[act]);
   if (!left.known) Store(page->since_boot_ns, now.ns);
-  Store(page->kept, 1);
 }
+
+void Account::SetKnown() { Store(page_->kept, 1); }
 
 void Account::Take(size_t ring, uint64_t position, absl::Span<const std::byte> record) {
   const std::optional<hp_act> act = ActOf(record);

@@ -24,6 +24,7 @@ class Account {
   // What an earlier daemon left.
   struct Left {
     bool known = false;  // false: there was no account, or its memory is gone
+    bool begun = false;  // a daemon began it, whether or not it got to SetKnown()
     Acts acts{};
     BootTime since;  // all of them ran at or after it
     BootTime last;   // and before it
@@ -37,8 +38,11 @@ class Account {
   Account() = default;  // in this process's own memory, for tests
   Account(const Account&) = delete;
   Account& operator=(const Account&) = delete;
-  // From here on the account is in `page`, which outlives it, and goes on behind what was `left` there.
+  // From here on the account is in `page`, which outlives it, and goes on behind what was `left` there. Where that is not
+  // known it stays so, for the next daemon too, until SetKnown().
   void Keep(hp_account* page, const Left& left, BootTime now);
+  // The record says of what was left that nobody knows it.
+  void SetKnown();
 
   // A record of a ring, before it is handed on. `position`: where it lies.
   void Take(size_t ring, uint64_t position, absl::Span<const std::byte> record);

@@ -23,7 +23,10 @@ std::array<std::byte, sizeof(hp_event_header)> Record(hp_event_kind kind, uint64
 
 class AccountTest : public testing::Test {
  protected:
-  AccountTest() { account_.Keep(&page_, {}, BootTime{10}); }
+  AccountTest() {
+    account_.Keep(&page_, {}, BootTime{10});
+    account_.SetKnown();
+  }
   // As the next daemon would find it, with the rings read up to these places.
   Account::Acts Left(uint64_t urgent, uint64_t events) { return Account::LeftIn(page_, {urgent, events}).acts; }
 
@@ -108,7 +111,24 @@ TEST_F(AccountTest, TheNextOneGoesOnWithWhatWasLeft) {
 }
 
 TEST(AccountPageTest, WithoutAnAccountNothingIsKnown) {
-  EXPECT_FALSE(Account::LeftIn(hp_account{}, {0, 0}).known);
+  const Account::Left left = Account::LeftIn(hp_account{}, {0, 0});
+  EXPECT_FALSE(left.known);
+  EXPECT_FALSE(left.begun);
+}
+
+TEST(AccountPageTest, ThatNothingIsKnownIsLeftToTheNextOneUntilItIsSaid) {
+  hp_account page{};
+  for (const uint64_t start : {10, 20}) {  // killed before it has said it, and once more
+    Account account;
+    account.Keep(&page, Account::LeftIn(page, {0, 0}), BootTime{start});
+    EXPECT_FALSE(Account::LeftIn(page, {0, 0}).known);
+    EXPECT_TRUE(Account::LeftIn(page, {0, 0}).begun);
+  }
+  Account account;
+  account.Keep(&page, Account::LeftIn(page, {0, 0}), BootTime{30});
+  account.SetKnown();
+  EXPECT_TRUE(Account::LeftIn(page, {0, 0}).known);
+  EXPECT_EQ(Account::LeftIn(page, {0, 0}).since.ns, 30u);
 }
 
 }  // namespace

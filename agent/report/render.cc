@@ -147,8 +147,9 @@ std::string RenderReport(const Tally& tally, absl::Duration span, bool color, si
     absl::StrAppend(&page.text, "          ", decisions.not_accepted,
                     " decisions were not accepted: holdpoint events --kind decision\n");
   }
-  if (tally.lost() > 0) {
-    absl::StrAppend(&page.text, "LOST      ", tally.lost(), " events: all numbers are at least that\n");
+  if (tally.lost() > 0 || tally.more_lost()) {
+    absl::StrAppend(&page.text, "LOST      ", tally.lost(), " events", tally.more_lost() ? " and an unknown number more" : "",
+                    ": all numbers are at least that\n");
   }
   const auto itself = [](const std::string& name) { return name.empty() ? std::string("unknown") : name; };
   const auto nothing = [](const auto&) {};

@@ -162,6 +162,12 @@ TEST(TallyTest, LossesAreSaid) {
   loss.mutable_loss()->set_count(5);
   tally.Add(loss);
   EXPECT_EQ(tally.lost(), 5u);
+  EXPECT_FALSE(tally.more_lost());
+  loss.mutable_loss()->clear_count();
+  loss.mutable_loss()->set_unknown(true);
+  tally.Add(loss);
+  EXPECT_EQ(tally.lost(), 5u);
+  EXPECT_TRUE(tally.more_lost());
   EXPECT_THAT(RenderReport(tally, absl::Hours(24), false, 80), HasSubstr("LOST      5 events"));
   EXPECT_THAT(RenderReport(Tally(kStart), absl::Hours(24), false, 80), Not(HasSubstr("LOST")));
 }

@@ -44,6 +44,7 @@ void Tally::Add(const v1::Envelope& event) {
   if (event.has_decision()) Decided(event, event.decision());
   if (event.has_outcome()) Released(event.outcome());
   if (event.has_loss()) lost_ += event.loss().count();
+  if (event.has_loss() && event.loss().unknown()) more_lost_ = true;
   if (event.has_tombstone() && !event.tombstone().delivered()) {
     const v1::Tombstone& tombstone = event.tombstone();
     std::vector<Range>& gone = gone_[tombstone.run_id().empty() ? event.stream().run_id() : tombstone.run_id()];

@@ -52,6 +52,7 @@ class Tally {
   const std::map<std::string, Counts>& environments() const { return environments_; }
   const Decisions& decisions() const { return decisions_; }
   uint64_t events() const { return events_; }  // since then
+  bool more_lost() const { return more_lost_; }  // besides lost(), a number that nobody knows
   uint64_t lost() const;                       // said by the record itself: then all numbers are at least that
   int64_t first_unix_ns() const { return first_unix_ns_; }
   int64_t last_unix_ns() const { return last_unix_ns_; }
@@ -70,6 +71,7 @@ class Tally {
   std::map<std::string, Counts> sessions_, users_, environments_;
   Decisions decisions_;
   uint64_t events_ = 0, lost_ = 0;
+  bool more_lost_ = false;
   using Range = std::pair<uint64_t, uint64_t>;
   std::map<std::string, std::vector<Range>> gone_;  // by run: records that tombstones stand for; some are said twice
   int64_t first_unix_ns_ = 0, last_unix_ns_ = 0;

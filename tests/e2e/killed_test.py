@@ -1,6 +1,8 @@
 """What a gate that is killed had taken from the kernel and not written: the next one says how many that were."""
 
 import contextlib
+import json
+import pathlib
 import shutil
 import signal
 import socket
@@ -89,6 +91,58 @@ class Counted(Killed):
         self.assertEqual([int(loss['count']) for loss in tally.losses if loss['reason'] == 'passed without a gate'], [21])
         self.assertEqual(tally.execs(), 20 + FIRST)
 
+    def test_maps_of_a_version_without_an_account_are_not_counted_again(self):
+        spinner, leaf = self.spinner_and_leaf()
+        session = self.waiting(f'{spinner} {leaf} 20 20')
+        self.gate.kill()
+        session.proceed()
+        self.assertEqual(self.finish(session.process)[0], 0)
+        self.gate.start()
+        self.until('what passed without a gate',
+                   lambda: [loss for loss in self.losses() if loss['reason'] == 'passed without a gate'])
+        self.until('the end of the session', lambda: self.gate.lines('status')[0]['sessions'] == 0)
+        self.gate.kill()
+        [account] = pathlib.Path(self.gate.pin).glob('*/maps/hp_account')
+        account.unlink()
+        self.gate.start()
+        self.gate.kill()
+        self.gate.start()
+        losses = self.tally().losses
+        self.assertEqual([int(loss['count']) for loss in losses if loss['reason'] == 'passed without a gate'], [21], losses)
+        [unknown] = [loss['reason'] for loss in losses if loss.get('unknown')]
+        self.assertIn('of a version that kept no account', unknown)
+
+    def doctor(self):
+        rows = map(json.loads, self.gate.cli('--json', 'doctor').stdout.splitlines())
+        return next(row for row in rows if row['check'] == 'record')
+
+    def test_doctor_and_status_say_whose_the_loss_is(self):
+        self.assertEqual(self.doctor()['level'], 'ok')
+        spinner, leaf = self.spinner_and_leaf()
+        running = self.session(f'{spinner} {leaf} {SHARE} {SHARE}')
+        self.assertEqual(running.stdout.readline(), f'{SHARE}\n')
+        self.kill_and_start()
+        self.assertEqual(self.finish(running)[0], 0)
+        lost = sum(int(loss['count']) for loss in self.losses() if loss['stage'] == 'gate')
+        self.assertGreater(lost, 0, 'counts wait for the end of their minute')
+        row = self.doctor()
+        self.assertEqual(row['level'], 'warning', row)
+        self.assertIn('an earlier run was killed: ', row['detail'])
+        self.assertIn(' 0 lost', row['detail'])
+        self.assertIn('--kind loss', row['advice'])
+        self.gate.kill()
+        shutil.rmtree(self.gate.pin)
+        self.gate.start()
+        row = self.doctor()
+        self.assertEqual(row['level'], 'warning', row)
+        self.assertIn('a number that nobody knows', row['detail'])
+        self.assertEqual(self.gate.lines('status')[0]['spool']['losses_unknown'], 1)
+        self.assertIn('unknown number more lost', self.gate.cli('status').stdout)
+        self.assertIn('holdpoint_losses_of_unknown_size_total 1\n', self.gate.cli('metrics').stdout)
+        self.assertEqual(self.gate.stop(), 0)
+        self.gate.start()
+        self.assertEqual(self.doctor()['level'], 'ok', 'what was declared is not said again')
+
     def test_connects(self):
         connector = self.compiled('connector', acts.CONNECTOR)
         with contextlib.closing(socket.create_server(('127.0.0.1', 0), backlog=4096)) as server:
@@ -109,6 +163,10 @@ class Counted(Killed):
         self.until('the end of the session', lambda: self.gate.lines('status')[0]['sessions'] == 0)
         tally = self.tally()
         self.assertEqual((tally.all_connects(), tally.lost('connects')), (20, 0), tally.losses)
+        events = self.gate.events()
+        [name] = {e['session'] for e in events if e['type'] == 'session_started'}
+        self.assertEqual({e.get('session') for e in events if e['type'] == 'rollup'}, {name}, 'who did it is known')
+        self.assertEqual([e['session'] for e in events if e['type'] == 'session_ended'], [name])
 
     def test_a_gate_that_is_told_to_go_loses_nothing(self):
         def hand_over():
