@@ -1,5 +1,7 @@
 #include "agent/export/cef.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_replace.h"
@@ -76,6 +78,12 @@ void AddProcess(const v1::Process& process, Extension* extension) {
   extension->Custom("flexString2", "commandLine", CommandLine(process), kMaxCommand);
 }
 
+void AddLoss(const v1::Loss& loss, Extension* extension) {
+  if (!loss.unknown()) extension->Add("cnt", loss.count());
+  extension->Add("start", static_cast<uint64_t>(std::max<int64_t>(loss.first_unix_ns(), 0) / 1'000'000));
+  extension->Add("end", static_cast<uint64_t>(std::max<int64_t>(loss.last_unix_ns(), 0) / 1'000'000));
+}
+
 }  // namespace
 
 std::string CefValue(absl::string_view text, size_t max) {
@@ -108,7 +116,7 @@ std::string EventToCef(const v1::Envelope& event) {
   }
   if (event.has_credential_read()) extension.Add("filePath", event.credential_read().file());
   if (event.has_rollup()) extension.Add("cnt", event.rollup().count());
-  if (event.has_loss()) extension.Add("cnt", event.loss().count());
+  if (event.has_loss()) AddLoss(event.loss(), &extension);
   extension.Custom("cs1", "session", event.session());
   if (story.judgement != nullptr) {
     const v1::Judgement& judgement = *story.judgement;

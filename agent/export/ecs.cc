@@ -97,6 +97,8 @@ Json EventOf(const v1::Envelope& event, const Story& story) {
     out["start"] = Time(event.rollup().first_unix_ns());
     out["end"] = Time(event.rollup().last_unix_ns());
   }
+  if (event.has_loss() && event.loss().first_unix_ns() > 0) out["start"] = Time(event.loss().first_unix_ns());
+  if (event.has_loss() && event.loss().last_unix_ns() > 0) out["end"] = Time(event.loss().last_unix_ns());
   if (event.has_outcome()) PutNumber(out, "duration", event.outcome().held_ns());
   return out;
 }

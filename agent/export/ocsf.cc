@@ -384,6 +384,12 @@ std::string EventToOcsf(const v1::Envelope& event) {
     out["start_time"] = event.rollup().first_unix_ns() / 1'000'000;
     out["end_time"] = event.rollup().last_unix_ns() / 1'000'000;
   }
+  if (event.has_loss()) {
+    if (!event.loss().unknown()) PutInteger("count", event.loss().count(), &out);
+    if (event.loss().unknown()) out["status_detail"] = "how many is not known";
+    if (event.loss().first_unix_ns() > 0) out["start_time"] = event.loss().first_unix_ns() / 1'000'000;
+    if (event.loss().last_unix_ns() > 0) out["end_time"] = event.loss().last_unix_ns() / 1'000'000;
+  }
   out["metadata"] = MetadataOf(event, story, std::move(profiles));
   out["unmapped"] = {{"holdpoint", OwnFields(event, story)}};
   return OneLine(out);

@@ -98,6 +98,16 @@ void PutDecision(Json& out, const v1::Decision& decision) {
   PutResource(out, decision.resource());
 }
 
+void PutLoss(Json& out, const v1::Loss& loss) {
+  PutText(out, "stage", loss.stage());
+  PutText(out, "lost_by_run", loss.run_id(), 64);
+  if (loss.unknown()) {
+    out["count_unknown"] = true;
+  } else {
+    out["count"] = loss.count();
+  }
+}
+
 }  // namespace
 
 void PutText(Json& object, const char* key, absl::string_view text, size_t max) {
@@ -162,8 +172,7 @@ Json OwnFields(const v1::Envelope& event, const Story& story) {
   }
   if (event.has_rollup()) PutText(out, "counted", event.rollup().subject());
   if (event.has_rollup()) PutNumber(out, "count", event.rollup().count());
-  if (event.has_loss()) PutText(out, "stage", event.loss().stage());
-  if (event.has_loss()) PutNumber(out, "count", event.loss().count());
+  if (event.has_loss()) PutLoss(out, event.loss());
   if (event.has_tombstone()) {
     out["first_sequence"] = event.tombstone().first_sequence();
     out["last_sequence"] = event.tombstone().last_sequence();

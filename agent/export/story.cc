@@ -119,6 +119,7 @@ void Describe(const v1::Envelope& event, Story* story) {
   } else if (event.has_loss()) {
     story->action = "events-lost";
     story->reason = Clipped(event.loss().reason());
+    if (event.loss().unknown()) absl::StrAppend(&story->reason, " (how many is not known)");
   } else if (event.has_tombstone()) {
     story->action = "records-given-up";
     story->reason = Clipped(event.tombstone().reason());

@@ -283,6 +283,13 @@ void AddHost(Events& events) {
   test.set_id("5f0c");
   test.set_note("a test: nothing happened");
   test.set_by("dana");
+  v1::Loss& unknown = *events.Add("loss_of_unknown_number", false).mutable_loss();
+  unknown.set_stage("gate");
+  unknown.set_reason("what was not written: the host went down, or the kernel's maps are gone");
+  unknown.set_unknown(true);
+  unknown.set_first_unix_ns(kTime - 50'000'000'000);
+  unknown.set_last_unix_ns(kTime);
+  unknown.set_run_id("0b1c");
 }
 
 }  // namespace

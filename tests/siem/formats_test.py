@@ -51,6 +51,23 @@ class Formats(unittest.TestCase):
         for what in ('examples', 'full', 'hostile'):
             self.check(what, self.read_cef, ['cef'])
 
+    def test_a_loss_whose_number_is_unknown_has_none_and_says_so(self):
+        said = {form: text for name, form, text in lines('examples') if name == 'loss_of_unknown_number'}
+        known = {form: text for name, form, text in lines('examples') if name == 'loss'}
+        for text in said.values():
+            self.assertNotIn('"count":', text)
+            self.assertNotIn(' cnt=', text)
+        self.assertIn(' cnt=3 ', known['cef'])
+        self.assertIn('how many is not known', said['cef'])
+        self.assertTrue(json.loads(said['json'])['loss']['unknown'])
+        ecs_event, ocsf_event = json.loads(said['ecs']), json.loads(said['ocsf'])
+        self.assertTrue(ecs_event['holdpoint']['count_unknown'])
+        self.assertIn('how many is not known', ecs_event['event']['reason'])
+        self.assertEqual(json.loads(known['ecs'])['holdpoint']['count'], 3)
+        self.assertTrue(ocsf_event['unmapped']['holdpoint']['count_unknown'])
+        self.assertEqual(ocsf_event['status_detail'], 'how many is not known')
+        self.assertEqual(json.loads(known['ocsf'])['count'], 3)
+
     def test_json_lines(self):
         for what in ('examples', 'full', 'hostile'):
             self.check(what, lambda text: [] if json.loads(text)['type'] else ['no type'], ['json'])

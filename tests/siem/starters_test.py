@@ -29,7 +29,7 @@ FIRES = {
     'unguarded_session': {'session_started'},
     'session_escaped': {'escaped'},
     'credential_read': {'credential_read'},
-    'events_missing': {'loss', 'tombstone'},
+    'events_missing': {'loss', 'loss_of_unknown_number', 'tombstone'},
 }
 
 

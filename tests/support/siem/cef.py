@@ -7,7 +7,7 @@ _HEADER_ESCAPES = {'\\': '\\', '|': '|'}
 _VALUE_ESCAPES = {'\\': '\\', '=': '=', 'n': '\n', 'r': '\r'}
 
 # The keys that Holdpoint uses, as ArcSight's dictionary spells and types them.
-_NUMBERS = {'rt', 'dpt', 'spid', 'cnt'}
+_NUMBERS = {'rt', 'start', 'end', 'dpt', 'spid', 'cnt'}
 _TEXTS = {'dvchost', 'deviceExternalId', 'externalId', 'cat', 'act', 'outcome', 'reason', 'sproc', 'suid', 'suser', 'dst',
           'dhost', 'proto', 'msg', 'filePath', *(f'cs{i}' for i in range(1, 7)), *(f'cs{i}Label' for i in range(1, 7)),
           'flexString1', 'flexString1Label', 'flexString2', 'flexString2Label'}
