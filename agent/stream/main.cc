@@ -161,8 +161,20 @@ void Tell(const std::string& path, int64_t started_unix_ns, const DrainCounts& c
   }
 }
 
+// What keeps it from beginning at all, for whoever asks the gate; it gives up root first.
+absl::Status CannotBegin(const Flags& flags, const absl::Status& why) {
+  const absl::StatusOr<UniqueFd> lock = LockDir(absl::StrCat(flags.state, "/stream"));
+  if (!lock.ok() || !DropRights(flags.state, flags.uid).ok()) return why;
+  DrainCounts counts;
+  counts.blocked = std::string(why.message());
+  Tell(DeliveryPath(flags.state), absl::ToUnixNanos(absl::Now()), counts);
+  return why;
+}
+
 absl::Status Run(const Flags& flags) {
-  HP_ASSIGN_OR_RETURN(Setup setup, ReadSetup(flags));
+  absl::StatusOr<Setup> read = ReadSetup(flags);
+  if (!read.ok()) return CannotBegin(flags, read.status());
+  Setup setup = *std::move(read);
   if (const std::string trap = ScramTrap(rd_kafka_version(), setup.kafka.settings); !trap.empty()) LogWarning(trap);
 
   HP_ASSIGN_OR_RETURN(const UniqueFd stop, StopSignals());  // Before librdkafka's threads: they inherit the mask.

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import unittest
 
-from e2e import case, kafka
+from e2e import case, kafka, kafka_cluster
 from prometheus_client.parser import text_string_to_metric_families
 
 TOPIC = 'holdpoint.events.v1'
@@ -86,6 +86,58 @@ class MetricsTest(case.GateCase):
             f'{self.gate.bin}/holdpoint --run {self.gate.run} --state {self.gate.state} test-alert', uid=0))
         self.assertEqual(code, 77, err)
         self.assertFalse([e for e in self.gate.events() if e['type'] == 'test_alert'])
+
+
+class WithoutIdentityTest(case.GateCase):
+    """Brokers are configured, and what says who this host is cannot be used: the gate says so, and takes it when it can."""
+
+    HOLD_MS = 1
+
+    def config(self):
+        self.folder = self.world.root / 'identity'
+        self.folder.mkdir()
+        authority = kafka_cluster.Authority(self.folder)
+        pem, self.key = authority.issue('host', 'agent')
+        self.password = self.folder / 'password'
+        self.password.write_text('a secret of a test', encoding='ascii')
+        for secret in (self.key, self.password):
+            secret.chmod(0o644)
+        return super().config() + ('\nkafka: {brokers: ["127.0.0.1:9"], settings: {security.protocol: sasl_ssl, '
+                                   f'sasl.mechanism: PLAIN, sasl.username: agent, sasl.password.file: "{self.password}", '
+                                   f'ssl.ca.location: "{authority.pem}", ssl.certificate.location: "{pem}", '
+                                   f'ssl.key.location: "{self.key}"}}}}\n')
+
+    def trouble(self):
+        return self.gate.lines('status')[0]['spool']['trouble']
+
+    def blocked(self):
+        return samples(self.gate.cli('metrics').stdout)['holdpoint_stream_blocked', ()]
+
+    def kafka_row(self):
+        subprocess.run(['install', '-D', '-m', '644', self.gate.config, '/etc/holdpoint/holdpoint.yaml'], check=True)
+        rows = {row['check']: row for row in map(json.loads, self.gate.cli('--json', 'doctor').stdout.splitlines())}
+        return rows['kafka']
+
+    def test_each_secret_that_cannot_be_used_is_named_until_it_can(self):
+        for secret in (self.password, self.key):
+            self.until(f'{secret.name} in the status', lambda s=secret: str(s) in self.trouble())
+            self.assertIn('records wait', self.gate.cli('status').stdout)
+            self.assertEqual(self.blocked(), 1)
+            row = self.kafka_row()
+            self.assertEqual(row['level'], 'bad')
+            self.assertIn(f'{secret}: a secret that others may use', row['detail'])
+            secret.chmod(0o600)
+        self.until('the broker to be asked', lambda: 'identity' not in self.trouble() and self.trouble())
+        self.assertEqual(self.blocked(), 1, 'nobody is there')
+        self.assertNotIn('identity', self.kafka_row()['detail'])
+        self.assertGreater(self.gate.lines('status')[0]['spool']['undelivered'], 0)
+        self.assertNotEqual(self.finish(self.session(f'rm {self.precious}/a', 'production'))[0], 0, 'the gate gates on')
+
+        # A file that cannot be read any more: the stream process begins anew, and says so.
+        self.key.chmod(0o644)
+        self.until('the key in the status', lambda: str(self.key) in self.trouble())
+        self.key.chmod(0o600)
+        self.until('the broker to be asked again', lambda: 'identity' not in self.trouble() and self.trouble())
 
 
 class WithBrokersTest(case.GateCase):
