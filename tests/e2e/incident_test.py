@@ -1,15 +1,17 @@
-"""The reference incident, driven end to end by a real coding agent: incident_test.py AGENT.
+"""The reference incident, driven end to end by a real coding agent: incident_test.py AGENT [Class].
 
 The model is scripted; everything else is real: the coding agent, the kernel, TLS, a cloud that deletes what it is told.
 """
 
+import json
 import os
 import re
 import subprocess
 import sys
+import time
 import unittest
 
-from e2e import coding_agents, fixture_config, gate, isolation, people, world
+from e2e import coding_agents, fixture_config, gate, isolation, kafka, people, world
 
 AGENT = sys.argv.pop(1) if len(sys.argv) > 1 else ''
 PLACE = None
@@ -70,8 +72,11 @@ class GatedTest(IncidentTest):
         people.move_in(self.world, [DANA, LEE])
         state = self.world.root / 'hp' / 'state'
         known = gate.fingerprint(state, self.world.token)
-        self.gate = gate.Gate(self.world, fixture_config.text(self.world, self.HOLD_MS, known), state=state)
+        self.gate = gate.Gate(self.world, fixture_config.text(self.world, self.HOLD_MS, known, self.kafka()), state=state)
         self.addCleanup(self.gate.stop)
+
+    def kafka(self):
+        return ''
 
     def drive(self, steps):
         run = super().drive(steps)
@@ -180,6 +185,82 @@ class WithHoldpoint(GatedTest):
                      for e in by_kind['decision']]
         self.assertEqual(decisions[-1], ('approve', 'dana', True))
         self.assertEqual([d[2] for d in decisions[:-1]], [False, False])
+
+
+class AtTheConsumer(GatedTest):
+    """What somebody knows of it who has nothing but the topic of a real broker."""
+
+    def setUp(self):
+        self.broker = kafka.Broker(PLACE / 'incident-broker', port=19098)
+        self.addCleanup(self.broker.stop)
+        self.broker.topic('holdpoint.events.v1')
+        super().setUp()
+
+    def kafka(self):
+        return f'kafka: {{brokers: ["{self.broker.address}"], heartbeats_topic: "off", decisions_topic: "off"}}'
+
+    def consumed(self):
+        """Events of the topic by kind, as the collector shows them, and all of it as text."""
+        db = self.world.root / 'soc.db'
+        collector = gate.binaries() / 'holdpoint-collector'
+        subprocess.run([collector, 'consume', '--brokers', self.broker.address, '--db', db, '--until-idle'], check=True)
+        text = subprocess.run([collector, 'events', '--db', db, '--limit', '0', '--json'], check=True,
+                              stdout=subprocess.PIPE, text=True).stdout
+        by_kind = {}
+        for event in map(json.loads, text.splitlines()):
+            by_kind.setdefault(event['type'], []).append(event)
+        return by_kind, text
+
+    def when_watched(self, command):
+        def step(_):
+            deadline = time.monotonic() + 60
+            while time.monotonic() < deadline:
+                rungs = self.gate.lines('status')[0]['rungs']
+                if any(re.search(r'[1-9]\d* watched', r['in_use']) for r in rungs if r['capability'] == 'credential files'):
+                    return command
+            raise AssertionError('no file with credentials is watched')
+        return step
+
+    def test_session_credential_request_refusal_and_decision_are_there(self):
+        w = self.world
+        tickets = []
+
+        def deny(told):
+            tickets.append(self.assert_refused(told[-1]))
+            done = self.gate.decide('deny', tickets[0], DANA, reason='that is production')
+            self.assertEqual(done.returncode, 0, done.stderr)
+            return 'true'
+
+        self.drive([self.when_watched(w.read_token()), w.delete_volume(), deny])
+        self.assert_every_byte_is_there()
+        self.assertEqual(self.gate.stop(), 0)
+        subprocess.run([gate.binaries() / 'holdpoint-stream', '--state', self.gate.state, '--brokers', self.broker.address,
+                        '--heartbeats-topic', 'off', '--decisions-topic', 'off', '--once'], check=True)
+        events, text = self.consumed()
+        self.assertNotIn(w.token, text)
+
+        started, = events['session_started']
+        session = started['session']
+        self.assertEqual(started['session_started']['coding_agent'], AGENT)
+        read = events['credential_read'][0]
+        self.assertEqual((read['session'], read['credential_read']['file']), (session, str(w.token_file)))
+        self.assertEqual(read['credential_read']['credential'], 'railway-account-token')
+        request, = [e for e in events['exec'] if e['exec'].get('ticket') == tickets[0]]
+        judgement = request['exec']['judgement']
+        self.assertEqual((request['session'], judgement['verdict']), (session, 'hold'))
+        self.assertTrue(judgement['tags']['crossing'])
+        self.assertEqual([judgement['tags'][of]['environment'] for of in ('session', 'credential', 'target')],
+                         ['staging', 'production', 'production'])
+        self.assertIn('backups', judgement['reason'])
+        self.assertIn(f'first read from {w.token_file}', json.dumps(judgement))
+        self.assertEqual(judgement['resource']['id'], world.VOLUME)
+        refusal = [e for e in events['outcome'] if e['outcome'].get('ticket') == tickets[0]][0]
+        self.assertEqual((refusal['session'], refusal['outcome']['what']), (session, 'refused'))
+        decision, = events['decision']
+        self.assertEqual((decision['session'], decision['decision']['by'], decision['decision']['decision'],
+                          decision['decision']['reason']), (session, 'dana', 'deny', 'that is production'))
+        self.assertEqual(subprocess.run([gate.binaries() / 'holdpoint-collector', 'verify', '--brokers', self.broker.address],
+                                        stdout=subprocess.DEVNULL, check=False).returncode, 0)
 
 
 if __name__ == '__main__':

@@ -24,6 +24,28 @@ int main(int argc, char **argv) {
   return 0;
 }
 '''
+# Starts argv[1] again and again until the file argv[2] is there, says so after each argv[3] of them, and rests for argv[4]
+# microseconds after each.
+STEADY = r'''
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+extern char **environ;
+int main(int argc, char **argv) {
+  long i = 0, ran = 0, share = argc == 5 ? atol(argv[3]) : 1, rest_us = argc == 5 ? atol(argv[4]) : 0;
+  for (; argc == 5 && access(argv[2], F_OK) != 0; usleep(rest_us)) {
+    char *leaf[] = {argv[1], NULL};
+    pid_t pid;
+    int status;
+    if (!posix_spawn(&pid, argv[1], NULL, NULL, leaf, environ) && waitpid(pid, &status, 0) == pid && status == 0) ran++;
+    if (++i % share == 0) { printf("%ld\n", i); fflush(stdout); }
+  }
+  printf("ran %ld of %ld\n", ran, i);
+  return 0;
+}
+'''
 # Connects argv[2] times to port argv[1] of this host, and says so after each argv[3] of them.
 CONNECTOR = r'''
 #include <arpa/inet.h>
