@@ -411,7 +411,7 @@ void ConsultDesk::Forget(const ConsultPtr& consult) {
 }
 
 void ConsultDesk::MaybeAllEnded() {
-  if (consults_.empty() && describing_ == 0 && all_ended_) std::exchange(all_ended_, nullptr)();
+  if (consults_.empty() && describing_.empty() && all_ended_) std::exchange(all_ended_, nullptr)();
 }
 
 ConsultPtr ConsultDesk::Find(uint64_t exec_id) {

@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -52,6 +53,9 @@ class ConsultDesk : private Consults {
 
   size_t in_flight() const { return consults_.size(); }
 
+  // Whether something that the session did, and that needs no verdict, is still to be recorded: the judge describes it.
+  bool Describes(SessionNumber session) const;
+
   // Of acts that were stopped and asked about: from the kernel's event to the judge's answer, and to the continued task.
   const Latency& to_verdict() const { return to_verdict_; }
   const Latency& to_continue() const { return to_continue_; }
@@ -93,8 +97,9 @@ class ConsultDesk : private Consults {
   std::map<SessionNumber, std::vector<ExecEvent>> waiting_;
   std::function<void()> all_ended_;
   bool refuses_all_ = false;
+  using Described = std::shared_ptr<const std::vector<ExecEvent>>;
   std::vector<ExecEvent> undescribed_;  // passed in the kernel, to be recorded in full
-  int describing_ = 0;                  // questions about such that the judge has
+  std::set<Described> describing_;      // such that the judge has, by question
   PackageRuns package_runs_;
   Latency to_verdict_, to_continue_;
 };

@@ -3,6 +3,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/algorithm/container.h"
 #include "agent/base/escape.h"
 #include "agent/gate/consult_desk.h"
 
@@ -38,10 +39,10 @@ void ConsultDesk::CountPassed(const ExecEvent& event) {
 // counted as ever.
 void ConsultDesk::DescribePassed() {
   if (undescribed_.empty()) return;
-  auto events = std::make_shared<std::vector<ExecEvent>>(std::exchange(undescribed_, {}));
+  const Described events = std::make_shared<const std::vector<ExecEvent>>(std::exchange(undescribed_, {}));
   v1::ToJudge question;
   for (const ExecEvent& event : *events) question.mutable_describe()->add_raw_argv(event.argv);
-  ++describing_;
+  describing_.insert(events);
   core_.judge.Ask(std::move(question), core_.policy.consult_budget(), nullptr,
                   [this, events](absl::StatusOr<v1::FromJudge> answer) {
                     const bool described = answer.ok() && answer->has_described() &&
@@ -61,9 +62,16 @@ void ConsultDesk::DescribePassed() {
                                         absl::ZeroDuration(), false, kPassRung);
                       core_.kernel.account().Settle(HP_ACT_EXEC, 1);
                     }
-                    --describing_;
+                    describing_.erase(events);
                     MaybeAllEnded();
                   });
+}
+
+bool ConsultDesk::Describes(SessionNumber session) const {
+  const auto is_its = [session](const ExecEvent& event) { return event.head.session == session; };
+  if (absl::c_any_of(undescribed_, is_its)) return true;
+  if (absl::c_any_of(describing_, [&](const Described& events) { return absl::c_any_of(*events, is_its); })) return true;
+  return absl::c_any_of(consults_, [&](const auto& entry) { return !entry.second->stopped && is_its(entry.second->event); });
 }
 
 }  // namespace holdpoint

@@ -245,6 +245,7 @@ absl::Status Gate::MakeDesks() {
   connect_desk_ = std::make_unique<ConnectDesk>(core, consult_desk_->holds());
   program_desk_ = std::make_unique<ProgramDesk>(core, *session_desk_);
   escape_desk_ = std::make_unique<EscapeDesk>(core);
+  session_desk_->is_described = [this](SessionNumber number) { return consult_desk_->Describes(number); };
   session_desk_->on_unseen = [this](const ProcessId& process) { program_desk_->Look(process); };
   consult_desk_->on_join_keys = [this](Session& session, const v1::ExecVerdict& verdict) {
     session_desk_->OnJoinKeys(session, verdict.join_keys());

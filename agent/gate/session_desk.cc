@@ -122,6 +122,7 @@ std::set<SessionNumber> SessionDesk::Live(SessionNumber except) const {
 void SessionDesk::OnExit(const ExitEvent& event) { core_.sessions.ProcessExited(event.head.session, event.head.process); }
 
 void SessionDesk::Tick() {
+  EndDescribed();
   for (Rollup& rollup : core_.rollups.Flush(core_.clock.Wall())) {
     core_.ledger.Rolled(core_.sessions.Find(rollup.session), {rollup});
   }
@@ -137,9 +138,22 @@ void SessionDesk::Tick() {
   }
   std::vector<std::pair<SessionNumber, ProcessId>> alive;
   for (const Kernel::LabelledTask& task : *tasks) alive.emplace_back(task.label.session, task.id);
-  for (const SessionNumber number : core_.sessions.Reconcile(alive)) End(number, "");
+  for (const SessionNumber number : core_.sessions.Reconcile(alive)) ending_.insert(number);
+  EndDescribed();
   const BootTime after = core_.clock.Boot();
   reconcile_not_before_ = after + std::min(kReconcileShare * (after - now), kReconcile);
+}
+
+void SessionDesk::EndDescribed() {
+  for (auto it = ending_.begin(); it != ending_.end();) {
+    const SessionNumber number = *it;
+    if (is_described && is_described(number)) {
+      ++it;
+      continue;
+    }
+    it = ending_.erase(it);
+    End(number, "");
+  }
 }
 
 void SessionDesk::End(SessionNumber number, const std::string& reason) {

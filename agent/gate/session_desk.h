@@ -28,6 +28,9 @@ class SessionDesk {
   // in which the label was taken back: nobody has looked at that.
   std::function<void(const ProcessId&)> on_unseen;
 
+  // Whether what the session did is still being described for the record: until then it has not ended. May be null.
+  std::function<bool(SessionNumber)> is_described;
+
   // The kernel labelled a process that looks like a coding agent; the judge says whether it is one. One inside a
   // session (`holdpoint run -- claude`) makes no session of its own: it gives the enclosing one its name.
   void OnCandidate(const ExecEvent& event);
@@ -104,6 +107,7 @@ class SessionDesk {
   void Merge(SessionNumber number, const v1::SessionVerdict& nested, bool outer);
   void WriteUpdated(const Session& session, const std::string& because);
   void Enrich(const ExecEvent& event);
+  void EndDescribed();
   void End(SessionNumber number, const std::string& reason);
   void WriteStarted(const Session& session, const v1::Process& process, const v1::SessionVerdict& verdict);
   void Program(const Session& session, uint32_t extra_flags);
@@ -111,6 +115,7 @@ class SessionDesk {
 
   Core core_;
   std::map<SessionNumber, std::vector<ExecEvent>> nested_;  // in candidates, until those are known
+  std::set<SessionNumber> ending_;  // nothing of them lives
   SessionKiller killer_;
   bool guards_on_ = false;
   BootTime reconciled_;

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import pathlib
 import shutil
 import signal
@@ -221,6 +222,33 @@ class PassedInTheKernel(Killed):
 
     def test_a_gate_that_is_stopped_waits_for_what_it_asked_about(self):
         self.stop_in_the_middle()
+
+
+class DescribedLate(case.GateCase):
+    def config(self):
+        return super().config().replace('limits:', 'limits:\n  consult_ms: 10000') + '\nrecord: {allowed: full}\n'
+
+    @staticmethod
+    def go_on(pid):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
+
+    def test_what_is_described_behind_the_last_process_is_the_sessions_and_before_its_end(self):
+        session = self.waiting('for i in 1 2 3 4 5; do /usr/bin/true; done')
+        judge, = case.children(self.gate.process.pid)['holdpoint-judge']
+        os.kill(judge, signal.SIGSTOP)
+        self.addCleanup(self.go_on, judge)
+        session.proceed()
+        self.assertEqual(self.finish(session.process)[0], 0)
+        self.until('its last process is known to be gone', lambda: self.gate.lines('sessions') == [])
+        self.go_on(judge)
+        self.until('the end of the session', lambda: [e for e in self.gate.events() if e['type'] == 'session_ended'])
+        self.assertEqual(self.gate.stop(), 0)
+        events = [e for e in self.gate.events() if e['type'] in ('session_started', 'exec', 'session_ended')]
+        execs = [e['exec']['process']['executable'] for e in events if e['type'] == 'exec']
+        self.assertEqual(execs.count('/usr/bin/true'), 5, execs)
+        self.assertEqual(len({e.get('session') for e in events}), 1, events)
+        self.assertEqual([e['type'] for e in events].index('session_ended'), len(events) - 1)
 
 
 if __name__ == '__main__':
