@@ -5,6 +5,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <functional>
+#include <utility>
+
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "agent/cli/test_cli.h"
@@ -71,35 +74,51 @@ TEST_F(CliTest, ClosedPasswordDescriptorIsAnError) {
   EXPECT_THAT(requests_, IsEmpty());
 }
 
-// At a terminal: what is decided on is shown, the password is asked for and not echoed.
-TEST_F(CliTest, AsksOnTheTerminalWithoutEcho) {
+class CliAtATerminalTest : public CliTest {
+ protected:
+  // Runs the program at a terminal and serves it until it has ended; its wait status, and all that the terminal showed.
+  // Once it shows `prompt`, `answer` is called with the terminal.
+  int RunAtATerminal(std::vector<std::string> args, absl::string_view prompt, std::function<void(int terminal)> answer,
+                     std::string* seen) {
+    args.insert(args.begin(), {Binary(), "--run", folder_});
+    std::vector<char*> argv;
+    for (std::string& arg : args) argv.push_back(arg.data());
+    argv.push_back(nullptr);
+    int terminal = -1;
+    const pid_t pid = forkpty(&terminal, nullptr, nullptr, nullptr);
+    if (pid == 0) {
+      execv(argv[0], argv.data());
+      _exit(99);
+    }
+    EXPECT_GT(pid, 0);
+    const UniqueFd owned(terminal);
+    for (bool open = true; open;) {
+      pollfd fds[2] = {{terminal, POLLIN, 0}, {server_->fd(), POLLIN, 0}};
+      if (poll(fds, 2, 60000) <= 0) {
+        ADD_FAILURE() << "the program does not end: " << *seen;
+        kill(pid, SIGKILL);
+        break;
+      }
+      server_->Dispatch();
+      if (fds[0].revents) open = Take(terminal, *seen);
+      if (answer && absl::StrContains(*seen, prompt)) std::exchange(answer, nullptr)(terminal);
+    }
+    int status = 0;
+    waitpid(pid, &status, 0);
+    return status;
+  }
+};
+
+// What is decided on is shown, the password is asked for and not echoed.
+TEST_F(CliAtATerminalTest, AsksWithoutEcho) {
   Serve([](std::shared_ptr<ControlCall> call) {
     if (call->request().command == ControlCommand::kHolds) return call->Reply(0, "", HoldBodies({TestHold()}));
     call->Reply(0, "approved");
   });
-  int terminal = -1;
-  const pid_t pid = forkpty(&terminal, nullptr, nullptr, nullptr);
-  ASSERT_GE(pid, 0);
-  if (pid == 0) {
-    execl(Binary().c_str(), "holdpoint", "--run", folder_.c_str(), "approve", "HP-4K7Q", "--once", "--reason", "x",
-          "--as", "dana", nullptr);
-    _exit(99);
-  }
-  const UniqueFd owned(terminal);
   std::string seen;
-  bool typed = false;
-  for (bool open = true; open;) {
-    pollfd fds[2] = {{terminal, POLLIN, 0}, {server_->fd(), POLLIN, 0}};
-    ASSERT_GT(poll(fds, 2, 60000), 0) << seen;
-    server_->Dispatch();
-    if (fds[0].revents) open = Take(terminal, seen);
-    if (!typed && seen.find("Password or code of dana: ") != std::string::npos) {
-      typed = true;
-      ASSERT_EQ(write(terminal, "hidden words\n", 13), 13);
-    }
-  }
-  int status = 0;
-  waitpid(pid, &status, 0);
+  const int status = RunAtATerminal({"approve", "HP-4K7Q", "--once", "--reason", "x", "--as", "dana"},
+                                    "Password or code of dana: ",
+                                    [](int terminal) { ASSERT_EQ(write(terminal, "hidden words\n", 13), 13); }, &seen);
   EXPECT_EQ(status, 0) << seen;
   EXPECT_THAT(seen, HasSubstr("curl POST \\x1b[2J volumeDelete"));
   EXPECT_THAT(seen, HasSubstr("rollback: lee"));
@@ -108,34 +127,17 @@ TEST_F(CliTest, AsksOnTheTerminalWithoutEcho) {
   EXPECT_EQ(secrets_.back(), "hidden words");
 }
 
-TEST_F(CliTest, InterruptAtThePromptDecidesNothingAndRestoresTheTerminal) {
+TEST_F(CliAtATerminalTest, InterruptAtThePromptDecidesNothingAndRestoresTheTerminal) {
   ServeReply(0, "", HoldBodies({}));
-  int terminal = -1;
-  const pid_t pid = forkpty(&terminal, nullptr, nullptr, nullptr);
-  ASSERT_GE(pid, 0);
-  if (pid == 0) {
-    execl(Binary().c_str(), "holdpoint", "--run", folder_.c_str(), "deny", "HP-4K7Q", "--as", "dana", nullptr);
-    _exit(99);
-  }
-  const UniqueFd owned(terminal);
   std::string seen;
-  bool typed = false;
-  for (bool open = true; open;) {
-    pollfd fds[2] = {{terminal, POLLIN, 0}, {server_->fd(), POLLIN, 0}};
-    ASSERT_GT(poll(fds, 2, 60000), 0) << seen;
-    server_->Dispatch();
-    if (fds[0].revents) open = Take(terminal, seen);
-    if (!typed && seen.find("Password") != std::string::npos) {
-      typed = true;
-      termios modes{};
-      ASSERT_EQ(tcgetattr(terminal, &modes), 0);
-      EXPECT_FALSE(modes.c_lflag & ECHO);
-      ASSERT_EQ(write(terminal, "\x03", 1), 1);
-    }
-  }
-  int status = 0;
-  waitpid(pid, &status, 0);
-  EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGINT) << status;
+  const auto interrupt = [](int terminal) {
+    termios modes{};
+    ASSERT_EQ(tcgetattr(terminal, &modes), 0);
+    EXPECT_FALSE(modes.c_lflag & ECHO);
+    ASSERT_EQ(write(terminal, "\x03", 1), 1);
+  };
+  const int status = RunAtATerminal({"deny", "HP-4K7Q", "--as", "dana"}, "Password", interrupt, &seen);
+  EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGINT) << status << seen;
   for (const ControlRequest& request : requests_) EXPECT_EQ(request.command, ControlCommand::kHolds);
 }
 

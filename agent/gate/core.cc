@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "agent/gate/kept_session.h"
 #include "agent/response/proc.h"
 
 namespace holdpoint {
@@ -23,13 +24,7 @@ v1::SessionContext ContextOf(const Session& session) {
   const absl::Time now = Clock::Real().Wall();
   for (const OpenedCredential& opened : session.opened_credentials) {
     v1::SeenCredential& seen = *context.add_seen_credentials();
-    seen.set_file(opened.file);
-    seen.set_credential(opened.credential);
-    seen.set_program(opened.program);
-    seen.set_pid(static_cast<uint32_t>(opened.pid));
-    seen.set_own_process(opened.own_process);
-    seen.set_read(opened.read);
-    seen.set_first_unix_ns(absl::ToUnixNanos(opened.first));
+    seen = SeenOf(opened);
     seen.set_seconds_ago(static_cast<uint32_t>(std::max<int64_t>(absl::ToInt64Seconds(now - opened.first), 0)));
   }
   context.mutable_start()->set_root(session.start_root);

@@ -119,7 +119,7 @@ class CredentialDeskTest : public testing::Test {
     Session session;
     session.number = kSession;
     session.state = SessionState::kConfirmed;
-    session.workspace = "/work";
+    session.workspace = "/srv/shop";
     session.uid = getuid();
     session.root = root_id();
     EXPECT_TRUE(sessions_.Add(std::move(session)).ok());
@@ -327,7 +327,7 @@ TEST_F(CredentialDeskTest, OneThatIsClosedUnreadWasOpened) {
 }
 
 TEST_F(CredentialDeskTest, WhoHasEndedIsKnownByItsExitWhicheverCameFirst) {
-  Watch({env_, MadeWatchedFile("/work/key", "key")});
+  Watch({env_, MadeWatchedFile("/srv/shop/key", "key")});
   const auto gone = [&](pid_t pid, const WatchedFile& file) {
     return FanotifyRecord(FAN_ACCESS, pid).Of(file).By(FAN_NOPIDFD).Text();
   };
@@ -335,12 +335,12 @@ TEST_F(CredentialDeskTest, WhoHasEndedIsKnownByItsExitWhicheverCameFirst) {
   Send(gone(4242, env_));
   ASSERT_THAT(Reads(), SizeIs(1));
   EXPECT_EQ(Reads()[0].process().tgid(), 4242u);
-  Send(gone(4243, MadeWatchedFile("/work/key", "key")));
+  Send(gone(4243, MadeWatchedFile("/srv/shop/key", "key")));
   EXPECT_THAT(Reads(), SizeIs(1));
   desk_->OnExit(ExitOf(4243));
   desk_->Drain();
   ASSERT_THAT(Reads(), SizeIs(2));
-  EXPECT_EQ(Reads()[1].file(), "/work/key");
+  EXPECT_EQ(Reads()[1].file(), "/srv/shop/key");
 }
 
 TEST_F(CredentialDeskTest, ANumberThatIsOldOrAnothersNamesNobody) {
@@ -356,7 +356,7 @@ TEST_F(CredentialDeskTest, ANumberThatIsOldOrAnothersNamesNobody) {
 }
 
 TEST_F(CredentialDeskTest, AFileThatIsGoneIsForgottenAndWhoHadItOpenIsNot) {
-  const WatchedFile key = MadeWatchedFile("/work/key", "key");
+  const WatchedFile key = MadeWatchedFile("/srv/shop/key", "key");
   Watch({env_, key});
   Send(By(cat_.pid(), FAN_OPEN, env_));
   Send(FanotifyRecord(FAN_DELETE_SELF, 1).Of(env_).By(FAN_NOPIDFD).Text());
@@ -412,7 +412,7 @@ TEST_F(CredentialDeskTest, LooksForWhatTheConfigurationNamesInTheSessionsPlace) 
   v1::FactsWanted asked;
   std::string text = Text("asked");
   ASSERT_TRUE(asked.ParseFromString(text));
-  EXPECT_THAT(asked.paths(), ElementsAre("/srv/.env", "/work/key", "~/.aws/credentials"));
+  EXPECT_THAT(asked.paths(), ElementsAre("/srv/.env", "/srv/shop/key", "~/.aws/credentials"));
 }
 
 TEST_F(CredentialDeskTest, WhatHasNoMarkIsSaidOnce) {
@@ -420,7 +420,7 @@ TEST_F(CredentialDeskTest, WhatHasNoMarkIsSaidOnce) {
   fuse.kind = WatchedFile::kUnwatched;
   fuse.problem = EOPNOTSUPP;
   for (const char* handle : {"key", "another"}) {
-    const WatchedFile key = MadeWatchedFile("/work/key", handle);
+    const WatchedFile key = MadeWatchedFile("/srv/shop/key", handle);
     Watch({fuse, key});
     Send(FanotifyRecord(FAN_DELETE_SELF, 1).Of(key).Text());
   }
@@ -438,7 +438,7 @@ TEST_F(CredentialDeskTest, WhatWasFoundBeforeALookHangsIsWatched) {
   Send(By(cat_.pid(), FAN_ACCESS, env_));
   EXPECT_THAT(Reads(), SizeIs(1));
   Reader("echo >> FOLDER/looks; cat FOLDER/found >&3");
-  Find({MadeWatchedFile("/work/key", "key")});
+  Find({MadeWatchedFile("/srv/shop/key", "key")});
   desk_->Tick();  // It is looked again at once.
   Until([&] { return Watched() == 2; });
 }
@@ -469,7 +469,7 @@ TEST_F(CredentialDeskTest, ASessionThatIsOverIsNoLoss) {
 }
 
 TEST_F(CredentialDeskTest, TheCodingAgentIsItsFirstProcessAndWhatThatForked) {
-  const WatchedFile key = MadeWatchedFile("/work/key", "key"), aws = MadeWatchedFile("/home/u/.aws/credentials", "aws");
+  const WatchedFile key = MadeWatchedFile("/srv/shop/key", "key"), aws = MadeWatchedFile("/home/u/.aws/credentials", "aws");
   Watch({env_, key, aws});
   Send(By(root_.pid(), FAN_ACCESS, env_));
   kernel_.labels[cat_.pid()] = LabelOf(kSession, kRootProgram);
@@ -506,7 +506,7 @@ TEST_F(CredentialDeskTest, BeforeAnExecIsToldTheProgramBeforeItOpenedTheFile) {
 TEST_F(CredentialDeskTest, PastItsBoundASessionsFilesAreCounted) {
   std::vector<WatchedFile> files;
   for (size_t i = 0; i < kMaxOpenedCredentials + 3; ++i) {
-    files.push_back(MadeWatchedFile(absl::StrCat("/work/.env", i), absl::StrCat("env", i)));
+    files.push_back(MadeWatchedFile(absl::StrCat("/srv/shop/.env", i), absl::StrCat("env", i)));
   }
   Watch(files);
   for (const WatchedFile& file : files) Send(By(cat_.pid(), FAN_ACCESS, file));
@@ -522,7 +522,7 @@ TEST_F(CredentialDeskTest, AFullQueueIsCounted) {
 
 TEST_F(CredentialDeskTest, WhereFoldersHadMoreToTellEverythingIsLookedForAndNothingIsLost) {
   Watch({env_});
-  Find({env_, MadeWatchedFile("/work/key", "key")});
+  Find({env_, MadeWatchedFile("/srv/shop/key", "key")});
   Put(FanotifyRecord(FAN_Q_OVERFLOW).Text());
   Until([&] { return Watched() == 2; });
   EXPECT_EQ(Lost("queue full"), 0u);
@@ -534,14 +534,14 @@ TEST_F(CredentialDeskTest, ASessionThatMakesVeryManyFilesIsLookedAtOnceASecond) 
   Watch({folder, env_});
   const std::string put = FanotifyRecord(FAN_CREATE, 1).In(folder, ".env").Text();
   for (size_t i = 1; i <= 16; ++i) {
-    const WatchedFile key = MadeWatchedFile("/work/key", absl::StrCat("key", i));
+    const WatchedFile key = MadeWatchedFile("/srv/shop/key", absl::StrCat("key", i));
     Find({folder, env_, key});
     Put(put);
     Until([&] { return Watched() == 2; });
     Send(FanotifyRecord(FAN_DELETE_SELF, 1).Of(key).Text());
   }
   EXPECT_EQ(Looks(), 17u);
-  Find({folder, env_, MadeWatchedFile("/work/key", "last")});
+  Find({folder, env_, MadeWatchedFile("/srv/shop/key", "last")});
   Put(put + put + put);
   EXPECT_EQ(Looks(), 17u);
   desk_->Tick();

@@ -56,7 +56,8 @@ class Gate {
   absl::Status StartJudge();
   absl::Status OpenKernel();
   void StartWarden();
-  absl::Status MakeDesks();
+  void MakeDesks();
+  absl::Status Begin();  // the first records, what the run before left, and the loop
   void StartNotifier();
   void MakeReporters();
   absl::Status StartReporters();  // As the configuration says; what changed is started again.

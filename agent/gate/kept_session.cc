@@ -21,20 +21,23 @@ v1::KeptSession RestOf(const Session& session) {
   v1::KeptSession kept;
   kept.set_without_ids(session.without_ids);
   kept.set_hold_ms(session.hold_ms);
-  for (const OpenedCredential& opened : session.opened_credentials) {
-    v1::SeenCredential& seen = *kept.add_opened();
-    seen.set_file(opened.file);
-    seen.set_credential(opened.credential);
-    seen.set_program(opened.program);
-    seen.set_pid(static_cast<uint32_t>(opened.pid));
-    seen.set_own_process(opened.own_process);
-    seen.set_read(opened.read);
-    seen.set_first_unix_ns(absl::ToUnixNanos(opened.first));
-  }
+  for (const OpenedCredential& opened : session.opened_credentials) *kept.add_opened() = SeenOf(opened);
   return kept;
 }
 
 }  // namespace
+
+v1::SeenCredential SeenOf(const OpenedCredential& opened) {
+  v1::SeenCredential seen;
+  seen.set_file(opened.file);
+  seen.set_credential(opened.credential);
+  seen.set_program(opened.program);
+  seen.set_pid(static_cast<uint32_t>(opened.pid));
+  seen.set_own_process(opened.own_process);
+  seen.set_read(opened.read);
+  seen.set_first_unix_ns(absl::ToUnixNanos(opened.first));
+  return seen;
+}
 
 absl::Status KeepSession(const std::string& run, const Session& session, const v1::SessionStarted& started) {
   if (mkdir(absl::StrCat(run, "/sessions").c_str(), 0700) != 0 && errno != EEXIST) return ErrnoStatus("make RUN/sessions");

@@ -18,6 +18,9 @@ struct KeptFile {
   v1::KeptSession rest;
 };
 
+// As the judge is told of it, but for how long ago that was.
+v1::SeenCredential SeenOf(const OpenedCredential& opened);
+
 // `started`, and of `session` what that does not say.
 absl::Status KeepSession(const std::string& run, const Session& session, const v1::SessionStarted& started);
 // The same with the SessionStarted that is kept already. kNotFound where there is none.
