@@ -54,9 +54,10 @@ hp_scope_new() {
 hp_scope_end() {
   local dir=$1 try
   [[ -d $dir ]] || return 0
-  echo 1 >"$dir/cgroup.kill" 2>/dev/null
+  echo 1 >"$dir/cgroup.kill" 2>/dev/null || true
   for ((try = 0; try < 200; try++)); do
-    find "$dir" -depth -type d -exec rmdir {} + 2>/dev/null
+    # A failed command would end the caller's trap, and be its status.
+    find "$dir" -depth -type d -exec rmdir {} + 2>/dev/null || true
     [[ -d $dir ]] || return 0
     sleep 0.05
   done
