@@ -17,6 +17,7 @@ BUILTINS = '''
 for file in /etc/* /home/dev/* /work/shop/* /work/shop/*/* /dev/sda /usr/bin/* /usr/lib/*/libc.so.6 /hp/*/*; do : > "$file"; done
 kill -9 -1
 '''
+LATER = '{ for ((i = 0; i < 100000; i++)); do :; done; shutdown -h now; } &'  # the row's first process has ended when this begins
 
 
 def row(number, command):
@@ -39,7 +40,7 @@ class Harmless(unittest.TestCase):
         self.addCleanup(bystander.kill)
         commands = ['rm -rf /', 'rm -rf --no-preserve-root /*', 'dd if=/dev/zero of=/dev/sda', 'find / -delete', BUILTINS,
                     f'echo hello > /dev/tcp/127.0.0.1/{listener.getsockname()[1]}', 'ls /', 'cat README.md && no-such-thing',
-                    'parallel rm -rf {} ::: ../other ~lee/notes', 'parallel ls ::: ../other ~lee/notes']
+                    LATER, 'look /etc/motd', 'rm -f /etc/motd', 'parallel rm -rf {} ::: ../other ~lee/notes', 'parallel ls ::: ../other ~lee/notes']
         seen = {}
 
         def look(template, when):
@@ -53,6 +54,8 @@ class Harmless(unittest.TestCase):
         self.assertIsNone(bystander.poll())
         by_command = dict(zip(commands, results))
         for command in commands[:2]:
+            self.assertIn(by_command[command]['verdict'], ('hold', 'refuse'), by_command[command])
+        for command in (LATER, 'rm -f /etc/motd'):  # a file, although the row before may have meant a folder
             self.assertIn(by_command[command]['verdict'], ('hold', 'refuse'), by_command[command])
         self.assertIn(by_command[commands[-2]]['verdict'], ('hold', 'refuse'), by_command[commands[-2]])
         self.assertEqual((by_command[commands[-1]]['verdict'], by_command[commands[-1]]['lost']), ('allow', ''))

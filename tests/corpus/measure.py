@@ -181,7 +181,7 @@ def measure(work, look=lambda template, when: None):
         template = stubs.Template(place.root / 'template', UID)
         for row in work:
             template.add(rows.called(row.command))
-        for row in work:
+        for row in sorted(work, key=lambda row: not rows.takes_files_alone(row.command)):  # what one of them names is a file for all
             template.add_files(rows.named(row.command), rows.takes_files_alone(row.command))
         template.hand_over()
         subprocess.run(['gcc', '-O1', '-Wall', '-o', place.root / 'cage', stubs.HERE / 'cage.c'], check=True)
