@@ -43,7 +43,7 @@ v1::Facts LookHere(const ExecAct& act, const v1::FactsWanted& wanted) {
   }
   if (wanted.git_state()) {
     git.Names(act.cwd, facts.mutable_git());
-    git.Status(act.cwd, wanted, facts.mutable_git());
+    if (wanted.git_status() || wanted.git_changes()) git.Status(act.cwd, wanted, facts.mutable_git());
   }
   return facts;
 }

@@ -34,6 +34,9 @@ v1::Facts World(const ExecAct&, const v1::FactsWanted& wanted) {
     facts.mutable_git()->set_root("/srv/shop");
     facts.mutable_git()->set_branch("feature");
     facts.mutable_git()->set_default_branch("main");
+  }
+  if (wanted.git_status()) {
+    facts.mutable_git()->set_status_known(true);
     facts.mutable_git()->set_dirty(true);
     facts.mutable_git()->set_dirty_files(2);
   }

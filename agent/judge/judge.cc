@@ -234,7 +234,8 @@ void Judge::Consult(const v1::ToJudge& message, Waiting waiting, std::vector<v1:
     wanted.set_budget_ms(std::max(wanted.budget_ms(), wanted.standard_input_wait_ms() + FactBook::kBudgetMs));
   }
   const bool asks = wanted.paths_size() > 0 || wanted.content_of_size() > 0 || wanted.executable_sha256() ||
-                    wanted.git_state() || wanted.git_changes() || wanted.executable_texts_size() > 0 ||
+                    wanted.git_state() || wanted.git_status() || wanted.git_changes() ||
+                    wanted.executable_texts_size() > 0 ||
                     wanted.trees_size() > 0 || wanted.listeners_size() > 0 || wanted.processes_size() > 0 ||
                     wanted.container_store() || wanted.crontab() || wanted.plans_size() > 0 ||
                     wanted.standard_input_bytes() > 0;
@@ -418,11 +419,17 @@ v1::FactsWanted Judge::OnlyNew(const v1::FactsWanted& wanted, v1::FactsWanted* a
   };
   add(wanted.paths(), asked->mutable_paths(), fresh.mutable_paths());
   add(wanted.content_of(), asked->mutable_content_of(), fresh.mutable_content_of());
-  fresh.set_git_state(wanted.git_state() && !asked->git_state());
-  fresh.set_git_changes(wanted.git_changes() && !asked->git_changes());
-  asked->set_git_changes(asked->git_changes() || wanted.git_changes());
+  // A later answer about git takes the place of an earlier one: it has to have all that was wanted so far.
+  if ((wanted.git_state() && !asked->git_state()) || (wanted.git_status() && !asked->git_status()) ||
+      (wanted.git_changes() && !asked->git_changes())) {
+    asked->set_git_state(true);
+    asked->set_git_status(asked->git_status() || wanted.git_status());
+    asked->set_git_changes(asked->git_changes() || wanted.git_changes());
+    fresh.set_git_state(true);
+    fresh.set_git_status(asked->git_status());
+    fresh.set_git_changes(asked->git_changes());
+  }
   fresh.set_executable_sha256(wanted.executable_sha256() && !asked->executable_sha256());
-  asked->set_git_state(asked->git_state() || wanted.git_state());
   asked->set_executable_sha256(asked->executable_sha256() || wanted.executable_sha256());
   add(wanted.trees(), asked->mutable_trees(), fresh.mutable_trees());
   add(wanted.executable_texts(), asked->mutable_executable_texts(), fresh.mutable_executable_texts());

@@ -240,6 +240,36 @@ TEST_F(JudgeTest, RmAsksWhatIsThereAndPassesWhatGitIgnores) {
   EXPECT_EQ(answer.exec().judgement().verdict(), v1::VERDICT_ALLOW) << answer.ShortDebugString();
 }
 
+// An answer about git takes the place of the one before: what was known of the working tree would be forgotten.
+TEST_F(JudgeTest, GitResetAsksForTheWorkingTreeAndWhatIsAskedLaterComesWithIt) {
+  v1::ToJudge message = ExecMessage(2, "/usr/bin/git", {"git", "reset", "--hard"});
+  v1::StartState* start = message.mutable_exec()->mutable_session()->mutable_start();
+  start->set_root("/srv/shop");
+  start->set_whole(true);
+  const v1::FromJudge first = Ask(message);
+  ASSERT_TRUE(first.has_facts_wanted());
+  EXPECT_TRUE(first.facts_wanted().git_status());
+  EXPECT_FALSE(first.facts_wanted().git_changes());
+  v1::ToJudge facts;
+  facts.set_id(2);
+  v1::GitFact* git = facts.mutable_facts()->mutable_git();
+  git->set_root("/srv/shop");
+  git->set_status_known(true);
+  git->set_dirty(true);
+  git->set_dirty_files(3);
+  const v1::FromJudge second = Ask(facts);
+  ASSERT_TRUE(second.has_facts_wanted());
+  EXPECT_TRUE(second.facts_wanted().git_changes());
+  EXPECT_TRUE(second.facts_wanted().git_status());
+}
+
+TEST_F(JudgeTest, AnotherGitCommandLeavesTheWorkingTreeAlone) {
+  const v1::FromJudge question = Ask(ExecMessage(2, "/usr/bin/git", {"git", "push", "--force", "origin", "fix"}));
+  ASSERT_TRUE(question.has_facts_wanted());
+  EXPECT_TRUE(question.facts_wanted().git_state());
+  EXPECT_FALSE(question.facts_wanted().git_status());
+}
+
 TEST_F(JudgeTest, WhatTheReaderCouldNotSayIsHeldAndSaid) {
   v1::Facts nothing;
   nothing.set_problem("reader: timed out after 150 ms");

@@ -66,6 +66,7 @@ absl::Status ReadGit(const std::map<std::string, std::string>& words, v1::GitFac
   git->set_root(std::string(kWorkspace));
   git->set_branch("feature");
   git->set_default_branch("main");
+  git->set_status_known(true);
   for (const auto& [name, value] : words) {
     uint32_t number = 0;
     (void)absl::SimpleAtoi(value, &number);

@@ -48,19 +48,21 @@ struct Repository {
   bool seen = false;
   bool none = false;  // no repository there
   std::string root;
-  bool dirty = true;
+  bool dirty = true;  // as far as its working tree was looked at
   const v1::GitFact* fact = nullptr;  // null where it is elsewhere
 };
 
-Repository Look(const AssessmentInput& input) {
+enum class Look { kNames, kWorkingTree };  // the second goes through all files
+
+Repository RepositoryOf(const AssessmentInput& input, Look look) {
   Repository repository;
   if (!Elsewhere(input)) {
-    repository.fact = input.facts->Git();
+    repository.fact = look == Look::kWorkingTree ? input.facts->GitStatus() : input.facts->Git();
     if (repository.fact == nullptr || !repository.fact->problem().empty()) return repository;
     repository.seen = true;
     repository.root = repository.fact->root();
     repository.none = repository.root.empty();
-    repository.dirty = repository.fact->dirty();
+    repository.dirty = look == Look::kNames || repository.fact->dirty();
     return repository;
   }
   const auto directories = std::count_if(input.call.options.begin(), input.call.options.end(),
@@ -116,7 +118,7 @@ bool IsUsualDefaultBranch(absl::string_view branch) {
 }  // namespace
 
 Assessment AssessWorktree(const AssessmentInput& input) {
-  const Repository repository = Look(input);
+  const Repository repository = RepositoryOf(input, Look::kWorkingTree);
   if (!repository.seen) return Unseen();
   if (repository.none) return NoRepository();
   const Place place = PlaceOf(repository.root, input.session);
@@ -133,7 +135,7 @@ Assessment AssessWorktree(const AssessmentInput& input) {
 }
 
 Assessment AssessUntracked(const AssessmentInput& input) {
-  const Repository repository = Look(input);
+  const Repository repository = RepositoryOf(input, Look::kWorkingTree);
   if (!repository.seen || repository.fact == nullptr) return Unseen();
   if (repository.none) return NoRepository();
   const Place place = PlaceOf(repository.root, input.session);
@@ -149,7 +151,7 @@ Assessment AssessUntracked(const AssessmentInput& input) {
 }
 
 Assessment AssessGitPath(absl::string_view word, const AssessmentInput& input) {
-  const Repository repository = Look(input);
+  const Repository repository = RepositoryOf(input, Look::kWorkingTree);
   if (!repository.seen) return Unseen();
   if (repository.none) return NoRepository();
   const Place place = PlaceOf(repository.root, input.session);
@@ -172,7 +174,7 @@ Assessment AssessGitPath(absl::string_view word, const AssessmentInput& input) {
 }
 
 Assessment AssessRepository(const AssessmentInput& input) {
-  const Repository repository = Look(input);
+  const Repository repository = RepositoryOf(input, Look::kNames);
   if (!repository.seen) return Unseen();
   if (repository.none) return NoRepository();
   return Make(v1::RECOVERABILITY_IRREVERSIBLE, PlaceOf(repository.root, input.session), "");
@@ -192,7 +194,7 @@ std::vector<std::string> PushedRefs(const ToolCall& call, const std::string& bra
 }
 
 Assessment AssessRemoteRef(absl::string_view, const AssessmentInput& input) {
-  const Repository repository = Look(input);
+  const Repository repository = RepositoryOf(input, Look::kNames);
   if (!repository.seen || repository.fact == nullptr) return Unseen();
   if (repository.none) return NoRepository();
   const v1::GitFact& git = *repository.fact;

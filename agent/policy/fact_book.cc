@@ -76,6 +76,14 @@ const v1::GitFact* FactBook::Git() {
   return git_;
 }
 
+const v1::GitFact* FactBook::GitStatus() {
+  asked_.set_git_status(true);
+  const v1::GitFact* known = Git();
+  if (known != nullptr && (known->status_known() || known->root().empty() || !known->problem().empty())) return known;
+  wanted_.set_git_status(true);
+  return nullptr;
+}
+
 const v1::GitFact* FactBook::GitChanges() {
   asked_.set_git_changes(true);
   if (git_ == nullptr || (!git_->changes_whole() && git_->changes().empty())) wanted_.set_git_changes(true);

@@ -39,7 +39,10 @@ class FactBook {
   const v1::ContentFact* Content(const std::string& path);
   // The same for what is only said of an act: no part of what its digest stands for.
   const v1::ContentFact* ContentAside(const std::string& path);
+  // What the files of the repository say; of its working tree only what somebody has asked for.
   const v1::GitFact* Git();
+  // The same with how many files are not as in HEAD, null until that is known or known to be a problem.
+  const v1::GitFact* GitStatus();
   // The same with each file that is not as in HEAD.
   const v1::GitFact* GitChanges();
   // When something at or below a path changed last.
@@ -56,10 +59,10 @@ class FactBook {
   const v1::StandardInputFact* StandardInput();
 
   bool WantsMore() const {
-    return wanted_.git_state() || wanted_.git_changes() || wanted_.paths_size() > 0 || wanted_.content_of_size() > 0 ||
-           wanted_.trees_size() > 0 || wanted_.listeners_size() > 0 || wanted_.processes_size() > 0 ||
-           wanted_.container_store() || wanted_.crontab() || wanted_.plans_size() > 0 ||
-           wanted_.standard_input_bytes() > 0;
+    return wanted_.git_state() || wanted_.git_status() || wanted_.git_changes() || wanted_.paths_size() > 0 ||
+           wanted_.content_of_size() > 0 || wanted_.trees_size() > 0 || wanted_.listeners_size() > 0 ||
+           wanted_.processes_size() > 0 || wanted_.container_store() || wanted_.crontab() ||
+           wanted_.plans_size() > 0 || wanted_.standard_input_bytes() > 0;
   }
   // Everything asked for in this evaluation, known or not, so that one answer serves the next evaluation whole.
   const v1::FactsWanted& wanted() const { return asked_; }

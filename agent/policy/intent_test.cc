@@ -50,6 +50,7 @@ class IntentTest : public testing::Test {
     git_.set_root("/home/dev/shop");
     git_.set_branch("feature");
     git_.set_default_branch("main");
+    git_.set_status_known(true);
     git_.set_dirty(true);
     git_.set_dirty_files(2);
   }

@@ -30,6 +30,7 @@ class SinceStartTest : public testing::Test {
   v1::GitFact& Git() {
     v1::GitFact& git = *facts_.mutable_git();
     git.set_root(kRoot);
+    git.set_status_known(true);
     return git;
   }
   void Change(const std::string& path, const std::string& state, int64_t born = 0) {

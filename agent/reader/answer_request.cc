@@ -140,7 +140,8 @@ void AnswerRequest(const v1::FactsWanted& wanted, const Target& target, const Ho
   }
   if (wanted.executable_texts_size() > 0) SearchExecutable(wanted, target, answer);
 
-  const bool git_state = wanted.git_state() || wanted.git_changes();
+  const bool git_status = wanted.git_status() || wanted.git_changes();
+  const bool git_state = wanted.git_state() || git_status;
   if (paths > 0 || git_state) {
     const std::string environment = EnvironmentOf(target);
     GitFacts git(files, PathVariable(environment, "HOME"), PathVariable(environment, "XDG_CONFIG_HOME"));
@@ -149,7 +150,7 @@ void AnswerRequest(const v1::FactsWanted& wanted, const Target& target, const Ho
       v1::GitFact& fact = *answer->facts().mutable_git();
       git.Names(folder, &fact);
       // Until its state is known it is not known to be clean, also where there is no time left to find out.
-      if (fact.problem().empty() && !fact.root().empty()) fact.set_problem(kNotYet);
+      if (git_status && fact.problem().empty() && !fact.root().empty()) fact.set_problem(kNotYet);
       answer->Checkpoint();
     }
     for (int i = 0; i < paths; ++i) {
@@ -161,13 +162,13 @@ void AnswerRequest(const v1::FactsWanted& wanted, const Target& target, const Ho
       answer->Checkpoint();
     }
     if (wanted.executable_sha256()) HashExecutable(target, answer);
-    if (git_state && !folder.empty()) {
+    if (git_status && !folder.empty()) {
       v1::GitFact fact = answer->facts().git();
       if (fact.problem() == kNotYet) fact.clear_problem();
       git.Status(folder, wanted, &fact);
       *answer->facts().mutable_git() = std::move(fact);
       answer->Checkpoint();
-    } else if (git_state) {
+    } else if (git_state && folder.empty()) {
       answer->facts().mutable_git()->set_problem("the working directory is gone or out of reach");
     }
   } else if (wanted.executable_sha256()) {

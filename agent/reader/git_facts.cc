@@ -116,54 +116,52 @@ void SetAliases(git_repository* repository, v1::GitFact* fact) {
   }
 }
 
-int CountEntry(const char*, unsigned int flags, void* payload) {
-  auto* const fact = static_cast<v1::GitFact*>(payload);
-  if ((flags & GIT_STATUS_IGNORED) != 0) return 0;
+bool IsTrackedChange(unsigned int flags) {
+  return (flags & (GIT_STATUS_INDEX_NEW | GIT_STATUS_INDEX_MODIFIED | GIT_STATUS_INDEX_DELETED |
+                   GIT_STATUS_INDEX_RENAMED | GIT_STATUS_INDEX_TYPECHANGE | GIT_STATUS_WT_MODIFIED |
+                   GIT_STATUS_WT_DELETED | GIT_STATUS_WT_TYPECHANGE | GIT_STATUS_WT_RENAMED)) != 0;
+}
+
+// What one walk through a working tree fills in.
+struct StatusWalk {
+  v1::GitFact* fact;
+  std::string root;  // with a slash at its end
+  int64_t since = 0;
+  bool counts = false;
+  bool names = false;  // until there is one that cannot be named, or too many
+};
+
+void Count(unsigned int flags, v1::GitFact* fact) {
+  if ((flags & GIT_STATUS_IGNORED) != 0) return;
   if ((flags & GIT_STATUS_WT_NEW) != 0) {
     fact->set_untracked_files(fact->untracked_files() + 1);
   } else {
     fact->set_dirty(true);
     fact->set_dirty_files(fact->dirty_files() + 1);
   }
-  return fact->untracked_files() + fact->dirty_files() >= kMaxStatusEntries ? 1 : 0;
 }
 
-struct Changes {
-  v1::GitFact* fact;
-  std::string root;  // with a slash at its end
-  int64_t since = 0;
-  bool whole = true;
-};
-
-int NoteChange(const char* path, unsigned int flags, void* payload) {
-  auto* const changes = static_cast<Changes*>(payload);
+bool Name(const char* path, unsigned int flags, const StatusWalk& walk) {
   const bool unreadable = (flags & (GIT_STATUS_WT_UNREADABLE | GIT_STATUS_CONFLICTED)) != 0;
-  if (unreadable || !IsValidUtf8(path) || changes->fact->changes_size() >= kMaxChanges) {
-    changes->whole = false;
-    return 1;
-  }
-  constexpr unsigned int kTracked = GIT_STATUS_INDEX_NEW | GIT_STATUS_INDEX_MODIFIED | GIT_STATUS_INDEX_DELETED |
-                                    GIT_STATUS_INDEX_RENAMED | GIT_STATUS_INDEX_TYPECHANGE | GIT_STATUS_WT_MODIFIED |
-                                    GIT_STATUS_WT_DELETED | GIT_STATUS_WT_TYPECHANGE | GIT_STATUS_WT_RENAMED;
-  v1::GitChange* const change = changes->fact->add_changes();
+  if (unreadable || !IsValidUtf8(path) || walk.fact->changes_size() >= kMaxChanges) return false;
+  v1::GitChange* const change = walk.fact->add_changes();
   change->set_path(path);
-  change->set_state((flags & kTracked) != 0 ? "changed" : (flags & GIT_STATUS_IGNORED) != 0 ? "ignored" : "untracked");
-  if (change->state() == "changed" || changes->since <= 0) return 0;
-  const Births births = BirthsIn(WithoutSlash(changes->root + path), geteuid(), changes->since);
+  change->set_state(IsTrackedChange(flags) ? "changed" : (flags & GIT_STATUS_IGNORED) != 0 ? "ignored" : "untracked");
+  if (change->state() == "changed" || walk.since <= 0) return true;
+  const Births births = BirthsIn(WithoutSlash(walk.root + path), geteuid(), walk.since);
   change->set_born_unix_ns(births.oldest_unix_ns);
   change->set_own(births.own);
-  return 0;
+  return true;
 }
 
-// Files whose change is hidden from status make any list one that is not whole.
-void NoteChanges(git_repository* repository, int64_t since, v1::GitFact* fact) {
-  git_status_options options = GIT_STATUS_OPTIONS_INIT;
-  options.show = GIT_STATUS_SHOW_INDEX_AND_WORKDIR;
-  options.flags = GIT_STATUS_OPT_INCLUDE_UNTRACKED | GIT_STATUS_OPT_INCLUDE_IGNORED | GIT_STATUS_OPT_EXCLUDE_SUBMODULES;
-  Changes changes{.fact = fact, .root = git_repository_workdir(repository), .since = since, .whole = true};
-  const int result = git_status_foreach_ext(repository, &options, NoteChange, &changes);
-  fact->set_changes_whole(result == 0 && changes.whole && !HasHiddenChanges(repository));
-  if (!fact->changes_whole()) fact->clear_changes();
+int NoteEntry(const char* path, unsigned int flags, void* payload) {
+  auto* const walk = static_cast<StatusWalk*>(payload);
+  if (walk->names) walk->names = Name(path, flags, *walk);
+  if (walk->counts) {
+    Count(flags, walk->fact);
+    walk->counts = walk->fact->untracked_files() + walk->fact->dirty_files() < kMaxStatusEntries;
+  }
+  return walk->names || walk->counts ? 0 : 1;
 }
 
 }  // namespace
@@ -236,22 +234,28 @@ void GitFacts::Status(const std::string& folder, const v1::FactsWanted& wanted, 
   if (repository == nullptr || git_repository_workdir(repository) == nullptr) return;
   git_status_options options = GIT_STATUS_OPTIONS_INIT;
   options.show = GIT_STATUS_SHOW_INDEX_AND_WORKDIR;
-  options.flags = GIT_STATUS_OPT_INCLUDE_UNTRACKED | GIT_STATUS_OPT_EXCLUDE_SUBMODULES;
-  v1::GitFact counts;
-  if (git_status_foreach_ext(repository, &options, CountEntry, &counts) < 0) {
+  options.flags = GIT_STATUS_OPT_INCLUDE_UNTRACKED | GIT_STATUS_OPT_EXCLUDE_SUBMODULES |
+                  (wanted.git_changes() ? GIT_STATUS_OPT_INCLUDE_IGNORED : 0);
+  StatusWalk walk{.fact = fact,
+                  .root = git_repository_workdir(repository),
+                  .since = wanted.since_unix_ns(),
+                  .counts = wanted.git_status(),
+                  .names = wanted.git_changes()};
+  fact->set_status_known(wanted.git_status());
+  if (git_status_foreach_ext(repository, &options, NoteEntry, &walk) < 0) {
     fact->set_problem(LastError());
     fact->set_dirty(true);  // Not known to be clean.
+    fact->clear_changes();
     return;
   }
-  // Flags that hide a change from status: a tree that has them is not known to be clean.
-  if (!counts.dirty() && HasHiddenChanges(repository)) {
-    counts.set_dirty(true);
+  // Flags that hide a change from status: a tree that has them is not known to be clean, nor any list of it whole.
+  const bool hides = HasHiddenChanges(repository);
+  if (wanted.git_status() && hides && !fact->dirty()) {
+    fact->set_dirty(true);
     fact->set_problem("git: files are marked assume-unchanged or skip-worktree");
   }
-  fact->set_dirty(counts.dirty());
-  fact->set_dirty_files(counts.dirty_files());
-  fact->set_untracked_files(counts.untracked_files());
-  if (wanted.git_changes()) NoteChanges(repository, wanted.since_unix_ns(), fact);
+  fact->set_changes_whole(walk.names && !hides);
+  if (!fact->changes_whole()) fact->clear_changes();
 }
 
 void GitFacts::Path(v1::PathFact* fact) {

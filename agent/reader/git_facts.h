@@ -24,10 +24,10 @@ class GitFacts {
   GitFacts(const GitFacts&) = delete;
   GitFacts& operator=(const GitFacts&) = delete;
 
-  // The repository around `folder`, in two parts: names first (cheap), then the working tree's state (up to 20,000
-  // entries). Trouble is said in fact->problem. Where `wanted` has git_changes each file that is not as in HEAD is named
-  // as well (up to 256), and with since_unix_ns when those were born that git does not have.
+  // The repository around `folder`: what its own files say. Trouble is said in fact->problem.
   void Names(const std::string& folder, v1::GitFact* fact);
+  // Its working tree, gone through once: with git_status how many files are not as in HEAD (up to 20,000), with
+  // git_changes which (up to 256), and with since_unix_ns when those were born that git does not have.
   void Status(const std::string& folder, const v1::FactsWanted& wanted, v1::GitFact* fact);
 
   // Fills in repository, ignored, tracked_clean and contains_repository of a path that exists; `fact` has path,

@@ -218,13 +218,14 @@ TEST(ReaderRootTest, GitOfTheSessionsWorkingDirectory) {
     const Session session(uid);
     v1::FactsWanted wanted;
     wanted.set_budget_ms(10'000);
-    wanted.set_git_state(true);
+    wanted.set_git_status(true);
     wanted.add_paths(session.At("dir/new"));
     const v1::Facts facts = Ask(session, wanted);
     EXPECT_EQ(facts.problem(), "");
     EXPECT_EQ(facts.git().problem(), "");
     EXPECT_EQ(facts.git().root(), session.At("dir"));
     EXPECT_EQ(facts.git().branch(), "fix");
+    EXPECT_TRUE(facts.git().status_known());
     EXPECT_EQ(facts.git().untracked_files(), 1u);
     EXPECT_EQ(facts.git().aliases().at("x"), "!touch /tmp/y");
     EXPECT_EQ(facts.paths(0).repository(), session.At("dir"));
@@ -243,6 +244,8 @@ TEST(ReaderRootTest, PathsBeginAtTheProcessesOwnRoot) {
   EXPECT_EQ(facts.contents(0).content(), "readable");
   EXPECT_FALSE(facts.paths(0).exists());
   EXPECT_EQ(facts.git().root(), "/dir");
+  EXPECT_FALSE(facts.git().status_known()) << "nobody asked";
+  EXPECT_EQ(facts.git().problem(), "");
 }
 
 TEST(ReaderRootTest, HasNoRightsWhenItReadsTheRequest) {

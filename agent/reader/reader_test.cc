@@ -180,7 +180,13 @@ class GitTest : public ReaderTest {
     git.Path(&fact);
     return fact;
   }
-  v1::GitFact State(const std::string& folder, const v1::FactsWanted& wanted = {}) {
+  static v1::FactsWanted Wanted(bool changes) {
+    v1::FactsWanted wanted;
+    wanted.set_git_status(!changes);
+    wanted.set_git_changes(changes);
+    return wanted;
+  }
+  v1::GitFact State(const std::string& folder, const v1::FactsWanted& wanted = Wanted(false)) {
     const SafeFiles files(own_fds_.get());
     GitFacts git(files, At("home"), "");
     v1::GitFact fact;
@@ -255,10 +261,18 @@ TEST_F(GitTest, ChangesAreNamedOnlyWhereTheyAreAllOfThem) {
   EXPECT_EQ(states, (std::map<std::string, std::string>{{"src/a.txt", "changed"}, {"src/b.txt", "changed"},
                                                          {"notes/", "untracked"}, {"build/", "ignored"},
                                                          {"src/x.log", "ignored"}}));
+  EXPECT_FALSE(fact.status_known()) << "nobody asked";
   EXPECT_EQ(State("repo").changes_size(), 0) << "nobody asked";
+  wanted.set_git_status(true);
+  const v1::GitFact both = State("repo", wanted);
+  EXPECT_TRUE(both.status_known());
+  EXPECT_EQ(both.changes_size(), fact.changes_size());
+  EXPECT_EQ(both.dirty_files(), 2u);
+  EXPECT_EQ(both.untracked_files(), 1u);
   for (int i = 0; i < 300; ++i) Write("repo/n" + std::to_string(i), "x");
   EXPECT_FALSE(State("repo", wanted).changes_whole());
   EXPECT_EQ(State("repo", wanted).changes_size(), 0);
+  EXPECT_EQ(State("repo", wanted).untracked_files(), 301u) << "how many is said also where they are too many to name";
 }
 
 TEST_F(GitTest, TrackedFileUnderAnIgnoredFolderIsNotIgnored) {
