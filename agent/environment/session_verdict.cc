@@ -1,6 +1,7 @@
 #include "agent/environment/session_verdict.h"
 
 #include <algorithm>
+#include <climits>
 #include <map>
 #include <string>
 #include <vector>
@@ -255,6 +256,7 @@ v1::SessionVerdict HandleConsultSession(const v1::ConsultSession& consult, const
 
   *verdict.mutable_environment() = ToProto(SessionTag(configuration, session));
   verdict.set_workspace(ToValidUtf8(session.workspace));
+  if (absl::StartsWith(session.home, "/") && session.home.size() < PATH_MAX) verdict.set_home(ToValidUtf8(session.home));
   verdict.set_git_branch(session.branch);
   if (facts != nullptr) verdict.set_git_remote(GitRemote(facts->git()));
   verdict.set_unattended(session.unattended);

@@ -224,6 +224,7 @@ sessions:
   v1::SessionVerdict verdict = HandleConsultSession(consult, &facts, configuration, BuiltInCodingAgents(), kKey);
   EXPECT_TRUE(verdict.is_session());
   EXPECT_EQ(verdict.workspace(), "/home/u/src/shop");
+  EXPECT_EQ(verdict.home(), "/home/u");
   EXPECT_EQ(verdict.git_branch(), "fix");
   EXPECT_EQ(verdict.environment().environment(), "staging");
   EXPECT_TRUE(verdict.unattended());

@@ -22,6 +22,11 @@ v1::KeptSession RestOf(const Session& session) {
   kept.set_without_ids(session.without_ids);
   kept.set_hold_ms(session.hold_ms);
   for (const OpenedCredential& opened : session.opened_credentials) *kept.add_opened() = SeenOf(opened);
+  kept.mutable_start()->set_root(session.start_root);
+  kept.mutable_start()->set_changes(session.start_changes);
+  kept.mutable_start()->set_whole(session.start_whole);
+  kept.set_home(session.home);
+  kept.mutable_nested()->Assign(session.nested.begin(), session.nested.end());
   return kept;
 }
 
@@ -80,6 +85,11 @@ absl::StatusOr<KeptFile> ReadKeptSession(const std::string& run, SessionNumber n
 void Restore(const v1::KeptSession& kept, Session* session) {
   session->without_ids = kept.without_ids();
   session->hold_ms = kept.hold_ms();
+  session->start_root = kept.start().root();
+  session->start_changes = kept.start().changes();
+  session->start_whole = kept.start().whole();
+  session->home = kept.home();
+  session->nested.assign(kept.nested().begin(), kept.nested().end());
   session->opened_credentials.clear();
   for (const v1::SeenCredential& seen : kept.opened()) {
     if (session->opened_credentials.size() == kMaxOpenedCredentials) break;

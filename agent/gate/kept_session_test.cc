@@ -18,6 +18,11 @@ class KeptSessionTest : public testing::Test {
     session_.number = 12;
     session_.without_ids = true;
     session_.hold_ms = 8000;
+    session_.home = "/home/dev";
+    session_.start_root = "/srv/shop";
+    session_.start_changes = std::string("Ma\0?b", 5);
+    session_.start_whole = true;
+    session_.nested = {"aider", "codex"};
     session_.opened_credentials.push_back({.file = "/srv/.env",
                                            .credential = "account-token",
                                            .program = "/usr/bin/cat",
@@ -45,6 +50,11 @@ TEST_F(KeptSessionTest, IsReadBackAsItWas) {
   Restore(kept->rest, &after);
   EXPECT_TRUE(after.without_ids);
   EXPECT_EQ(after.hold_ms, 8000u);
+  EXPECT_EQ(after.home, "/home/dev");
+  EXPECT_EQ(after.start_root, "/srv/shop");
+  EXPECT_EQ(after.start_changes, session_.start_changes);
+  EXPECT_TRUE(after.start_whole);
+  EXPECT_EQ(after.nested, session_.nested);
   ASSERT_EQ(after.opened_credentials.size(), 1u);
   const OpenedCredential& opened = after.opened_credentials[0];
   EXPECT_EQ(opened.file, "/srv/.env");

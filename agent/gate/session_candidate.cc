@@ -54,7 +54,7 @@ void SessionDesk::OnCandidate(const ExecEvent& event) {
   session.number = number;
   session.root = event.head.process;
   session.uid = event.uid;
-  session.user = UserName(event.uid);
+  session.user = PasswdOf(event.uid).name;
   session.started = StartTime(core_.clock);
   session.started_boot = BootTime{event.head.boot_ns};
   if (absl::StatusOr<Session*> added = core_.sessions.Add(std::move(session)); !added.ok()) {

@@ -46,6 +46,7 @@ void SessionDesk::Confirm(SessionNumber number, const v1::SessionVerdict& verdic
   session->environment_source = verdict.environment().source();
   session->environment_number = core_.policy.NumberOf(session->environment);
   session->workspace = verdict.workspace();
+  session->home = verdict.home().empty() ? PasswdOf(session->uid).home : verdict.home();
   session->git_branch = verdict.git_branch();
   session->git_remote = verdict.git_remote();
   session->start_root = verdict.start().root();

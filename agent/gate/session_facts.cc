@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "agent/base/escape.h"
+#include "agent/base/utf8.h"
 #include "agent/response/proc.h"
 
 namespace holdpoint {
@@ -18,17 +19,17 @@ constexpr size_t kMaxEnvironmentBytes = 256 << 10;
 
 }  // namespace
 
-std::string UserName(uint32_t uid) {
+PasswdEntry PasswdOf(uint32_t uid) {
   FILE* const file = fopen("/etc/passwd", "re");
-  if (file == nullptr) return "";
-  std::string name;
+  if (file == nullptr) return {};
+  PasswdEntry found;
   while (const passwd* entry = fgetpwent(file)) {
     if (entry->pw_uid != uid) continue;
-    name = EscapeAndClip(entry->pw_name, 64);
+    found = {.name = EscapeAndClip(entry->pw_name, 64), .home = ToValidUtf8(entry->pw_dir)};
     break;
   }
   fclose(file);
-  return name;
+  return found;
 }
 
 absl::Time StartTime(const Clock& clock) {

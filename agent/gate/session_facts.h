@@ -16,7 +16,11 @@ inline constexpr absl::Duration kSessionBudget = absl::Seconds(2);  // of the ju
 inline constexpr size_t kMaxKeyValues = 8;  // of one join key: an app server runs several threads
 
 // From /etc/passwd alone: no NSS module is ever loaded into the gate. Empty for a user from elsewhere.
-std::string UserName(uint32_t uid);
+struct PasswdEntry {
+  std::string name;  // escaped
+  std::string home;
+};
+PasswdEntry PasswdOf(uint32_t uid);
 
 // File systems stamp with a clock that goes in steps and lags behind: what is made from here on is not older than this.
 absl::Time StartTime(const Clock& clock);

@@ -71,7 +71,7 @@ absl::StatusOr<SessionNumber> SessionDesk::Start(const SessionRoot& root, const 
   Session session;
   session.number = number;
   session.uid = root.uid;
-  session.user = UserName(root.uid);
+  session.user = PasswdOf(root.uid).name;
   session.owner = root.owner;
   session.started = StartTime(core_.clock);
   session.started_boot = core_.clock.Boot();

@@ -187,6 +187,36 @@ class EverydayVerdicts(VerdictCase):
         self.write('.terraform/environment', 'other')
         self.assert_stopped(f'{terraform} destroy', 'workspace other')
 
+    def test_the_home_directory_is_known_as_what_it_is(self):
+        folders = [self.world.home / name for name in ('.cache/pip', 'letters')]
+        for folder in folders:
+            folder.mkdir(parents=True)
+            (folder / 'a').write_text('a', encoding='utf-8')
+            for path in (folder, folder.parent, folder / 'a'):
+                os.chown(path, self.world.uid, self.world.uid)
+        self.assert_stopped('rm -rf ~', 'the home directory')
+        self.assert_stopped('rm -rf ~/.cache', 'the cache folder itself')
+        self.assert_runs('rm -rf ~/.cache/pip && echo ran')
+        # Whoever works there has no workspace, and not everything that is theirs as one.
+        process = self.session('rm -rf letters', cwd=self.world.home)
+        self.assertNotEqual(self.finish(process)[0], 0)
+        self.assertIn('outside the workspace', self.last()['reason'])
+        self.assertEqual([folder.exists() for folder in folders], [False, True])
+
+    def test_what_lay_there_when_the_session_began_is_known_to_the_next_gate_too(self):
+        reset = 'echo more >> README.md; git reset -q --hard && echo ran'
+        sessions = [self.waiting(reset)]
+        self.write('README.md', 'half of a sentence')
+        sessions.append(self.waiting(reset))
+        self.gate.kill()
+        self.gate.start()
+        ends = []
+        for waiting in reversed(sessions):
+            waiting.proceed()
+            ends.append((waiting.process.stdout.read(), waiting.process.wait(timeout=case.BOUND)))
+        self.assertEqual([end[0] for end in ends], ['', 'ran\n'])
+        self.assertIn('uncommitted changes in 1 file', self.last()['reason'])
+
     def test_what_changed_since_the_session_began_is_said(self):
         terraform = self.stub('terraform')
         self.write('.terraform/environment', 'sandbox')

@@ -87,7 +87,8 @@ class GateCase(unittest.TestCase):
             [self.gate.bin / 'holdpoint', '--run', self.gate.run, 'run', '--env', environment, '--', 'sh', '-c', shell],
             uid=self.world.uid if uid is None else uid)
         options.setdefault('stdin', subprocess.DEVNULL)
-        return subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=self.world.workspace,
+        options.setdefault('cwd', self.world.workspace)
+        return subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                 env=self.world.environment(), text=True, **options)
 
     def waiting(self, shell, environment='staging', **options):
