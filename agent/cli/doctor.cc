@@ -52,11 +52,11 @@ std::vector<std::string> UsersOfSessions(const Context& context) {
   return {users.begin(), users.end()};
 }
 
-absl::StatusOr<int> Doctor(const Context& context) {
-  std::vector<ProbeResult> rows = ProbeAll(ThisHost());
+absl::StatusOr<int> Doctor(const Context& context, const ProbeHost& host) {
+  std::vector<ProbeResult> rows = ProbeAll(host);
   for (ProbeResult& row : ProbeSudoOf(UsersOfSessions(context))) rows.push_back(std::move(row));
-  for (ProbeResult& row : ProbeKafka(ThisHost())) rows.push_back(std::move(row));
-  for (ProbeResult& row : ProbeSinks(ThisHost())) rows.push_back(std::move(row));
+  for (ProbeResult& row : ProbeKafka(host)) rows.push_back(std::move(row));
+  for (ProbeResult& row : ProbeSinks(host)) rows.push_back(std::move(row));
   AskTheDaemon(context, rows);
   Table table({"CHECK", "", "DETAIL"});
   bool bad = false;
@@ -82,8 +82,12 @@ absl::StatusOr<int> Doctor(const Context& context) {
 }  // namespace
 
 void AddDoctor(CLI::App& app, Context& context) {
-  app.add_subcommand("doctor", "What this host gives and what is missing, with advice; 1 where something is bad")
-      ->callback([&context] { context.command = [&context] { return Doctor(context); }; });
+  CLI::App* const command =
+      app.add_subcommand("doctor", "What this host gives and what is missing, with advice; 1 where something is bad");
+  auto host = std::make_shared<ProbeHost>(ThisHost());
+  command->add_option("--config", host->configuration, "of a daemon that was started with another than the usual one")
+      ->capture_default_str();
+  command->callback([&context, host] { context.command = [&context, host] { return Doctor(context, *host); }; });
 }
 
 }  // namespace holdpoint

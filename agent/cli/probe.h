@@ -20,6 +20,7 @@ struct ProbeResult {
 // Where the probes look: "" for this host, a folder with a tree of its own for tests.
 struct ProbeHost {
   std::string root = "";
+  std::string configuration = "/etc/holdpoint/holdpoint.yaml";  // below root
   bool is_root = true;
   std::string kernel_release = "";  // as uname(2) gives it
 };
@@ -40,7 +41,7 @@ ProbeResult ProbeSudo(const ProbeHost& host);           // NOPASSWD: uid 0 prove
 ProbeResult ProbeRootGroups(const ProbeHost& host);     // docker, lxd, libvirt, disk: as good as root
 ProbeResult ProbeEngineSockets(const ProbeHost& host);  // whom a container engine's socket lets in
 ProbeResult ProbeOwnerKeys(const ProbeHost& host);      // /etc/holdpoint/presence.d
-ProbeResult ProbeConfiguration(const ProbeHost& host);  // /etc/holdpoint/holdpoint.yaml, SCRAM with an old librdkafka
+ProbeResult ProbeConfiguration(const ProbeHost& host);  // SCRAM with an old librdkafka
 
 // The same with the service that presence.d/service names, where only root can have written it.
 ProbeResult ProbeNamedPam(const ProbeHost& host);

@@ -10,17 +10,15 @@ namespace {
 
 using Level = ProbeResult::Level;
 
-constexpr char kFile[] = "/etc/holdpoint/holdpoint.yaml";
-
 }  // namespace
 
 ProbeResult ProbeConfiguration(const ProbeHost& host) {
-  const absl::StatusOr<std::string> bytes = ReadWholeFile(host.root + kFile);
+  const absl::StatusOr<std::string> bytes = ReadWholeFile(host.root + host.configuration);
   if (absl::IsNotFound(bytes.status())) {
-    return {"configuration", Level::kOk, absl::StrCat(kFile, " is not there: the built-in one holds")};
+    return {"configuration", Level::kOk, absl::StrCat(host.configuration, " is not there: the built-in one holds")};
   }
   if (!bytes.ok()) return {"configuration", Level::kWarning, std::string(bytes.status().message()), "run it with sudo"};
-  const absl::StatusOr<Configuration> configuration = LoadConfiguration(kFile, *bytes);
+  const absl::StatusOr<Configuration> configuration = LoadConfiguration(host.configuration, *bytes);
   if (!configuration.ok()) {
     return {"configuration", Level::kBad, std::string(configuration.status().message()),
             "mend it: a running daemon keeps the last good one, a new one does not start"};
@@ -34,7 +32,7 @@ ProbeResult ProbeConfiguration(const ProbeHost& host) {
                          "answer \"invalid credentials\" to the right password"),
             "use a client certificate (security.protocol SSL), or PLAIN over TLS, or a newer librdkafka"};
   }
-  return {"configuration", Level::kOk, kFile};
+  return {"configuration", Level::kOk, host.configuration};
 }
 
 }  // namespace holdpoint

@@ -22,7 +22,6 @@ namespace {
 
 using Level = ProbeResult::Level;
 
-constexpr char kFile[] = "/etc/holdpoint/holdpoint.yaml";
 constexpr size_t kAnswerMax = 64 * 1024;
 
 // What the program writes to its standard output.
@@ -61,9 +60,9 @@ absl::StatusOr<std::string> Ask(std::vector<std::string> words) {
 }  // namespace
 
 std::vector<ProbeResult> ProbeKafka(const ProbeHost& host) {
-  const absl::StatusOr<std::string> bytes = ReadWholeFile(host.root + kFile);
+  const absl::StatusOr<std::string> bytes = ReadWholeFile(host.root + host.configuration);
   if (!bytes.ok()) return {};
-  const absl::StatusOr<Configuration> configuration = LoadConfiguration(kFile, *bytes);
+  const absl::StatusOr<Configuration> configuration = LoadConfiguration(host.configuration, *bytes);
   if (!configuration.ok() || configuration->kafka.brokers.empty()) return {};
   if (!host.is_root) return {{"kafka", Level::kWarning, "not tried: this host's key is root's alone", "run it with sudo"}};
   std::error_code ignored;

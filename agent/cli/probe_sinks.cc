@@ -14,7 +14,6 @@ namespace {
 
 using Level = ProbeResult::Level;
 
-constexpr char kFile[] = "/etc/holdpoint/holdpoint.yaml";
 constexpr char kState[] = "/var/lib/holdpoint";
 
 // What keeps a file from being written there; empty for nothing.
@@ -57,9 +56,9 @@ ProbeResult Look(const ProbeHost& host, const SinkConfig& sink, bool brokers) {
 }  // namespace
 
 std::vector<ProbeResult> ProbeSinks(const ProbeHost& host) {
-  const absl::StatusOr<std::string> bytes = ReadWholeFile(host.root + kFile);
+  const absl::StatusOr<std::string> bytes = ReadWholeFile(host.root + host.configuration);
   if (!bytes.ok()) return {};
-  const absl::StatusOr<Configuration> configuration = LoadConfiguration(kFile, *bytes);
+  const absl::StatusOr<Configuration> configuration = LoadConfiguration(host.configuration, *bytes);
   if (!configuration.ok()) return {};
   std::vector<ProbeResult> rows;
   for (const SinkConfig& sink : configuration->sinks) {

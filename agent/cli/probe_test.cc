@@ -57,6 +57,14 @@ const char kConfiguration[] = "/etc/holdpoint/holdpoint.yaml";
 
 class ProbeTest : public ::testing::TestWithParam<Case> {};
 
+TEST(NamedConfiguration, LooksAtTheConfigurationThatIsNamed) {
+  const FakeHost fake({{kConfiguration, "version: 1\n"}, {"/srv/other.yaml", "version: [\n"}});
+  ProbeHost host = fake.host();
+  EXPECT_EQ(ProbeConfiguration(host).detail, kConfiguration);
+  host.configuration = "/srv/other.yaml";
+  EXPECT_THAT(ProbeConfiguration(host).detail, HasSubstr("/srv/other.yaml:"));
+}
+
 TEST_P(ProbeTest, Table) {
   const FakeHost fake(GetParam().files);
   const ProbeResult result = GetParam().probe(fake.host());

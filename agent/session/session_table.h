@@ -74,7 +74,6 @@ struct Session {
   std::string environment;          // name, empty where nothing tagged it
   std::string environment_source;   // for people: "flag", "workspace ~/src/shop-*"
   uint32_t environment_number = 0;  // the kernel's, 0 is unknown
-  SessionNumber enclosing = 0;      // nested sessions: the one it was started in, 0 for none
   bool unattended = false;
   bool found_at_start = false;  // its root ran before this daemon did
   bool kill_requested = false;

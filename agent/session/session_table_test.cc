@@ -104,7 +104,6 @@ TEST(SessionTableTest, NestedSessionTakesTheProcessOver) {
   table.ProcessSeen(1, ProcessId{200, 5});
   Session nested = Make(2, 200);
   nested.root = ProcessId{200, 5};
-  nested.enclosing = 1;
   ASSERT_TRUE(table.Add(nested).ok());
   EXPECT_EQ(table.SessionOf(ProcessId{200, 5}), 2u);
   EXPECT_THAT(table.Processes(1), ElementsAre(ProcessId{100, 1000}));
