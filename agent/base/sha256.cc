@@ -1,21 +1,27 @@
+#define OPENSSL_SUPPRESS_DEPRECATED  // the functions below the providers
 #include "agent/base/sha256.h"
 
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
-
-#include <cstdlib>
+#include <openssl/sha.h>
 
 namespace holdpoint {
 
-Sha256Digest Sha256(absl::string_view bytes) {
-  // To look an algorithm up takes longer than to hash a short text.
-  static const EVP_MD* const algorithm = EVP_MD_fetch(nullptr, "SHA256", nullptr);
-  Sha256Digest digest{};
-  unsigned int size = 0;
-  if (algorithm == nullptr || EVP_Digest(bytes.data(), bytes.size(), digest.data(), &size, algorithm, nullptr) != 1) {
-    abort();  // No chain and no digest without it.
-  }
+Sha256Stream::Sha256Stream() : state_(std::make_unique<SHA256_CTX>()) { SHA256_Init(state_.get()); }
+Sha256Stream::~Sha256Stream() = default;
+
+void Sha256Stream::Add(absl::string_view bytes) { SHA256_Update(state_.get(), bytes.data(), bytes.size()); }
+
+Sha256Digest Sha256Stream::Finish() {
+  Sha256Digest digest;
+  SHA256_Final(digest.data(), state_.get());
   return digest;
+}
+
+Sha256Digest Sha256(absl::string_view bytes) {
+  Sha256Stream stream;
+  stream.Add(bytes);
+  return stream.Finish();
 }
 
 Sha256Digest HmacSha256(absl::string_view key, absl::string_view bytes) {

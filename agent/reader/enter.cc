@@ -6,6 +6,7 @@
 #include <linux/securebits.h>
 #include <sched.h>
 #include <seccomp.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -138,8 +139,17 @@ absl::Status FilterSystemCalls() {
                          SCMP_SYS(bpf),
                          SCMP_SYS(io_uring_setup),
                          SCMP_SYS(userfaultfd),
+                         SCMP_SYS(shmat),
+                         SCMP_SYS(personality),
                          SCMP_SYS(perf_event_open)}) {
     if (seccomp_rule_add(context, SCMP_ACT_ERRNO(EPERM), call, 0) != 0 && status.ok()) {
+      status = absl::InternalError(absl::StrCat("seccomp_rule_add of system call ", call));
+    }
+  }
+  // No code but what is there already: a library that opens another one by name would take it from the session's files.
+  for (const int call : {SCMP_SYS(mmap), SCMP_SYS(mprotect), SCMP_SYS(pkey_mprotect)}) {
+    if (seccomp_rule_add(context, SCMP_ACT_ERRNO(EPERM), call, 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, PROT_EXEC)) != 0 &&
+        status.ok()) {
       status = absl::InternalError(absl::StrCat("seccomp_rule_add of system call ", call));
     }
   }

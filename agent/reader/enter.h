@@ -42,7 +42,8 @@ struct Target {
 absl::StatusOr<Target> OpenTarget(pid_t pid, int pidfd, int executable);
 
 // Goes into the target's mount namespace, root and working directory, becomes its user, drops every capability, takes
-// no_new_privs, limits and a seccomp filter without exec, sockets, ptrace, mounts and namespaces. There is no way back.
+// no_new_privs, limits and a seccomp filter without exec, code from files, sockets, ptrace, mounts and namespaces. There is
+// no way back.
 absl::Status EnterAndDrop(const Target& target, uint32_t cpu_seconds);
 
 }  // namespace holdpoint::reader

@@ -1,6 +1,7 @@
 #include "agent/reader/git_facts.h"
 
 #include <git2.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "absl/strings/match.h"
@@ -50,6 +51,17 @@ std::string Folder(const std::string& path) {
 // `folder` where its file can be read, else empty: libgit2 gives up on a home that is somebody else's, git does not.
 std::string Readable(const std::string& folder, const std::string& file) {
   return !folder.empty() && access((folder + file).c_str(), R_OK) == 0 ? folder : "";
+}
+
+// Without a descriptor to spare: libgit2 would read every certificate authority of the session's file system, for servers
+// that nobody here speaks to. That takes longer than all the rest, and is one more parser for what a session wrote.
+void InitialiseLibrary() {
+  rlimit limit = {};
+  getrlimit(RLIMIT_NOFILE, &limit);
+  const rlimit none = {.rlim_cur = 0, .rlim_max = limit.rlim_max};
+  setrlimit(RLIMIT_NOFILE, &none);
+  git_libgit2_init();
+  setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 // Where HEAD points to, also before the first commit.
@@ -178,7 +190,7 @@ std::string WithoutCredentials(const std::string& url) {
 void GitFacts::Free::operator()(git_repository* repository) const { git_repository_free(repository); }
 
 GitFacts::GitFacts(const SafeFiles& files, const std::string& home, const std::string& xdg) : files_(files) {
-  git_libgit2_init();
+  InitialiseLibrary();
   git_libgit2_opts(GIT_OPT_SET_OWNER_VALIDATION, 1);
   git_libgit2_opts(GIT_OPT_SET_MWINDOW_SIZE, size_t{32} << 20);
   git_libgit2_opts(GIT_OPT_SET_MWINDOW_MAPPED_LIMIT, size_t{256} << 20);

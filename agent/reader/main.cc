@@ -71,9 +71,7 @@ std::optional<std::string> ReadToEnd(int fd) {
 }
 
 // Whatever the gate left open by mistake does not go into the session's world.
-void CloseOthers(int first) {
-  for (int fd = first; fd < 1024; ++fd) close(fd);
-}
+void CloseOthers(int first) { close_range(static_cast<unsigned int>(first), ~0U, 0); }
 
 int TellDatabase(pid_t parent, pid_t root) {
   const std::optional<holdpoint::reader::OpenDatabase> found = holdpoint::reader::DatabaseAbove(parent, root);

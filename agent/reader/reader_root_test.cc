@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -21,6 +22,7 @@
 #include <string>
 
 #include "agent/base/fd.h"
+#include "agent/reader/enter.h"
 #include "holdpoint/v1/judge.pb.h"
 
 namespace holdpoint::reader {
@@ -84,6 +86,11 @@ class Session {
     Put(At("dir/.git/HEAD"), "ref: refs/heads/fix\n", 0644);
     Put(At("dir/.git/config"), "[core]\n\trepositoryformatversion = 0\n[alias]\n\tx = !touch /tmp/y\n", 0644);
     Put(At("dir/new"), "x", 0644);
+    // Where libraries of ours would look for what tells them to load others, or for authorities.
+    for (const char* name : {"usr", "usr/lib", "usr/lib/ssl", "etc", "etc/ssl", "etc/ssl/certs"}) mkdir(At(name).c_str(), 0755);
+    for (const char* name : {"usr/lib/ssl/openssl.cnf", "etc/ssl/certs/ca-certificates.crt"}) {
+      if (mkfifo(At(name).c_str(), 0666) != 0) _exit(2);
+    }
     for (const char* name : {"dir", "dir/.git", "dir/.git/config", "dir/.git/HEAD"}) {
       if (chown(At(name).c_str(), uid, uid) != 0) _exit(2);
     }
@@ -239,13 +246,49 @@ TEST(ReaderRootTest, PathsBeginAtTheProcessesOwnRoot) {
   wanted.set_budget_ms(10'000);
   wanted.set_git_state(true);
   wanted.add_content_of("/open");
-  wanted.add_paths("/usr");
+  wanted.add_paths("/home");
   const v1::Facts facts = Ask(session, wanted);
   EXPECT_EQ(facts.contents(0).content(), "readable");
   EXPECT_FALSE(facts.paths(0).exists());
   EXPECT_EQ(facts.git().root(), "/dir");
   EXPECT_FALSE(facts.git().status_known()) << "nobody asked";
   EXPECT_EQ(facts.git().problem(), "");
+}
+
+// With a root of its own a session has its own openssl.cnf, which may name a library to load.
+TEST(ReaderRootTest, OpensNothingThatNobodyAskedFor) {
+  const Session session(kNobody, /*own_root=*/true);
+  v1::FactsWanted wanted;
+  wanted.set_budget_ms(5'000);
+  wanted.set_git_status(true);
+  wanted.set_executable_sha256(true);
+  wanted.add_content_of("/open");
+  wanted.add_paths("/dir/new");
+  const v1::Facts facts = Ask(session, wanted);
+  ASSERT_EQ(facts.problem(), "") << "it waited for a FIFO";
+  EXPECT_EQ(facts.contents(0).sha256().size(), 64u);
+  EXPECT_EQ(facts.git().untracked_files(), 1u) << facts.git().ShortDebugString();
+}
+
+TEST(ReaderRootTest, NoCodeComesFromAFileOfTheSession) {
+  const Session session(kNobody);
+  const pid_t child = fork();
+  if (child == 0) {
+    const absl::StatusOr<Target> target = OpenTarget(session.pid(), -1, -1);
+    if (!target.ok() || !EnterAndDrop(*target, 5).ok()) _exit(1);
+    const UniqueFd file(open(session.At("open").c_str(), O_RDONLY));
+    const auto map = [&file](int protection) { return mmap(nullptr, 4096, protection, MAP_PRIVATE, file.get(), 0); };
+    void* const data = map(PROT_READ);
+    if (data == MAP_FAILED) _exit(2);
+    if (map(PROT_READ | PROT_EXEC) != MAP_FAILED || errno != EPERM) _exit(3);
+    if (mprotect(data, 4096, PROT_READ) != 0) _exit(4);
+    if (mprotect(data, 4096, PROT_READ | PROT_EXEC) == 0) _exit(5);
+    _exit(0);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  EXPECT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 0);
 }
 
 TEST(ReaderRootTest, HasNoRightsWhenItReadsTheRequest) {

@@ -1,7 +1,6 @@
 #include "agent/reader/safe_file.h"
 
 #include <fcntl.h>
-#include <openssl/evp.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -13,10 +12,6 @@
 
 namespace holdpoint::reader {
 namespace {
-
-struct DigestFree {
-  void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
-};
 
 ssize_t ReadSome(int fd, char* to, size_t size, off_t at) {
   ssize_t n;
@@ -74,10 +69,7 @@ absl::StatusOr<Content> ReadBounded(int fd, size_t max) {
 }
 
 absl::StatusOr<std::string> Sha256OfFile(int fd, uint64_t max) {
-  const std::unique_ptr<EVP_MD_CTX, DigestFree> context(EVP_MD_CTX_new());
-  if (context == nullptr || EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr) != 1) {
-    return absl::InternalError("SHA-256 is not available");
-  }
+  Sha256Stream stream;
   constexpr size_t kBlock = 256 * 1024;
   const auto block = std::make_unique<char[]>(kBlock);
   uint64_t done = 0;
@@ -87,12 +79,9 @@ absl::StatusOr<std::string> Sha256OfFile(int fd, uint64_t max) {
     if (n == 0) break;
     done += static_cast<uint64_t>(n);
     if (done > max) return absl::ResourceExhaustedError(absl::StrCat("has more than ", max, " bytes"));
-    EVP_DigestUpdate(context.get(), block.get(), static_cast<size_t>(n));
+    stream.Add({block.get(), static_cast<size_t>(n)});
   }
-  Sha256Digest digest;
-  unsigned int size = 0;
-  EVP_DigestFinal_ex(context.get(), digest.data(), &size);
-  return Hex(digest);
+  return Hex(stream.Finish());
 }
 
 }  // namespace holdpoint::reader

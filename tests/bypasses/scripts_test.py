@@ -76,6 +76,20 @@ class Scripts(Scene):
         self.assertEqual(self.session(code.format(spare.name)).out, '0\n')
         self.assertFalse(spare.exists())
 
+    @row('B10', 'the same from a script, with an openssl.cnf that names a library for whoever looks at it', STOPPED)
+    def test_B10_the_reader_is_nobodys_guest(self):
+        script = self.world.workspace / 'tidy.py'
+        library = self.compile('guest.c', '-shared', '-fPIC', f'-DSCRIPT="{script}"', target='guest.so')
+        settings = self.own(self.world.workspace / 'openssl.cnf', text=(
+            'openssl_conf = start\n[start]\nproviders = all\n[all]\ndefault = on\nguest = guest\n'
+            f'[on]\nactivate = 1\n[guest]\nmodule = {library}\nactivate = 1\n'))
+
+        def attempt(file):
+            self.own(script, text=f'import os\nos.unlink("{file}")\n')
+            own_view = f'mount -t tmpfs none /usr/lib/ssl && cp {settings} /usr/lib/ssl/openssl.cnf'
+            return f"unshare -Urm sh -c '{own_view} && /usr/bin/python3 -S -E {script}'"
+        self.stops(attempt)
+
     @row('B10', 'a language runtime deletes by itself', DECLARED)
     def test_B10_a_runtime_that_unlinks_is_not_seen(self):
         declared('a language runtime that deletes files or calls an API by itself')
