@@ -106,6 +106,9 @@ class VerdictCase(case.GateCase):
 
 
 class EverydayVerdicts(VerdictCase):
+    def config(self):
+        return super().config().replace('resources:', 'resources:\n  - {type: path, id: "~/.cache/ledger/*", environment: production}')
+
     def test_a_test_database_goes_where_a_server_of_this_host_listens_and_nowhere_else(self):
         dropdb = self.stub('dropdb')
         drop = f'{dropdb} -h 127.0.0.1 -p 5999 test_db'
@@ -188,7 +191,7 @@ class EverydayVerdicts(VerdictCase):
         self.assert_stopped(f'{terraform} destroy', 'workspace other')
 
     def test_the_home_directory_is_known_as_what_it_is(self):
-        folders = [self.world.home / name for name in ('.cache/pip', 'letters')]
+        folders = [self.world.home / name for name in ('.cache/pip', '.cache/ledger', 'letters')]
         for folder in folders:
             folder.mkdir(parents=True)
             (folder / 'a').write_text('a', encoding='utf-8')
@@ -197,11 +200,12 @@ class EverydayVerdicts(VerdictCase):
         self.assert_stopped('rm -rf ~', 'the home directory')
         self.assert_stopped('rm -rf ~/.cache', 'the cache folder itself')
         self.assert_runs('rm -rf ~/.cache/pip && echo ran')
+        self.assert_stopped('rm ~/.cache/ledger/a', 'production')
         # Whoever works there has no workspace, and not everything that is theirs as one.
         process = self.session('rm -rf letters', cwd=self.world.home)
         self.assertNotEqual(self.finish(process)[0], 0)
         self.assertIn('outside the workspace', self.last()['reason'])
-        self.assertEqual([folder.exists() for folder in folders], [False, True])
+        self.assertEqual([folder.exists() for folder in folders], [False, True, True])
 
     def test_what_lay_there_when_the_session_began_is_known_to_the_next_gate_too(self):
         reset = 'echo more >> README.md; git reset -q --hard && echo ran'
