@@ -21,7 +21,7 @@ using testing::SizeIs;
 
 std::string Little(uint64_t number, size_t size) {
   std::string bytes;
-  for (size_t i = 0; i < size; ++i) bytes.push_back(static_cast<char>(number >> (8 * i)));
+  for (size_t i = 0; i < size; ++i, number /= 256) bytes.push_back(static_cast<char>(number));
   return bytes;
 }
 
