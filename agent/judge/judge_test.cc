@@ -136,6 +136,22 @@ TEST_F(JudgeTest, ABadPackIsNamedByFileLineAndRule) {
   EXPECT_THAT(bad.problem(), HasSubstr("regular expression"));
 }
 
+// A matcher that tries one way after the other would not come back in a lifetime.
+TEST_F(JudgeTest, ARegularExpressionThatCouldGoManyWaysGoesOne) {
+  v1::ToJudge message = ConfigureMessage(3);
+  v1::Configure::File* file = message.mutable_configure()->add_rules();
+  file->set_name("mine.yaml");
+  file->set_content(
+      "schema: 1\nfamily: mine\nmode: enforce\ntools: [{names: [burn], options: a}]\nrules:\n  - id: mine.burn\n    effect: destroy\n"
+      "    why: burns\n    recoverability: irreversible\n    when: {tool: burn, operands: {any: {regex: \"^(x+x+)+y$\"}}}\n"
+      "    cases: {fires: [{argv: [burn, xxy]}], passes: [{argv: [burn, xx]}]}\n");
+  const v1::Configured configured = Configure(message);
+  ASSERT_TRUE(configured.accepted()) << configured.problem();
+  const std::string many(100'000, 'x');
+  EXPECT_EQ(Judged(ExecMessage(4, "/usr/bin/burn", {"burn", many})).judgement().verdict(), v1::VERDICT_ALLOW);
+  EXPECT_EQ(Judged(ExecMessage(5, "/usr/bin/burn", {"burn", many + "y"})).judgement().rule(), "mine.burn");
+}
+
 TEST_F(JudgeTest, AProgramThatNothingListsIsHarmlessAtOnce) {
   const v1::FromJudge answer = Ask(ExecMessage(2, "/usr/bin/ls", {"ls", "-la"}));
   ASSERT_TRUE(answer.has_exec());

@@ -94,6 +94,7 @@ INSTANTIATE_TEST_SUITE_P(
                 "disk.yaml:", "no passes"},
         BadCase{"EmptyCases", "        - {argv: [wipe, /dev/sdx]}\n", "        []\n", "disk.yaml:", "cases.passes"},
         BadCase{"BadRegex", "{any: [all]}", "{any: [{level: {regex: \"[a\"}}]}", "disk.yaml:15:", "missing ]"},
+        BadCase{"HugeRegex", "{any: [all]}", "{any: [{level: {regex: \"(a{900}){900}\"}}]}", "disk.yaml:15:", "invalid repetition size"},
         BadCase{"UnknownKey", "    why: wipes a disk\n", "    why: wipes a disk\n    wy: x\n", "disk.yaml:13:", "wy"},
         BadCase{"UnknownEffect", "effect: destroy", "effect: explode", "disk.yaml:10:", "explode"},
         BadCase{"UnknownOption", "{any: [all]}", "{any: [al]}", "disk.yaml:8:", "got \"al\""},

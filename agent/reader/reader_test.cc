@@ -1,15 +1,18 @@
 #include <fcntl.h>
 #include <git2.h>
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <map>
 #include <string>
+#include <thread>
 
 #include "agent/reader/answer_request.h"
 #include "agent/reader/enter.h"
@@ -40,6 +43,32 @@ class ReaderTest : public testing::Test {
   std::string root_;
   UniqueFd own_fds_;
 };
+
+// A context file that somebody rewrites: what was read of it is neither the one nor the other.
+TEST_F(ReaderTest, AFileThatChangesWhileItIsReadIsUnsteady) {
+  const SafeFiles files(own_fds_.get());
+  Write("config", std::string(kMaxContentBytes, 'x'));
+  const auto unsteady = [&] {
+    v1::ContentFact fact;
+    ReadContent(files, At("config"), kMaxContentBytes, &fact);
+    EXPECT_EQ(fact.problem(), "");
+    return fact.unsteady();
+  };
+  EXPECT_FALSE(unsteady());
+  std::atomic<bool> ends = false;
+  std::thread writer([&] {
+    const UniqueFd file(open(At("config").c_str(), O_WRONLY | O_CLOEXEC));
+    for (off_t size = 0; !ends; ++size) {
+      if (ftruncate(file.get(), static_cast<off_t>(kMaxContentBytes) - size % 2) != 0) break;
+    }
+  });
+  int tries = 0;
+  while (!unsteady() && ++tries < 100'000) sched_yield();
+  ends = true;
+  writer.join();
+  EXPECT_LT(tries, 100'000);
+  EXPECT_FALSE(unsteady()) << "at rest again";
+}
 
 TEST_F(ReaderTest, OnlyRegularFilesAreEverOpened) {
   const SafeFiles files(own_fds_.get());
