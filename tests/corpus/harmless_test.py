@@ -17,7 +17,7 @@ BUILTINS = '''
 for file in /etc/* /home/dev/* /work/shop/* /work/shop/*/* /dev/sda /usr/bin/* /usr/lib/*/libc.so.6 /hp/*/*; do : > "$file"; done
 kill -9 -1
 '''
-LATER = '{ for ((i = 0; i < 100000; i++)); do :; done; shutdown -h now; } &'  # the row's first process has ended when this begins
+LATER = '{ for ((i = 0; i < 20000; i++)); do :; done; shutdown -h now; } &'  # the row's first process has ended when this begins
 
 
 def row(number, command):
