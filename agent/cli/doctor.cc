@@ -1,5 +1,6 @@
 // holdpoint doctor: what the host gives, what the daemon makes of it. Works without a daemon, too.
 #include <CLI/CLI.hpp>
+#include <memory>
 #include <set>
 
 #include "absl/strings/str_cat.h"

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "agent/base/fd.h"
 #include "agent/base/status.h"
+#include "agent/gate/session_facts.h"
 
 namespace holdpoint {
 namespace {
@@ -88,7 +89,7 @@ void Restore(const v1::KeptSession& kept, Session* session) {
   session->start_root = kept.start().root();
   session->start_changes = kept.start().changes();
   session->start_whole = kept.start().whole();
-  session->home = kept.home();
+  session->home = kept.home().empty() ? PasswdOf(session->uid).home : kept.home();  // Older daemons kept none.
   session->nested.assign(kept.nested().begin(), kept.nested().end());
   session->opened_credentials.clear();
   for (const v1::SeenCredential& seen : kept.opened()) {

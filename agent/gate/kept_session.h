@@ -27,6 +27,7 @@ absl::Status KeepSession(const std::string& run, const Session& session, const v
 absl::Status KeepSession(const std::string& run, const Session& session);
 // kNotFound where there is none; kDataLoss where it can't be read back.
 absl::StatusOr<KeptFile> ReadKeptSession(const std::string& run, SessionNumber number);
+// `session` has its uid already.
 void Restore(const v1::KeptSession& kept, Session* session);
 void ForgetSession(const std::string& run, SessionNumber number);
 

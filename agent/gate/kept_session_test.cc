@@ -1,6 +1,7 @@
 #include "agent/gate/kept_session.h"
 
 #include <gtest/gtest.h>
+#include <pwd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -63,6 +64,17 @@ TEST_F(KeptSessionTest, IsReadBackAsItWas) {
   EXPECT_EQ(opened.pid, 812);
   EXPECT_TRUE(opened.own_process && opened.read);
   EXPECT_EQ(opened.first, absl::FromUnixSeconds(1'700'000'000));
+}
+
+TEST_F(KeptSessionTest, AHomeThatWasNotKeptIsTheAccounts) {
+  Session after;
+  after.uid = 0;
+  Restore(v1::KeptSession(), &after);
+  ASSERT_NE(getpwuid(0), nullptr);
+  EXPECT_EQ(after.home, getpwuid(0)->pw_dir);
+  after.uid = 4'000'000'000;  // nobody's
+  Restore(v1::KeptSession(), &after);
+  EXPECT_EQ(after.home, "");
 }
 
 TEST_F(KeptSessionTest, WhatIsKeptAgainIsThereOnce) {

@@ -279,6 +279,16 @@ TEST_F(JudgeTest, GitResetAsksForTheWorkingTreeAndWhatIsAskedLaterComesWithIt) {
   EXPECT_TRUE(second.facts_wanted().git_status());
 }
 
+// What nobody has gone through is not clean.
+TEST_F(JudgeTest, ARepositoryWhoseWorkingTreeWasNotLookedAtIsNotClean) {
+  v1::Facts facts;
+  facts.mutable_git()->set_root("/srv/shop");
+  const v1::ToJudge message = ExecMessage(2, "/usr/bin/git", {"git", "reset", "--hard"});
+  EXPECT_EQ(Judged(message, facts).judgement().verdict(), v1::VERDICT_HOLD);
+  facts.mutable_git()->set_status_known(true);
+  EXPECT_EQ(Judged(message, facts).judgement().verdict(), v1::VERDICT_ALLOW);
+}
+
 TEST_F(JudgeTest, AnotherGitCommandLeavesTheWorkingTreeAlone) {
   const v1::FromJudge question = Ask(ExecMessage(2, "/usr/bin/git", {"git", "push", "--force", "origin", "fix"}));
   ASSERT_TRUE(question.has_facts_wanted());

@@ -29,6 +29,8 @@ namespace holdpoint::reader {
 namespace {
 
 constexpr uid_t kNobody = 65534;
+constexpr char kAuthorities[] = "etc/ssl/certs/ca-certificates.crt";
+constexpr time_t kLongAgo = 1'000'000'000;
 
 void Put(const std::string& path, const std::string& text, mode_t mode) {
   std::ofstream(path) << text;
@@ -68,6 +70,12 @@ class Session {
 
   pid_t pid() const { return pid_; }
   std::string At(const std::string& name) const { return folder_ + "/" + name; }
+  // A file of the process's own root, as the process sees it.
+  time_t Accessed(const std::string& name) const {
+    struct stat st = {};
+    EXPECT_EQ(stat(("/proc/" + std::to_string(pid_) + "/root/" + name).c_str(), &st), 0) << name;
+    return st.st_atime;
+  }
 
  private:
   void Prepare(uid_t uid, bool own_root) {
@@ -88,8 +96,11 @@ class Session {
     Put(At("dir/new"), "x", 0644);
     // Where libraries of ours would look for what tells them to load others, or for authorities.
     for (const char* name : {"usr", "usr/lib", "usr/lib/ssl", "etc", "etc/ssl", "etc/ssl/certs"}) mkdir(At(name).c_str(), 0755);
-    for (const char* name : {"usr/lib/ssl/openssl.cnf", "etc/ssl/certs/ca-certificates.crt"}) {
-      if (mkfifo(At(name).c_str(), 0666) != 0) _exit(2);
+    if (mkfifo(At("usr/lib/ssl/openssl.cnf").c_str(), 0666) != 0) _exit(2);
+    Put(At(kAuthorities), "no certificate", 0644);
+    for (const char* name : {kAuthorities, "open"}) {  // Whoever reads them leaves a later time of access.
+      const timespec times[2] = {{.tv_sec = kLongAgo, .tv_nsec = 0}, {.tv_sec = 0, .tv_nsec = UTIME_OMIT}};
+      if (utimensat(AT_FDCWD, At(name).c_str(), times, 0) != 0) _exit(2);
     }
     for (const char* name : {"dir", "dir/.git", "dir/.git/config", "dir/.git/HEAD"}) {
       if (chown(At(name).c_str(), uid, uid) != 0) _exit(2);
@@ -268,6 +279,8 @@ TEST(ReaderRootTest, OpensNothingThatNobodyAskedFor) {
   ASSERT_EQ(facts.problem(), "") << "it waited for a FIFO";
   EXPECT_EQ(facts.contents(0).sha256().size(), 64u);
   EXPECT_EQ(facts.git().untracked_files(), 1u) << facts.git().ShortDebugString();
+  EXPECT_EQ(session.Accessed(kAuthorities), kLongAgo);
+  EXPECT_GT(session.Accessed("open"), kLongAgo) << "a file that was asked for: what is read shows here";
 }
 
 TEST(ReaderRootTest, NoCodeComesFromAFileOfTheSession) {

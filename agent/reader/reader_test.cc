@@ -209,13 +209,12 @@ class GitTest : public ReaderTest {
     git.Path(&fact);
     return fact;
   }
-  static v1::FactsWanted Wanted(bool changes) {
+  static v1::FactsWanted StatusWanted() {
     v1::FactsWanted wanted;
-    wanted.set_git_status(!changes);
-    wanted.set_git_changes(changes);
+    wanted.set_git_status(true);
     return wanted;
   }
-  v1::GitFact State(const std::string& folder, const v1::FactsWanted& wanted = Wanted(false)) {
+  v1::GitFact State(const std::string& folder, const v1::FactsWanted& wanted = StatusWanted()) {
     const SafeFiles files(own_fds_.get());
     GitFacts git(files, At("home"), "");
     v1::GitFact fact;
